@@ -1,1 +1,3 @@
 //! Cordboard.
+
+pub mod twilio;
