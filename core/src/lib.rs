@@ -6,4 +6,9 @@
 //! Read in this order: [`ids`] (words), [`call`] (nouns), [`machine`] (verbs), [`policy`] (who may), [`board`] (what is seen),
 //! [`wire`] (what travels).
 
+pub mod call;
 pub mod ids;
+pub mod machine;
+pub mod board;
+pub mod policy;
+pub mod wire;

@@ -1,0 +1,769 @@
+//! The nouns: a call, its legs, the place it is in, and the form in which it is stored.
+//!
+//! A [`Call`] is a record of decisions (its [`Place`], its claim, what each leg is wanted to do) and of facts (when a leg joined, which wish
+//! the carrier has confirmed). Facts are kept so that they merge in any order: moments only move earlier, confirmations only
+//! rise. [`Call::check`] states what must hold after every step; it must not repair anything.
+//!
+//! The serde form of these types is the stored form. A release must read what every earlier one wrote, which the golden files in the tests hold.
+//!
+//! Read next: [`crate::machine`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CallId, CallSid, ConferenceSid, Emergency, LegId, Malformed, Phone, QueueId, Rev, SafeText, SlotId, Timestamp, UserId};
+
+/// The number of the customer's leg, in every call.
+pub const CUSTOMER: u16 = 0;
+
+/// One call: a customer, and everybody who has to do with them until it is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name, and the name of its room at the carrier.
+    pub id: CallId,
+    /// Counts accepted changes; the optimistic lock.
+    pub rev: Rev,
+    /// The `rev` of the last change of place or claim: what a hand that acts must have seen.
+    pub moved: Rev,
+    /// Who made that change, if a person did.
+    pub moved_by: Option<UserId>,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The party at the other end, whichever of us dialled.
+    pub caller: Caller,
+    /// The number that was dialled: ours for an incoming call, theirs for an outgoing one.
+    pub to: Dialled,
+    /// When it began.
+    pub arrived: Timestamp,
+    /// When a person first joined the customer. Ringing a machine is not an answer.
+    pub answered: Option<Timestamp>,
+    /// The conference it lives in.
+    pub room: Room,
+    /// Where it is.
+    pub place: Place,
+    /// Since when it is there.
+    pub since: Timestamp,
+    /// A person who has accepted it and has not joined yet. The place is kept until the join.
+    pub claim: Option<Claim>,
+    /// Everybody's connections, in the order of their numbers; none is ever removed.
+    pub legs: Vec<Leg>,
+    /// How the last transfer or park can be taken back.
+    pub undo: Option<Undo>,
+    /// When the carrier is next asked what is true, because something expected has not been seen.
+    pub look: Option<Look>,
+    /// Commands that were accepted and have not come true.
+    pub errands: Vec<Errand>,
+}
+
+/// An accepted command on its way: it ends as done, failed or unknown, and exactly once (I4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// The command's id, as its sender chose it.
+    pub command: Box<str>,
+    /// Who sent it.
+    pub by: UserId,
+    /// What must come true.
+    pub goal: Goal,
+    /// When it counts as unknown.
+    pub until: Timestamp,
+}
+
+/// What must come true for a command to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "goal", rename_all = "kebab-case")]
+pub enum Goal {
+    /// This person and the customer hear each other.
+    Talk {
+        /// Who.
+        user: UserId,
+    },
+    /// The customer's hold is confirmed, or the call is safely where it was put.
+    Rest,
+    /// The party it was sent to rings.
+    Ring,
+    /// The number that was dialled rings.
+    RingOut,
+    /// The customer's leg has ended.
+    End,
+}
+
+/// Which way a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// A customer rang one of our numbers.
+    In,
+    /// One of us dialled.
+    Out,
+}
+
+/// What is known of the other party. All of it comes from outside and proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Caller {
+    /// The name the network or the contacts gave.
+    pub name: Option<SafeText>,
+    /// The number, unless withheld.
+    pub number: Option<Phone>,
+}
+
+/// What was dialled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Dialled {
+    /// An ordinary number.
+    Number(Phone),
+    /// Help.
+    Emergency(Emergency),
+}
+
+impl From<Dialled> for String {
+    fn from(dialled: Dialled) -> Self {
+        match dialled {
+            Dialled::Number(n) => n.to_string(),
+            Dialled::Emergency(e) => e.to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for Dialled {
+    type Error = Malformed;
+    fn try_from(text: String) -> Result<Self, Malformed> {
+        match Emergency::recognise(&text) {
+            Some(e) if !text.starts_with('+') => Ok(Self::Emergency(e)),
+            _ => Phone::read(&text).map(Self::Number),
+        }
+    }
+}
+
+/// The conference at the carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Room {
+    /// The carrier's name for it, once anybody was seen in it. A join under another SID is a stray and is hung up.
+    pub sid: Option<ConferenceSid>,
+    /// Whether a second participant has ever joined. Before that nothing can be held, and the wait document is what the caller hears.
+    pub started: bool,
+    /// When it ended at the carrier.
+    pub ended: Option<Timestamp>,
+}
+
+/// Where a call is: one place at a time (I1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Place {
+    /// Waiting at a desk; any operator may answer.
+    Queued {
+        /// Which queue.
+        queue: QueueId,
+        /// Whose card shows a distinct alert: it came back for them while they were on another call.
+        alert: Option<UserId>,
+    },
+    /// Offered to particular people; the first who accepts has it.
+    Ringing {
+        /// To whom, and how that goes.
+        offers: Vec<Offer>,
+        /// Why it rings.
+        why: RingWhy,
+        /// When the next stop is tried.
+        deadline: Timestamp,
+        /// The rest of its route.
+        then: Vec<Stop>,
+    },
+    /// An outgoing call: our person is in the room, or on the way there; the other side has not answered.
+    Dialling {
+        /// Who dialled.
+        user: UserId,
+    },
+    /// The customer and at least one other party are together.
+    Talking,
+    /// A private park: kept by one person, who may be doing something else.
+    Held {
+        /// Who keeps it.
+        by: UserId,
+        /// When it is forgotten and rings back.
+        deadline: Timestamp,
+        /// Its return route, fixed when it was held.
+        then: Vec<Stop>,
+    },
+    /// In a numbered slot, where anyone may fetch it.
+    Parked {
+        /// Which slot.
+        slot: SlotId,
+        /// Who put it there.
+        by: UserId,
+        /// What they wrote on it.
+        note: Option<SafeText>,
+        /// When it rings back.
+        deadline: Timestamp,
+        /// Its return route, fixed when it was parked.
+        then: Vec<Stop>,
+    },
+    /// Over. Absorbs everything but the duty to end legs.
+    Ended {
+        /// How it ended.
+        why: EndWhy,
+    },
+}
+
+/// Why a call rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum RingWhy {
+    /// It has just arrived.
+    New,
+    /// Somebody sent it here.
+    Transfer {
+        /// Who did, and to whom it returns.
+        from: UserId,
+    },
+    /// A transfer was not taken, or a held call was forgotten: it is back with its sender.
+    Returned,
+    /// A parked call whose time ran out.
+    ParkExpired,
+    /// The person who was talking vanished without hanging up.
+    Reconnect,
+}
+
+/// Ringing one party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Who is rung.
+    pub to: Callee,
+    /// On what.
+    pub via: Via,
+    /// Whether they said no, or could not be reached.
+    pub over: Option<NoWhy>,
+}
+
+/// Somebody a call can be given to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Callee {
+    /// One of us.
+    User(UserId),
+    /// Anybody with a telephone.
+    Outside(Phone),
+}
+
+/// What rings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Their phone page: the offer is state that the page is shown.
+    Page,
+    /// A telephone, as the leg with this number.
+    Leg(u16),
+    /// A telephone that is not dialled yet: a group rings two at a time.
+    Later(Phone),
+    /// Nothing: shown as a card only.
+    Nothing,
+}
+
+/// Why an offer came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoWhy {
+    /// They pressed the button, or hung up on the question.
+    Declined,
+    /// They are on another call.
+    Busy,
+    /// The telephone rang out.
+    NoAnswer,
+    /// The number could not be reached, or the carrier refused.
+    Failed,
+    /// They accepted and did not arrive.
+    Unreachable,
+}
+
+/// A place on a return route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stop", rename_all = "lowercase")]
+pub enum Stop {
+    /// Ring these people.
+    Ring {
+        /// Whom.
+        users: Vec<UserId>,
+        /// Why, as they will see it.
+        why: RingWhy,
+        /// For how many milliseconds.
+        ms: i64,
+    },
+    /// Wait at this desk.
+    Queue {
+        /// Which.
+        queue: QueueId,
+    },
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndWhy {
+    /// The customer hung up before anybody had joined them.
+    Abandoned,
+    /// The customer hung up after talking to somebody.
+    CallerLeft,
+    /// One of us, or the party they talked to, hung up.
+    HungUp,
+    /// An outgoing call that nobody took.
+    NoAnswer,
+    /// An outgoing call to an engaged number.
+    Busy,
+    /// It could not be set up, or the carrier lost it.
+    Failed,
+}
+
+/// An accept that has not become a join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who accepted.
+    pub user: UserId,
+    /// The leg they are to join as.
+    pub leg: u16,
+    /// When they accepted.
+    pub since: Timestamp,
+    /// When the claim lapses.
+    pub until: Timestamp,
+    /// What was left of the place's deadline, in milliseconds: it is paused meanwhile.
+    pub left: Option<i64>,
+}
+
+/// How to take a transfer or a park back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Who may.
+    pub by: UserId,
+    /// What the call goes back to.
+    pub to: Back,
+}
+
+/// Where a call was before it was moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "back", rename_all = "lowercase")]
+pub enum Back {
+    /// With this person, talking.
+    With {
+        /// Who.
+        user: UserId,
+    },
+    /// In a place where nobody was with it.
+    Place {
+        /// That place.
+        place: Box<Place>,
+    },
+}
+
+/// The next question to the carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When.
+    pub at: Timestamp,
+    /// How often it was asked in vain.
+    pub tries: u8,
+}
+
+/// One party's connection to the call.
+///
+/// What happened to it is a set of moments, each the earliest known; its state is read off them ([`Leg::state`]), so the order in which
+/// news arrives does not matter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Its number within the call.
+    pub n: u16,
+    /// Whose it is.
+    pub role: Role,
+    /// What it runs over.
+    pub line: Line,
+    /// The carrier's name for it, once known.
+    pub sid: Option<CallSid>,
+    /// When the telephone began to ring.
+    pub rang: Option<Timestamp>,
+    /// When it was picked up (a person's telephone is then asked for a key).
+    pub picked_up: Option<Timestamp>,
+    /// When it entered the room.
+    pub joined: Option<Timestamp>,
+    /// When it left the room or ended, whichever was first.
+    pub gone: Option<Timestamp>,
+    /// Isolated from the room, with music.
+    pub hold: Register,
+    /// Whether the room ends when it leaves.
+    pub ends_room: Register,
+    /// That it shall leave.
+    pub leave: Option<Leave>,
+    /// When the once-only request for it (dial, invite) was put into the outbox.
+    pub asked: Option<Timestamp>,
+    /// How its telephone ended before it came to anything.
+    pub outcome: Option<NoWhy>,
+}
+
+/// Whose leg it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The party the call is about. Always leg 0.
+    Customer,
+    /// One of us.
+    Person(UserId),
+    /// A third party, reached by number.
+    Outside(Phone),
+}
+
+/// What a leg runs over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// It came to us.
+    Inbound,
+    /// A person's phone page: it connects by itself, or its living leg is redirected.
+    Page,
+    /// We dial it.
+    Telephone(Phone),
+}
+
+/// How a leg is to leave, and whether that was asked of the carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    /// Where to: another call, or nowhere.
+    pub to: Option<LegId>,
+    /// Whether the request has been put into the outbox. Nobody is removed before the customer's hold is confirmed.
+    pub asked: bool,
+}
+
+/// Something a leg is wanted to be, and what the carrier has confirmed of it.
+///
+/// Every change of the wish has a number; wishes alternate between off (even) and on (odd). A confirmation names the number it
+/// confirms, so late and doubled answers cannot turn it back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Register {
+    /// The number of the present wish.
+    pub wish: u32,
+    /// The number of the latest confirmed wish.
+    pub done: u32,
+    /// When each wish was confirmed: `(number, moment)`, ascending.
+    pub log: Vec<(u32, Timestamp)>,
+}
+
+impl Register {
+    /// Whether it is wanted on.
+    pub const fn wanted(&self) -> bool {
+        self.wish % 2 == 1
+    }
+
+    /// Whether it was last confirmed on.
+    pub const fn is(&self) -> bool {
+        self.done % 2 == 1
+    }
+
+    /// Whether the carrier has confirmed the present wish.
+    pub const fn settled(&self) -> bool {
+        self.done == self.wish
+    }
+
+    /// Wishes it on or off; returns whether that is a new wish.
+    pub fn want(&mut self, on: bool) -> bool {
+        let new = self.wanted() != on;
+        self.wish += u32::from(new);
+        new
+    }
+
+    /// Takes a confirmation of wish number `wish`, which became true at `at`.
+    pub fn confirm(&mut self, wish: u32, at: Timestamp) {
+        if wish > self.wish {
+            return; // a wish nobody made: a foreign or forged report
+        }
+        self.done = self.done.max(wish);
+        match self.log.binary_search_by_key(&wish, |e| e.0) {
+            Ok(i) => self.log[i].1 = self.log[i].1.min(at),
+            Err(i) => self.log.insert(i, (wish, at)),
+        }
+    }
+}
+
+/// A leg's progress, read off its moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LegState {
+    /// Not there yet.
+    Wanted,
+    /// Its telephone rings.
+    Ringing,
+    /// Picked up, not in the room.
+    Up,
+    /// In the room.
+    Joined,
+    /// Gone for good.
+    Gone,
+}
+
+impl Leg {
+    /// A leg about which nothing is known yet.
+    pub fn new(n: u16, role: Role, line: Line) -> Self {
+        Self {
+            n,
+            role,
+            line,
+            sid: None,
+            rang: None,
+            picked_up: None,
+            joined: None,
+            gone: None,
+            hold: Register::default(),
+            ends_room: Register::default(),
+            leave: None,
+            asked: None,
+            outcome: None,
+        }
+    }
+
+    /// How far it has come.
+    pub fn state(&self) -> LegState {
+        match self {
+            Self { gone: Some(_), .. } => LegState::Gone,
+            Self { joined: Some(_), .. } => LegState::Joined,
+            Self { picked_up: Some(_), .. } => LegState::Up,
+            Self { rang: Some(_), .. } => LegState::Ringing,
+            _ => LegState::Wanted,
+        }
+    }
+
+    /// Whether it is in the room and shall stay.
+    pub fn here(&self) -> bool {
+        self.state() == LegState::Joined && self.leave.is_none()
+    }
+
+    /// Whether it has not ended.
+    pub fn alive(&self) -> bool {
+        self.gone.is_none()
+    }
+
+    /// The person whose leg it is.
+    pub fn user(&self) -> Option<UserId> {
+        match self.role {
+            Role::Person(user) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+/// Two parties together for a while: what history calls a talk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The leg that talked with the customer.
+    pub leg: LegId,
+    /// The person, if it was one of us.
+    pub user: Option<UserId>,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when; none while it goes on.
+    pub to: Option<Timestamp>,
+}
+
+impl Call {
+    /// The leg with that number.
+    pub fn leg(&self, n: u16) -> Option<&Leg> {
+        self.legs.get(usize::from(n))
+    }
+
+    pub(crate) fn leg_mut(&mut self, n: u16) -> Option<&mut Leg> {
+        self.legs.get_mut(usize::from(n))
+    }
+
+    /// The customer's leg.
+    pub fn customer(&self) -> &Leg {
+        &self.legs[usize::from(CUSTOMER)]
+    }
+
+    /// Whether it is over.
+    pub const fn ended(&self) -> bool {
+        matches!(self.place, Place::Ended { .. })
+    }
+
+    /// Whether it is a call for help, which nobody else may hold, move or end.
+    pub const fn emergency(&self) -> bool {
+        matches!(self.to, Dialled::Emergency(_))
+    }
+
+    /// The parties who are with the customer and shall stay.
+    pub fn company(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|l| l.n != CUSTOMER && l.here())
+    }
+
+    /// The person's leg that is in the room and shall stay.
+    pub fn leg_of(&self, user: UserId) -> Option<&Leg> {
+        self.legs.iter().rev().find(|l| l.user() == Some(user) && l.here())
+    }
+
+    /// The people whose one seat this call takes, each with the leg: claims, and living legs that are not ordered away.
+    pub fn seats(&self) -> impl Iterator<Item = (UserId, u16)> {
+        let claimed = self.claim.iter().map(|c| (c.user, c.leg));
+        let here = self.legs.iter().filter(|l| l.here()).filter_map(|l| l.user().map(|u| (u, l.n)));
+        claimed.chain(here)
+    }
+
+    /// Whether the customer is confirmed to hear nobody: held, or alone in a room that has never started.
+    pub fn at_rest(&self) -> bool {
+        !self.room.started || (self.customer().hold.settled() && self.customer().hold.is())
+    }
+
+    /// The slot it takes.
+    pub fn slot(&self) -> Option<&SlotId> {
+        match &self.place {
+            Place::Parked { slot, .. } => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// When the present place runs out.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.place {
+            Place::Ringing { deadline, .. } | Place::Held { deadline, .. } | Place::Parked { deadline, .. } => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn deadline_mut(&mut self) -> Option<&mut Timestamp> {
+        match &mut self.place {
+            Place::Ringing { deadline, .. } | Place::Held { deadline, .. } | Place::Parked { deadline, .. } => Some(deadline),
+            _ => None,
+        }
+    }
+
+    /// When the machine next wants to be told the time. Stored beside the call: a deadline that outlives the process, and cannot go stale.
+    pub fn due(&self) -> Option<Timestamp> {
+        // A claim pauses the deadline of the place.
+        let place = match &self.claim {
+            Some(claim) => Some(claim.until),
+            None => self.deadline(),
+        };
+        let errand = self.errands.iter().map(|e| e.until).min();
+        [place, self.look.map(|l| l.at), errand].into_iter().flatten().min()
+    }
+
+    /// Everybody whose reachability the next step may depend on.
+    pub fn people(&self) -> Vec<UserId> {
+        let of_stops = |stops: &[Stop]| -> Vec<UserId> {
+            stops
+                .iter()
+                .flat_map(|s| match s {
+                    Stop::Ring { users, .. } => users.clone(),
+                    Stop::Queue { .. } => Vec::new(),
+                })
+                .collect()
+        };
+        let mut all: Vec<UserId> = self.legs.iter().filter_map(Leg::user).collect();
+        all.extend(self.claim.iter().map(|c| c.user));
+        all.extend(self.moved_by);
+        all.extend(self.undo.iter().map(|u| u.by));
+        match &self.place {
+            Place::Ringing { offers, why, then, .. } => {
+                all.extend(offers.iter().filter_map(|o| match o.to {
+                    Callee::User(u) => Some(u),
+                    Callee::Outside(_) => None,
+                }));
+                if let RingWhy::Transfer { from } = why {
+                    all.push(*from);
+                }
+                all.extend(of_stops(then));
+            }
+            Place::Held { by, then, .. } | Place::Parked { by, then, .. } => {
+                all.push(*by);
+                all.extend(of_stops(then));
+            }
+            Place::Dialling { user } => all.push(*user),
+            Place::Queued { alert, .. } => all.extend(*alert),
+            Place::Talking | Place::Ended { .. } => {}
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Who talked with the customer, and when: a function of the legs' moments and the customer's hold log, so it does not depend on the
+    /// order in which they became known.
+    pub fn talks(&self) -> Vec<Talk> {
+        let customer = self.customer();
+        let Some(came) = customer.joined else { return Vec::new() };
+        // The spans in which the customer was not held.
+        let mut open = Vec::new();
+        let mut from = Some(came);
+        for (wish, at) in &customer.hold.log {
+            match (wish % 2 == 1, from) {
+                (true, Some(start)) => {
+                    open.push((start, Some(*at)));
+                    from = None;
+                }
+                (false, None) => from = Some(*at),
+                _ => {}
+            }
+        }
+        open.extend(from.map(|start| (start, customer.gone)));
+        let mut talks: Vec<Talk> = self
+            .legs
+            .iter()
+            .filter(|l| l.n != CUSTOMER)
+            .flat_map(|l| {
+                let leg = self.id.leg(l.n);
+                let joined = l.joined;
+                let left = earlier(l.gone, customer.gone);
+                open.iter().filter_map(move |(start, end)| {
+                    let from = (*start).max(joined?);
+                    let to = earlier(*end, left);
+                    (to.is_none_or(|to| to > from)).then(|| Talk { leg, user: l.user(), from, to })
+                })
+            })
+            .collect();
+        talks.sort_by_key(|t| (t.from, t.leg));
+        talks
+    }
+
+    /// What must hold after every step. The error is a sentence for whoever mends the machine.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("{}: {what}", self.id));
+        if self.legs.is_empty() || self.legs.iter().enumerate().any(|(i, l)| usize::from(l.n) != i) {
+            return wrong("legs are not numbered from 0");
+        }
+        if !matches!(self.customer().role, Role::Customer) || self.legs.iter().skip(1).any(|l| l.role == Role::Customer) {
+            return wrong("leg 0, and only leg 0, is the customer's");
+        }
+        if self.moved > self.rev {
+            return wrong("moved in a revision that has not been");
+        }
+        // I2 within a call: a person has at most one leg that is there to stay.
+        let mut seats: Vec<UserId> = self.seats().map(|(u, _)| u).collect();
+        seats.sort_unstable();
+        if seats.windows(2).any(|w| w[0] == w[1]) {
+            return wrong("a person has two legs (I2)");
+        }
+        if let Some(claim) = &self.claim {
+            let leg = self.leg(claim.leg);
+            if self.ended() {
+                return wrong("a call that is over is claimed (I7)");
+            }
+            if leg.is_none_or(|l| l.user() != Some(claim.user) || !l.alive() || l.joined.is_some()) {
+                return wrong("the claim's leg is not one that can still join");
+            }
+        }
+        if self.ended() && self.legs.iter().any(|l| l.alive() && l.leave.is_none()) {
+            return wrong("a call that is over keeps a leg (I7)");
+        }
+        if self.legs.iter().any(|l| l.hold.done > l.hold.wish || l.ends_room.done > l.ends_room.wish) {
+            return wrong("something was confirmed that nobody wished");
+        }
+        if matches!(self.place, Place::Talking) && self.claim.is_none() && self.company().next().is_none() {
+            return wrong("the customer is said to talk, and nobody is with them");
+        }
+        if let Place::Ringing { offers, .. } = &self.place
+            && self.claim.is_none()
+            && offers.iter().all(|o| o.over.is_some())
+        {
+            return wrong("it rings, and nobody is left to be rung");
+        }
+        Ok(())
+    }
+}
+
+/// The earlier of two moments, of which either may not have come.
+pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,498 @@
+//! What has happened: facts, and how they merge.
+//!
+//! Facts come late, doubled, out of order, or only by asking ([`Reading`]). Moments of a leg take the earliest value; a confirmation names the wish it
+//! confirms; what ended stays ended. What a read does not show counts only if the call has not changed since the question was sent.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Aspect, CLAIM_MS, Context, Draft, Effect, Ignored, SETTLE_MS};
+use crate::{
+    call::{CUSTOMER, Callee, EndWhy, Line, NoWhy, Place, Role, Via, earlier},
+    ids::{CallSid, ConferenceSid, Rev, Timestamp, UserId},
+};
+
+/// Something that has happened to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    /// The carrier asked what to do with a leg: it exists, and is up.
+    Fetched {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+    },
+    /// A person's telephone pressed the key that accepts.
+    Accepted {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+    },
+    /// A leg entered a room.
+    Joined {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+        /// Which life of the room.
+        room: ConferenceSid,
+    },
+    /// A leg left a room.
+    Left {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+        /// Which life of the room.
+        room: ConferenceSid,
+    },
+    /// The room has started: two have joined.
+    RoomStarted {
+        /// Which life of the room.
+        room: ConferenceSid,
+    },
+    /// The room has ended.
+    RoomEnded {
+        /// Which life of the room.
+        room: ConferenceSid,
+    },
+    /// A telephone rings.
+    Rang {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+    },
+    /// A telephone was picked up.
+    PickedUp {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+    },
+    /// A leg has ended.
+    Over {
+        /// Which leg.
+        leg: u16,
+        /// Which connection; none if it never became one.
+        sid: Option<CallSid>,
+        /// How, if it ended before it was picked up.
+        outcome: Option<NoWhy>,
+    },
+    /// The carrier has taken a once-only request, and this is the connection it made.
+    Asked {
+        /// Which leg.
+        leg: u16,
+        /// Which connection.
+        sid: CallSid,
+    },
+    /// The carrier has confirmed a wish.
+    Confirmed {
+        /// Which leg.
+        leg: u16,
+        /// In what respect.
+        what: Aspect,
+        /// The number of the wish.
+        wish: u32,
+    },
+    /// The carrier has refused a request for a leg, or its answer was lost. Somebody has to look.
+    Unclear,
+    /// What the carrier says is true.
+    Read(Reading),
+    /// A person's phone page has not been heard of for too long.
+    PageGone {
+        /// Whose.
+        user: UserId,
+    },
+    /// Time has passed.
+    Clock,
+}
+
+/// What the carrier says of one call, and as of which revision it was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The call's revision when the question was sent.
+    pub rev: Rev,
+    /// When the question was sent.
+    pub sent: Timestamp,
+    /// The room.
+    pub room: RoomSeen,
+    /// The legs that were found, by number.
+    pub legs: Vec<LegSeen>,
+}
+
+/// What a read found of the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "room", rename_all = "kebab-case")]
+pub enum RoomSeen {
+    /// There is none, or none yet.
+    None,
+    /// It is open.
+    Open {
+        /// Its life.
+        sid: ConferenceSid,
+        /// Whether it has started.
+        started: bool,
+    },
+    /// It is over.
+    Over {
+        /// Its life.
+        sid: ConferenceSid,
+    },
+}
+
+/// What a read found of a leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LegSeen {
+    /// Which leg.
+    pub n: u16,
+    /// Which connection.
+    pub sid: CallSid,
+    /// Its connection.
+    pub status: LegStatus,
+    /// Its place in the room, if it is there.
+    pub in_room: Option<InRoom>,
+}
+
+/// The state of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum LegStatus {
+    /// On its way.
+    Queued,
+    /// Ringing.
+    Ringing,
+    /// Up.
+    Up,
+    /// Over.
+    Over {
+        /// When it ended.
+        at: Option<Timestamp>,
+        /// How, if it ended before it was picked up.
+        outcome: Option<NoWhy>,
+    },
+}
+
+/// A participant, as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InRoom {
+    /// Held.
+    pub hold: bool,
+    /// Ends the room.
+    pub ends_room: bool,
+    /// When it joined, if the carrier says so.
+    pub joined: Option<Timestamp>,
+    /// When it last changed.
+    pub updated: Option<Timestamp>,
+}
+
+impl Draft {
+    pub(super) fn observe(&mut self, fact: &Fact, at: Timestamp, ctx: &Context) {
+        match fact {
+            Fact::Fetched { leg, sid } => {
+                if self.meet(*leg, sid) {
+                    self.moment(*leg, |l| &mut l.picked_up, at);
+                }
+            }
+            Fact::Accepted { leg, sid } => self.accepted(*leg, sid, at, ctx),
+            Fact::Joined { leg, sid, room } => self.joined(*leg, sid, room, at, ctx),
+            Fact::Left { leg, sid, room } => {
+                if self.call.room.sid.get_or_insert_with(|| room.clone()) != room {
+                    self.ignored = Some(Ignored::ForeignRoom);
+                } else if self.meet(*leg, sid) {
+                    // Who leaves a room has been in it.
+                    self.joined(*leg, sid, room, at, ctx);
+                    self.gone(*leg, at, None, ctx);
+                }
+            }
+            Fact::RoomStarted { room } => {
+                if self.call.room.sid.get_or_insert_with(|| room.clone()) == room {
+                    self.call.room.started = true;
+                } else {
+                    self.ignored = Some(Ignored::ForeignRoom);
+                }
+            }
+            Fact::RoomEnded { room } => {
+                if self.call.room.sid.get_or_insert_with(|| room.clone()) == room {
+                    self.call.room.ended = earlier(self.call.room.ended, Some(at));
+                } else {
+                    self.ignored = Some(Ignored::ForeignRoom);
+                }
+            }
+            Fact::Rang { leg, sid } => {
+                if self.meet(*leg, sid) {
+                    self.moment(*leg, |l| &mut l.rang, at);
+                }
+            }
+            Fact::PickedUp { leg, sid } => {
+                if self.meet(*leg, sid) {
+                    self.moment(*leg, |l| &mut l.picked_up, at);
+                }
+            }
+            Fact::Over { leg, sid, outcome } => {
+                let known = match sid {
+                    Some(sid) => self.meet(*leg, sid),
+                    None => self.call.leg(*leg).is_some_and(|l| l.sid.is_none()),
+                };
+                if known {
+                    self.gone(*leg, at, *outcome, ctx);
+                }
+            }
+            Fact::Asked { leg, sid } => {
+                self.meet(*leg, sid);
+            }
+            Fact::Confirmed { leg, what, wish } => match self.call.leg_mut(*leg) {
+                Some(leg) => match what {
+                    Aspect::Hold => leg.hold.confirm(*wish, at),
+                    Aspect::EndsRoom => leg.ends_room.confirm(*wish, at),
+                },
+                None => self.ignored = Some(Ignored::ForeignLeg),
+            },
+            Fact::Unclear => {
+                if let Some(look) = &mut self.call.look {
+                    look.at = look.at.min(ctx.now);
+                } else {
+                    self.effects.push(Effect::Look);
+                }
+            }
+            Fact::Read(reading) => self.read(reading, ctx),
+            Fact::PageGone { user } => self.page_gone(*user, ctx),
+            Fact::Clock => {
+                if self.call.claim.as_ref().is_some_and(|c| c.until <= ctx.now) {
+                    self.lapse(ctx);
+                }
+                if self.call.claim.is_none() && self.call.deadline().is_some_and(|d| d <= ctx.now) {
+                    self.time_is_up(ctx);
+                }
+            }
+        }
+    }
+
+    /// Learns, or checks, which connection a leg is. A second connection that says it is this leg is ended.
+    fn meet(&mut self, n: u16, sid: &CallSid) -> bool {
+        let Some(leg) = self.call.leg_mut(n) else {
+            self.ignored = Some(Ignored::ForeignLeg);
+            return false;
+        };
+        match &leg.sid {
+            Some(known) if known == sid => true,
+            Some(_) => {
+                self.ignored = Some(Ignored::ForeignSid);
+                self.effects.push(Effect::HangUp { sid: sid.clone() });
+                false
+            }
+            None => {
+                leg.sid = Some(sid.clone());
+                // Ordered away before it was known: now it can be told.
+                if let Some(leave) = &mut leg.leave {
+                    leave.asked = false;
+                }
+                true
+            }
+        }
+    }
+
+    fn moment(&mut self, n: u16, of: impl Fn(&mut crate::call::Leg) -> &mut Option<Timestamp>, at: Timestamp) {
+        if let Some(leg) = self.call.leg_mut(n) {
+            let moment = of(leg);
+            *moment = earlier(*moment, Some(at));
+        }
+    }
+
+    fn accepted(&mut self, n: u16, sid: &CallSid, at: Timestamp, ctx: &Context) {
+        if !self.meet(n, sid) {
+            return;
+        }
+        self.moment(n, |l| &mut l.picked_up, at);
+        let offered = self.call.offered_to_leg(n) && self.call.leg(n).is_some_and(|l| l.alive() && l.leave.is_none());
+        match self.call.leg(n).and_then(crate::call::Leg::user) {
+            Some(user) if offered && self.call.claim.is_none() => self.put_claim(user, n, CLAIM_MS, ctx),
+            _ => self.ignored = Some(Ignored::Late),
+        }
+    }
+
+    fn joined(&mut self, n: u16, sid: &CallSid, room: &ConferenceSid, at: Timestamp, ctx: &Context) {
+        if !self.meet(n, sid) {
+            return;
+        }
+        if self.call.room.sid.get_or_insert_with(|| room.clone()) != room {
+            self.ignored = Some(Ignored::ForeignRoom);
+            self.effects.push(Effect::HangUp { sid: sid.clone() });
+            return;
+        }
+        let new = self.call.leg(n).is_some_and(|l| l.joined.is_none());
+        self.moment(n, |l| &mut l.joined, at);
+        self.call.room.started |= self.call.legs.iter().filter(|l| l.joined.is_some()).count() >= 2;
+        let here = self.call.leg(n).is_some_and(crate::call::Leg::here);
+        if !new || !here || self.call.ended() {
+            return;
+        }
+        if n == CUSTOMER {
+            if matches!(self.call.place, Place::Dialling { .. }) {
+                self.talk(at);
+            }
+            return;
+        }
+        let claimed = self.call.claim.as_ref().is_some_and(|c| c.leg == n);
+        match &self.call.place {
+            // The dialler is in the room; the other side is asked now.
+            Place::Dialling { .. } if claimed => self.call.claim = None,
+            _ if claimed => self.talk_with(n, at),
+            // Later than its claim, and still the first.
+            Place::Queued { .. } | Place::Ringing { .. } | Place::Parked { .. } | Place::Held { .. }
+                if self.call.claim.is_none() && self.free_to_stay(n, ctx) =>
+            {
+                self.talk_with(n, at);
+            }
+            _ => self.dismiss(n, None),
+        }
+    }
+
+    fn talk_with(&mut self, n: u16, at: Timestamp) {
+        self.withdraw_offers(Some(n));
+        // Who was on the way for nothing, or was being let go, goes.
+        if let Some(claim) = self.call.claim.take().filter(|c| c.leg != n) {
+            self.dismiss(claim.leg, None);
+        }
+        self.talk(at);
+    }
+
+    /// Whether the person of a leg that came unasked has no seat elsewhere by now.
+    fn free_to_stay(&self, n: u16, ctx: &Context) -> bool {
+        match self.call.leg(n).map(|l| &l.role) {
+            Some(Role::Person(user)) => ctx.reach(*user).seat.is_none_or(|s| s.call == self.call.id),
+            _ => self.call.offered_to_leg(n),
+        }
+    }
+
+    fn gone(&mut self, n: u16, at: Timestamp, outcome: Option<NoWhy>, ctx: &Context) {
+        let Some(leg) = self.call.leg_mut(n) else { return };
+        let was = leg.gone.is_none().then(|| (leg.here(), leg.leave.is_some()));
+        leg.gone = earlier(leg.gone, Some(at));
+        leg.outcome = leg.outcome.or(outcome);
+        let Some((was_here, ordered)) = was else { return };
+        if self.call.ended() {
+            return;
+        }
+        if n == CUSTOMER {
+            let why = match (self.call.answered, self.call.direction, outcome) {
+                (Some(_), ..) => EndWhy::CallerLeft,
+                (None, crate::call::Direction::In, _) => EndWhy::Abandoned,
+                (None, _, Some(NoWhy::Busy)) => EndWhy::Busy,
+                (None, _, Some(NoWhy::Failed)) => EndWhy::Failed,
+                (None, ..) => EndWhy::NoAnswer,
+            };
+            return self.end(why, at);
+        }
+        if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
+            return self.lapse(ctx);
+        }
+        match self.call.place {
+            Place::Dialling { user } if self.call.leg(n).and_then(crate::call::Leg::user) == Some(user) => {
+                self.end(EndWhy::HungUp, at);
+            }
+            Place::Ringing { .. } => {
+                self.offer_failed(|o| o.via == Via::Leg(n), outcome.unwrap_or(NoWhy::Declined), ctx);
+            }
+            Place::Talking if was_here && !ordered && self.call.company().next().is_none() => {
+                self.left_alone(n, at, ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn page_gone(&mut self, user: UserId, ctx: &Context) {
+        if self.call.claim.as_ref().is_some_and(|c| c.user == user) {
+            self.lapse(ctx);
+        }
+        self.offer_failed(|o| o.to == Callee::User(user) && o.via == Via::Page, NoWhy::Unreachable, ctx);
+        let ghost = self.call.leg_of(user).filter(|l| l.line == Line::Page).map(|l| l.n);
+        if let Some(n) = ghost {
+            self.dismiss(n, None);
+            match self.call.place {
+                Place::Talking if self.call.company().next().is_none() => self.left_alone(n, ctx.now, ctx),
+                Place::Dialling { .. } => self.end(EndWhy::Failed, ctx.now),
+                _ => {}
+            }
+        }
+    }
+
+    fn read(&mut self, reading: &Reading, ctx: &Context) {
+        // What was seen is true. What was not seen may be news that the question was too early for.
+        let fresh = reading.rev == self.call.rev;
+        let room = match &reading.room {
+            RoomSeen::Open { sid, started } => {
+                if self.call.room.sid.get_or_insert_with(|| sid.clone()) == sid {
+                    self.call.room.started |= *started;
+                }
+                Some(sid.clone())
+            }
+            RoomSeen::Over { sid } => {
+                if self.call.room.sid.as_ref() == Some(sid) {
+                    self.call.room.ended = earlier(self.call.room.ended, Some(reading.sent));
+                }
+                None
+            }
+            RoomSeen::None => None,
+        };
+        for seen in &reading.legs {
+            if !self.meet(seen.n, &seen.sid) {
+                continue;
+            }
+            if let (Some(in_room), Some(room)) = (&seen.in_room, &room) {
+                self.joined(seen.n, &seen.sid, room, in_room.joined.unwrap_or(reading.sent), ctx);
+                self.compare(seen.n, in_room, reading, fresh);
+            }
+            match seen.status {
+                LegStatus::Queued => {}
+                LegStatus::Ringing => self.moment(seen.n, |l| &mut l.rang, reading.sent),
+                LegStatus::Up => {
+                    self.moment(seen.n, |l| &mut l.picked_up, reading.sent);
+                    let was_in = self.call.leg(seen.n).is_some_and(|l| l.joined.is_some_and(|at| at < reading.sent));
+                    if fresh && was_in && seen.in_room.is_none() && seen.n != CUSTOMER {
+                        // It lives, in another room or none.
+                        self.gone(seen.n, reading.sent, None, ctx);
+                    }
+                }
+                LegStatus::Over { at, outcome } => self.gone(seen.n, at.unwrap_or(reading.sent), outcome, ctx),
+            }
+        }
+        // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made.
+        let never: Vec<u16> = self
+            .call
+            .legs
+            .iter()
+            .filter(|l| l.sid.is_none() && l.alive())
+            .filter(|l| l.asked.is_some_and(|asked| reading.sent.since(asked) >= SETTLE_MS))
+            .map(|l| l.n)
+            .collect();
+        for n in never {
+            self.gone(n, ctx.now, Some(NoWhy::Failed), ctx);
+        }
+    }
+
+    /// Compares what a participant is with what it is wanted to be: confirms, or asks again.
+    fn compare(&mut self, n: u16, seen: &InRoom, reading: &Reading, fresh: bool) {
+        let mut again = Vec::new();
+        if let Some(leg) = self.call.leg_mut(n).filter(|l| l.alive()) {
+            for (what, is, register) in
+                [(Aspect::Hold, seen.hold, &mut leg.hold), (Aspect::EndsRoom, seen.ends_room, &mut leg.ends_room)]
+            {
+                // The customer's flag was set when it joined; only wishes of ours are compared.
+                if !fresh || (what == Aspect::EndsRoom && n == CUSTOMER) {
+                    continue;
+                }
+                if is == register.wanted() {
+                    if !register.settled() {
+                        let at = seen.updated.unwrap_or(reading.sent).min(reading.sent);
+                        register.confirm(register.wish, at);
+                    }
+                } else {
+                    again.push(what);
+                }
+            }
+        }
+        self.effects.extend(again.into_iter().map(|what| Effect::Set { leg: n, what }));
+    }
+}

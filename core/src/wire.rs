@@ -1,0 +1,336 @@
+//! What travels between a server and its consoles and phone pages. Nothing else is serialised to a client.
+//!
+//! JSON text frames over a WebSocket, each an object with a `t` that names it. Fields are only ever added; an unknown field is
+//! passed over, an unknown `t` is an error. [`VERSION`] rises when an old console can no longer follow.
+//!
+//! A console says [`ClientMsg::Hello`]; the server answers [`ServerMsg::Welcome`], then a snapshot or the deltas missed, then lives: one [`ServerMsg::Delta`] a board
+//! revision in order, presence beside it, a pulse when nothing else was sent for a while.
+//!
+//! Read next: [`crate::board`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    board::{Card, Presence, Snapshot},
+    ids::{CallId, Phone, Rev, SafeText, Timestamp, UserId},
+    machine::{Intent, PhonePage},
+    policy::Role,
+};
+
+/// The protocol's version. A server refuses another with a sentence that says which side is older.
+pub const VERSION: u32 = 1;
+
+/// The longest frame either side accepts, in bytes. A snapshot is sent in one frame and may be longer; only a server sends those.
+pub const MAX_FRAME: usize = 64 * 1024;
+
+/// From a console.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ClientMsg {
+    /// The first message. The bearer token came with the upgrade request, never in a URL.
+    Hello {
+        /// [`VERSION`] of the console.
+        version: u32,
+        /// The last board revision it holds, to be sent only what it missed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Position>,
+    },
+    /// A person wants something.
+    Do(Command),
+    /// Asks for a snapshot: the console's digest differs, or it lost count.
+    Resync,
+    /// Asks for a [`ServerMsg::Pong`]; measures the way there and back.
+    Ping {
+        /// Returned as it is.
+        n: u64,
+    },
+}
+
+/// One command. The same `id` twice acts once; the same `id` with another content is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Chosen by the sender, unique for them: 1 to 64 characters.
+    pub id: String,
+    /// What they want.
+    #[serde(flatten)]
+    pub order: Order,
+    /// The call's `rev` they were looking at. Without it the command is taken as of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Rev>,
+    /// Only say what would happen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Order {
+    /// Something with a call there is.
+    Call {
+        /// Which.
+        call: CallId,
+        /// What.
+        #[serde(flatten)]
+        intent: Intent,
+    },
+    /// A new call.
+    Dial {
+        /// An extension, a number as people write it, or an emergency number.
+        to: SafeText,
+    },
+}
+
+/// A place in the history of a board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Which life of the board.
+    pub epoch: String,
+    /// Its revision.
+    pub rev: Rev,
+}
+
+/// To a console.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ServerMsg {
+    /// The answer to hello.
+    Welcome {
+        /// [`VERSION`] of the server.
+        version: u32,
+        /// Who is signed in.
+        me: Me,
+        /// The server's clock.
+        now: Timestamp,
+    },
+    /// The whole board.
+    Snapshot(Box<Snapshot>),
+    /// One change. `rev` is one more than the last.
+    Delta(Box<Delta>),
+    /// Whose phone and presence is how, as of now. Outside the count.
+    Presence {
+        /// Those that changed.
+        people: Vec<PersonPresence>,
+    },
+    /// Where the board is. The digest is compared only at that revision.
+    Pulse {
+        /// Which board.
+        #[serde(flatten)]
+        at: Position,
+        /// [`crate::board::Board::digest`] there, as 16 hexadecimal digits.
+        digest: String,
+        /// The server's clock.
+        now: Timestamp,
+    },
+    /// The command was accepted and committed.
+    Yes {
+        /// The command.
+        id: String,
+        /// The call it made or changed.
+        call: CallId,
+        /// The call's revision after it.
+        rev: Rev,
+    },
+    /// The command was refused; nothing changed.
+    No {
+        /// The command.
+        id: String,
+        /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`.
+        code: String,
+        /// A sentence for people.
+        why: String,
+    },
+    /// What was accepted has come true at the carrier.
+    Done {
+        /// The command.
+        id: String,
+        /// Its call.
+        call: CallId,
+    },
+    /// What was accepted has not come true.
+    Failed {
+        /// The command.
+        id: String,
+        /// Its call.
+        call: CallId,
+        /// A sentence.
+        why: String,
+    },
+    /// Nobody can say yet whether it came true.
+    Unknown {
+        /// The command.
+        id: String,
+        /// Its call.
+        call: CallId,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// As it was sent.
+        n: u64,
+    },
+    /// The server is about to close this socket.
+    Bye {
+        /// Why, in a sentence.
+        why: String,
+        /// Whether trying again makes sense.
+        again: bool,
+    },
+}
+
+/// One change of the board.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delta {
+    /// The board after it.
+    #[serde(flatten)]
+    pub at: Position,
+    /// The whole card as it is now. A call that ended is sent once more, in the place `ended`, and is then off the board.
+    pub call: Card,
+    /// What brought it about.
+    pub cause: Cause,
+}
+
+/// What brought a change about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// `command`, `carrier`, `time`, `phone` or `read`.
+    pub kind: SafeText,
+    /// The command's id, or what there is to name.
+    pub id: Option<SafeText>,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Their id.
+    pub id: UserId,
+    /// Their name.
+    pub name: SafeText,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// The fast-changing side of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPresence {
+    /// Who.
+    pub id: UserId,
+    /// Their phone page.
+    pub phone: PhonePage,
+    /// What they say of themselves.
+    pub presence: Presence,
+}
+
+/// From a phone page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum PhoneMsg {
+    /// The first message.
+    Hello {
+        /// [`VERSION`] of the page.
+        version: u32,
+    },
+    /// Every 2 s: the page is alive.
+    Heartbeat {
+        /// Whether it can talk: microphone allowed, SDK registered.
+        ready: bool,
+        /// The CallSid of its one active call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<String>,
+    },
+    /// Its person accepts an offer.
+    Accept {
+        /// Which call.
+        call: CallId,
+    },
+    /// Its person declines an offer.
+    Decline {
+        /// Which call.
+        call: CallId,
+        /// Because they are on another call.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        busy: bool,
+    },
+    /// Its person hung up, or closed the page: this leave is meant.
+    Leave {
+        /// Which call.
+        call: CallId,
+    },
+}
+
+/// To a phone page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum PhoneServerMsg {
+    /// The answer to hello: how to reach the carrier.
+    Welcome {
+        /// [`VERSION`] of the server.
+        version: u32,
+        /// The identity the token is for.
+        identity: String,
+        /// A Twilio access token.
+        token: String,
+        /// When it expires; a new one is sent before.
+        expires: Timestamp,
+    },
+    /// What the page should be doing now. Sent whole on every change and on reconnect: nothing that can be lost.
+    State(PhoneState),
+    /// A new access token.
+    Token {
+        /// A Twilio access token.
+        token: String,
+        /// When it expires.
+        expires: Timestamp,
+    },
+    /// A command of the page was refused.
+    No {
+        /// The call it was about.
+        call: CallId,
+        /// A sentence.
+        why: String,
+    },
+    /// Connect at once, with `op=dial`: an emergency call asks nobody.
+    Emergency {
+        /// The number.
+        to: String,
+    },
+    /// The server is about to close this socket.
+    Bye {
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
+/// What a page should be doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PhoneState {
+    /// Calls it should ring for.
+    pub offers: Vec<PhoneOffer>,
+    /// The call its person belongs in. A page without an active call connects with these; a page whose leg lives in another call waits to be redirected.
+    pub seat: Option<PhoneSeat>,
+}
+
+/// A call a page should ring for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneOffer {
+    /// Which.
+    pub call: CallId,
+    /// Who is calling.
+    pub name: Option<SafeText>,
+    /// From where.
+    pub number: Option<Phone>,
+    /// Why it rings: as in the card's place.
+    pub why: String,
+}
+
+/// The call a page's person belongs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneSeat {
+    /// Which.
+    pub call: CallId,
+    /// The leg, as text: a parameter of `connect`.
+    pub leg: String,
+    /// The ticket that lets this person in, once: a parameter of `connect`.
+    pub ticket: String,
+    /// Whether the leg is in the room.
+    pub joined: bool,
+}
