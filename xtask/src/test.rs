@@ -9,15 +9,15 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup;
 use crate::steps::{self, Steps};
 
-/// Where nextest leaves its counts (`.config/nextest.toml`).
-const JUNIT: &str = "nextest/default/junit.xml";
+/// Where nextest leaves its counts (`.config/nextest.toml`); under the repository even with `CARGO_TARGET_DIR`.
+const JUNIT: &str = "target/nextest/default/junit.xml";
 
 /// Runs every test; `args` narrow the run as `cargo nextest run` understands them.
 ///
 /// The last line on standard output is `N passed, N failed`.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let mut steps = Steps::default();
-    let junit = setup::target().join(JUNIT);
+    let junit = setup::repository().join(JUNIT);
     // A run that dies early must not be summed up with the counts of the run before.
     if junit.exists() {
         fs::remove_file(&junit)?;
