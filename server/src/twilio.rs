@@ -2,10 +2,11 @@
 //!
 //! What goes out and what comes in, one file each:
 //!
-//! - `rest`: our requests to Twilio, and what their answers mean to someone who must never dial twice;
+//! - [`rest`]: our requests to Twilio, and what their answers mean to someone who must never dial twice;
 //! - [`webhook`]: Twilio's requests to us, as typed facts, after [`signature`] has proved that they are Twilio's;
 //! - [`twiml`]: the documents we answer voice requests with;
 //! - [`token`]: the access tokens with which a browser becomes a telephone;
+//! - [`resources`]: what Twilio's resources hold;
 //! - [`words`]: statuses, parties and dates, spelled the same in both directions;
 //! - here: the account's settings and every callback URL, built and read in one place ([`Urls`], [`Callback`]).
 //!
@@ -15,7 +16,8 @@
 //!
 //! Read next: [`webhook`], then [`rest`].
 
-
+pub mod resources;
+pub mod rest;
 pub mod signature;
 pub mod token;
 pub mod twiml;

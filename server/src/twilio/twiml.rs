@@ -8,7 +8,7 @@
 //! and who is first is a race. Recording is not among them: it is asked for by REST, on the customer's leg, or people who are held
 //! would be missing from it.
 //!
-//! Read next: `super::rest`.
+//! Read next: [`super::rest`].
 
 use std::{borrow::Cow, io};
 
