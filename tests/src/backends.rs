@@ -187,7 +187,7 @@ async fn template(admin: &str, migrator: &Migrator) -> String {
         // Whoever held the lock before may have made it.
         if !exists(&mut connection, &name).await {
             // Made under another name and renamed when complete: a test killed half-way leaves no half template.
-            let draft = format!("cordboard_draft_{:016x}", rand::random::<u64>());
+            let draft = unique("draft");
             run(&mut connection, format!("CREATE DATABASE {draft}")).await;
             let mut inside = connect(&with_database(admin, &draft)).await;
             migrator
@@ -219,8 +219,17 @@ fn fingerprint(migrator: &Migrator) -> [u8; 8] {
     hash.to_be_bytes()
 }
 
+/// A name that no other run on a shared server has.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names of databases must differ from run to run; no outcome depends on them"
+)]
+fn unique(what: &str) -> String {
+    format!("cordboard_{what}_{:016x}", rand::random::<u64>())
+}
+
 async fn create(admin: &str, template: Option<&str>) -> TestDatabase {
-    let name = format!("cordboard_test_{:016x}", rand::random::<u64>());
+    let name = unique("test");
     let from = template.unwrap_or("template0");
     let mut connection = connect(admin).await;
     run(
