@@ -57,6 +57,14 @@ pub struct Verifier {
     keys: Vec<hmac::Key>,
 }
 
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Verifier {
     /// With the account's primary and, while they are rotated, secondary auth token.
     pub fn new(config: &TwilioConfig) -> Self {

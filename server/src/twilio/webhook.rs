@@ -82,14 +82,13 @@ impl Params {
         }
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, Unreadable> {
-        self.some(name)
-            .map(|value| value.parse().map_err(|_| Unreadable { name }))
-            .transpose()
+    /// An extra that cannot be read is as good as none: it must not cost us the event it came with.
+    fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.some(name)?.parse().ok()
     }
 
     fn needed<T: std::str::FromStr>(&self, name: &'static str) -> Result<T, Unreadable> {
-        self.parsed(name)?.ok_or(Unreadable { name })
+        self.parsed(name).ok_or(Unreadable { name })
     }
 }
 
@@ -162,7 +161,7 @@ impl Delivery {
             to: Party::read(p.get("To").unwrap_or_default()),
             direction: Direction::read(p.get("Direction").unwrap_or_default()),
             call_status: CallState::read(p.get("CallStatus").unwrap_or_default()),
-            parent: p.parsed("ParentCallSid")?,
+            parent: p.parsed("ParentCallSid"),
             caller_name: p.text("CallerName"),
             forwarded_from: p.some("ForwardedFrom").map(Party::read),
             digits: p
@@ -170,9 +169,9 @@ impl Delivery {
                 .filter(|d| d.len() <= 32 && d.bytes().all(is_key))
                 .map(Into::into),
             dial_call_status: p.some("DialCallStatus").map(CallState::read),
-            dial_call_sid: p.parsed("DialCallSid")?,
-            queue_time: p.parsed("QueueTime")?,
-            error_code: p.parsed("ErrorCode")?,
+            dial_call_sid: p.parsed("DialCallSid"),
+            queue_time: p.parsed("QueueTime"),
+            error_code: p.parsed("ErrorCode"),
             error_url: p.some("ErrorUrl").map(|url| one_line(url, 2000).into()),
             delivery: self,
         })
@@ -187,13 +186,13 @@ impl Delivery {
                 .some("CallStatus")
                 .map(CallState::read)
                 .ok_or(Unreadable { name: "CallStatus" })?,
-            sequence: p.parsed("SequenceNumber")?,
+            sequence: p.parsed("SequenceNumber"),
             timestamp: p.some("Timestamp").and_then(moment),
-            sip_response: p.parsed("SipResponseCode")?,
+            sip_response: p.parsed("SipResponseCode"),
             answered_by: p.some("AnsweredBy").map(AnsweredBy::read),
-            duration: p.parsed("CallDuration")?,
-            parent: p.parsed("ParentCallSid")?,
-            error_code: p.parsed("ErrorCode")?,
+            duration: p.parsed("CallDuration"),
+            parent: p.parsed("ParentCallSid"),
+            error_code: p.parsed("ErrorCode"),
             delivery: self,
         })
     }
@@ -205,7 +204,7 @@ impl Delivery {
             conference_sid: p.needed("ConferenceSid")?,
             friendly_name: p.text("FriendlyName").unwrap_or_default(),
             call: p.some("FriendlyName").and_then(|name| name.parse().ok()),
-            sequence: p.parsed("SequenceNumber")?,
+            sequence: p.parsed("SequenceNumber"),
             timestamp: p.some("Timestamp").and_then(moment),
             event: p
                 .some("StatusCallbackEvent")
@@ -213,7 +212,7 @@ impl Delivery {
                 .ok_or(Unreadable {
                     name: "StatusCallbackEvent",
                 })?,
-            call_sid: p.parsed("CallSid")?,
+            call_sid: p.parsed("CallSid"),
             label: p.text("ParticipantLabel"),
             leg: p
                 .some("ParticipantLabel")
@@ -221,13 +220,13 @@ impl Delivery {
             muted: p.flag("Muted"),
             hold: p.flag("Hold"),
             coaching: p.flag("Coaching"),
-            coached: p.parsed("CallSidToCoach")?,
+            coached: p.parsed("CallSidToCoach"),
             end_on_exit: p.flag("EndConferenceOnExit"),
             start_on_enter: p.flag("StartConferenceOnEnter"),
             call_status: p.some("ParticipantCallStatus").map(CallState::read),
             left: p.some("ReasonParticipantLeft").map(LeaveReason::read),
             ended: p.some("ReasonConferenceEnded").map(EndReason::read),
-            ended_by: p.parsed("CallSidEndingConference")?,
+            ended_by: p.parsed("CallSidEndingConference"),
             reason: p
                 .text("Reason")
                 .or_else(|| p.text("ReasonAnnouncementFailed")),
@@ -244,7 +243,7 @@ impl Delivery {
                 .some("AnsweredBy")
                 .map(AnsweredBy::read)
                 .ok_or(Unreadable { name: "AnsweredBy" })?,
-            took_ms: p.parsed("MachineDetectionDuration")?,
+            took_ms: p.parsed("MachineDetectionDuration"),
             delivery: self,
         })
     }
@@ -625,14 +624,18 @@ mod tests {
         );
         assert!(delivery(&[("CallSid", "CA1")]).voice().is_err());
         assert!(delivery(&[("CallSid", CALL)]).call_status().is_err());
-        assert!(
-            delivery(&[
-                ("CallSid", CALL),
-                ("CallStatus", "ringing"),
-                ("SequenceNumber", "-1")
-            ])
-            .call_status()
-            .is_err()
+        let odd = [
+            ("CallSid", CALL),
+            ("CallStatus", "ringing"),
+            ("SequenceNumber", "-1"),
+            ("Timestamp", "yesterday"),
+            ("ParentCallSid", "CA1"),
+        ];
+        let read = delivery(&odd).call_status().unwrap();
+        assert_eq!(
+            (read.sequence, read.timestamp, read.parent),
+            (None, None, None),
+            "an odd extra does not cost us the event"
         );
         assert!(
             delivery(&[("ConferenceSid", ROOM)])
