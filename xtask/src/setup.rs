@@ -258,13 +258,13 @@ fn apt_install(packages: &[&str]) -> Result<(), String> {
             "{names} is missing and installing it needs root (`sudo apt-get install {names}`)"
         ));
     }
-    apt(sudo, &["update", "--quiet"])
-        .and_then(|()| {
-            let mut args = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
-            args.extend(packages);
-            apt(sudo, &args)
-        })
-        .map_err(|error| format!("{names} could not be installed: {error:#}"))
+    // A list that cannot be refreshed (somebody's own repository is down) need not stop the install.
+    if let Err(error) = apt(sudo, &["update", "--quiet"]) {
+        eprintln!("   {error:#}; trying with the lists there are");
+    }
+    let mut args = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    args.extend(packages);
+    apt(sudo, &args).map_err(|error| format!("{names} could not be installed: {error:#}"))
 }
 
 fn apt(sudo: bool, args: &[&str]) -> Result<()> {
