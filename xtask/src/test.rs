@@ -60,14 +60,6 @@ fn all(steps: &mut Steps, args: &[String]) -> Result<()> {
     );
     environment.extend(node.map(|folder| ("TEST_NODE_CLIENT", folder)));
     environment.extend(python.map(|python| ("TEST_PYTHON_CLIENT", python)));
-    let tests = steps.step("tests", |_| {
-        steps::run(
-            setup::cargo()
-                .args(["nextest", "run", "--locked", "--workspace"])
-                .args(args)
-                .envs(environment),
-        )
-    });
     // Narrowed runs are for someone in the middle of a change; the examples in the docs can wait.
     let examples = if args.is_empty() {
         steps.step("examples in the docs", |_| {
@@ -76,7 +68,16 @@ fn all(steps: &mut Steps, args: &[String]) -> Result<()> {
     } else {
         Ok(())
     };
-    tests.and(examples)
+    // Last, so that its summary closes the log; and whatever became of the examples.
+    let tests = steps.step("tests", |_| {
+        steps::run(
+            setup::cargo()
+                .args(["nextest", "run", "--locked", "--workspace"])
+                .args(args)
+                .envs(environment),
+        )
+    });
+    examples.and(tests)
 }
 
 /// Passed and failed tests, from the first tag of a JUnit report.
