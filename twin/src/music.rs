@@ -1,0 +1,164 @@
+//! What a conference plays to one participant: the waiting document, the hold document, announcements.
+//!
+//! These documents know `Play`, `Say`, `Pause` and `Redirect` only (13238 otherwise), and nobody repeats them: when
+//! one ends there is silence, as at Twilio. What plays is written to the world, which decides what is heard. Each
+//! runs until its token is cancelled: the hold ended, the room started, the participant left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::legs::{resolve, say_length};
+use crate::switch::Switch;
+use crate::twiml::{self, Element};
+use crate::world::{Hearing, Method, Purpose, Target};
+
+struct Player {
+    switch: Arc<Switch>,
+    call: String,
+    room: String,
+    purpose: Purpose,
+    stop: CancellationToken,
+}
+
+/// Runs a document for a participant until it ends or is stopped.
+pub(crate) async fn play(
+    switch: Arc<Switch>,
+    call: String,
+    room: String,
+    purpose: Purpose,
+    target: Target,
+    stop: CancellationToken,
+) {
+    let player = Player { switch, call, room, purpose, stop };
+    let url = target.url.clone();
+    if purpose == Purpose::Announce {
+        player.switch.world(|w| w.set_announcing(&player.room, &player.call, true, None));
+    }
+    let stop = player.stop.clone();
+    let Some(outcome) = stop.run_until_cancelled(player.documents(target)).await else { return };
+    if let Err((code, why)) = &outcome {
+        player.switch.world(|w| w.note(&player.call, *code, why.clone(), &url));
+    }
+    if purpose == Purpose::Announce {
+        let failure = outcome.err().map(|(_, why)| why);
+        player
+            .switch
+            .world(|w| w.set_announcing(&player.room, &player.call, false, Some((&url, failure.as_deref()))));
+    } else {
+        player.hear(Hearing::Silence);
+    }
+}
+
+impl Player {
+    async fn documents(&self, mut target: Target) -> Result<(), (u32, String)> {
+        if is_carriers_own(&target.url) {
+            self.hear(Hearing::Music);
+            if self.purpose != Purpose::Announce {
+                std::future::pending::<()>().await;
+            }
+            return Ok(());
+        }
+        let mut quick = 0;
+        loop {
+            let began = self.switch.clock.now_ms();
+            let form = self.switch.world(|w| {
+                let mut form = w.call(&self.call).map(|call| w.call_form(call)).unwrap_or_default();
+                form.push("ConferenceSid", &self.room);
+                if let Some(room) = w.room(&self.room) {
+                    form.push("FriendlyName", &room.name);
+                }
+                form
+            });
+            let reply = self.switch.voice_request(&target, &form).await?;
+            let kind = reply.content_type.to_ascii_lowercase();
+            if kind.starts_with("audio/") {
+                self.play(&target.url, Some("1")).await?;
+                return Ok(());
+            }
+            if !kind.starts_with("text/xml") && !kind.starts_with("application/xml") {
+                return Err((12300, format!("the answer's type is {kind:?}, not XML")));
+            }
+            let document = twiml::parse(&reply.body).map_err(|e| (e.code, e.why))?;
+            let mut next = None;
+            for verb in &document.verbs {
+                next = self.verb(verb, &target.url).await?;
+                if next.is_some() {
+                    break;
+                }
+            }
+            let Some(following) = next else { return Ok(()) };
+            target = following;
+            // A document that plays nothing and redirects to itself would ask for ever, as fast as it can.
+            quick = if self.switch.clock.now_ms() - began < 200 { quick + 1 } else { 0 };
+            if quick > 10 {
+                self.switch.clock.sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    async fn verb(&self, verb: &Element, base: &str) -> Result<Option<Target>, (u32, String)> {
+        match verb.name.as_str() {
+            "Play" => {
+                let url = resolve(Some(base), &verb.text).map_err(|why| (11100, why))?;
+                self.play(&url, verb.attribute("loop")).await?;
+            }
+            "Say" => {
+                self.hear(Hearing::Prompt);
+                self.repeat(verb.attribute("loop"), say_length(&verb.text)).await;
+            }
+            "Pause" => {
+                self.hear(Hearing::Silence);
+                self.switch.clock.sleep(Duration::from_secs(verb.number("length", 1).min(3600))).await;
+            }
+            "Redirect" => {
+                let url = if verb.text.is_empty() { base.to_owned() } else { resolve(Some(base), &verb.text).map_err(|why| (11100, why))? };
+                return Ok(Some(Target::new(url, Method::read(verb.attribute("method"), Method::Post))));
+            }
+            other => return Err((13238, format!("<{other}> is not allowed in a conference's document"))),
+        }
+        Ok(None)
+    }
+
+    async fn play(&self, url: &str, times: Option<&str>) -> Result<(), (u32, String)> {
+        if is_carriers_own(url) {
+            self.hear(Hearing::Music);
+            self.repeat(times, Duration::from_secs(60)).await;
+            return Ok(());
+        }
+        let length = self.switch.media(url).await.map_err(|why| (11200, why))?;
+        self.hear(Hearing::Music);
+        self.repeat(times, length).await;
+        Ok(())
+    }
+
+    /// `loop="0"` is for ever.
+    async fn repeat(&self, times: Option<&str>, length: Duration) {
+        let times: u32 = times.and_then(|t| t.parse().ok()).unwrap_or(1);
+        if times == 0 {
+            std::future::pending::<()>().await;
+        }
+        self.switch.clock.sleep(length.saturating_mul(times)).await;
+    }
+
+    fn hear(&self, hearing: Hearing) {
+        if self.purpose == Purpose::Announce {
+            return;
+        }
+        self.switch.world(|w| {
+            // The token is cancelled under this very lock, so a document that was replaced can't speak any more.
+            if !self.stop.is_cancelled() {
+                w.set_member_background(&self.room, &self.call, hearing);
+            }
+        });
+    }
+}
+
+/// The carrier's own music, known by name and never fetched.
+fn is_carriers_own(url: &str) -> bool {
+    ["https://s3.amazonaws.com/com.twilio.", "http://com.twilio.", "https://com.twilio.", "http://twimlets.com/holdmusic",
+        "https://twimlets.com/holdmusic"]
+        .iter()
+        .any(|own| url.starts_with(own))
+}

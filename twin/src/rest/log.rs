@@ -1,0 +1,71 @@
+//! What the REST API was asked and what it answered: a bounded ring for `GET /control/requests`.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::form::Form;
+
+/// Requests remembered.
+const REMEMBERED: usize = 20_000;
+
+#[derive(Debug)]
+struct Row {
+    at: i64,
+    method: String,
+    path: String,
+    params: Form,
+    status: u16,
+    code: Option<u32>,
+    fault: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct RestLog(Mutex<VecDeque<Row>>);
+
+impl RestLog {
+    #[expect(clippy::too_many_arguments, reason = "one row of a log, written in one place")]
+    pub(crate) fn add(
+        &self,
+        at: i64,
+        method: &str,
+        path: &str,
+        params: Form,
+        status: u16,
+        code: Option<u32>,
+        fault: Option<&'static str>,
+    ) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.len() >= REMEMBERED {
+            rows.pop_front();
+        }
+        rows.push_back(Row { at, method: method.to_owned(), path: path.to_owned(), params, status, code, fault });
+    }
+
+    /// Oldest first.
+    pub(crate) fn body(&self) -> Vec<Value> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.iter()
+            .map(|r| {
+                let mut params = serde_json::Map::new();
+                for (key, value) in &r.params.0 {
+                    match params.get_mut(key) {
+                        None => drop(params.insert(key.clone(), json!(value))),
+                        Some(Value::Array(many)) => many.push(json!(value)),
+                        Some(one) => *one = json!([one.take(), value]),
+                    }
+                }
+                let mut body =
+                    json!({ "at": r.at, "method": r.method, "path": r.path, "params": params, "status": r.status });
+                if let Some(code) = r.code {
+                    body["code"] = json!(code);
+                }
+                if let Some(fault) = r.fault {
+                    body["fault"] = json!(fault);
+                }
+                body
+            })
+            .collect()
+    }
+}

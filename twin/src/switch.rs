@@ -1,0 +1,257 @@
+//! The switch: owns the world behind one lock, gives it the time, and runs what it wants done.
+//!
+//! The lock is never held across an await. Effects are run before it is released, so that two steps can't swap
+//! theirs; each of them only sends on a channel, cancels a token or starts a task. Next: `legs` for a call's own
+//! program, `music` for conference documents, `callers` for the people at the far end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::callers::{self, Telephones};
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::form::Form;
+use crate::rest::log::RestLog;
+use crate::webhooks::Hooks;
+use crate::world::{Effect, Purpose, Signal, Target, World};
+use crate::{legs, music};
+
+/// Everything that runs shares one of these.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+    pub(crate) hooks: Hooks,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) telephones: Mutex<Telephones>,
+    pub(crate) requests: RestLog,
+    /// The event stream; each message is one JSON object.
+    pub(crate) changes: broadcast::Sender<Value>,
+    pub(crate) shutdown: CancellationToken,
+    media: Mutex<HashMap<String, Duration>>,
+    tasks: TaskTracker,
+    me: Weak<Self>,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    /// The way to each call's program.
+    lines: HashMap<String, mpsc::UnboundedSender<Signal>>,
+    /// What stops the running document of a call, for waiting and hold.
+    documents: HashMap<String, CancellationToken>,
+}
+
+impl Switch {
+    pub(crate) fn new(world: World, clock: Clock, hooks: Hooks, seed: u64, shutdown: CancellationToken) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            state: Mutex::new(State { world, lines: HashMap::new(), documents: HashMap::new() }),
+            requests: RestLog::default(),
+            clock,
+            hooks,
+            faults: Mutex::new(Faults::new(seed)),
+            telephones: Mutex::new(Telephones::default()),
+            changes: broadcast::channel(4096).0,
+            shutdown,
+            media: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+            me: me.clone(),
+        })
+    }
+
+    /// One step of the world, with its effects.
+    pub(crate) fn world<R>(&self, step: impl FnOnce(&mut World) -> R) -> R {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.world.now = self.clock.now_ms();
+        state.world.watched = self.changes.receiver_count() > 0;
+        let result = step(&mut state.world);
+        for effect in state.world.settle() {
+            self.run(&mut state, effect);
+        }
+        result
+    }
+
+    pub(crate) fn faults<R>(&self, step: impl FnOnce(&mut Faults) -> R) -> R {
+        step(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn telephones<R>(&self, step: impl FnOnce(&mut Telephones) -> R) -> R {
+        step(&mut self.telephones.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts a task that ends with the twin.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            shutdown.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Waits for all tasks after the shutdown.
+    pub(crate) async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Forgets the way to a program that has ended.
+    pub(crate) fn hang_up_line(&self, call: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.lines.remove(call);
+        if let Some(document) = state.documents.remove(call) {
+            document.cancel();
+        }
+    }
+
+    fn run(&self, state: &mut State, effect: Effect) {
+        let Some(me) = self.me.upgrade() else { return };
+        match effect {
+            Effect::Callback { target, form } => self.callback(me, target, form),
+            Effect::Tell { call, signal } => {
+                if let Some(line) = state.lines.get(&call) {
+                    // A program that has just ended no longer listens; nothing is lost by that.
+                    let _ = line.send(signal);
+                }
+            }
+            Effect::Start { call, program } => {
+                let (line, heard) = mpsc::unbounded_channel();
+                state.lines.insert(call.clone(), line);
+                self.spawn(legs::run(me, call, heard, program));
+            }
+            Effect::Play { call, room, purpose, target } => {
+                let stop = self.shutdown.child_token();
+                // An announcement plays over whatever else there is, and does not replace it.
+                if purpose != Purpose::Announce
+                    && let Some(old) = state.documents.insert(call.clone(), stop.clone())
+                {
+                    old.cancel();
+                }
+                self.spawn(music::play(me, call, room, purpose, target, stop));
+            }
+            Effect::Hush { call } => {
+                if let Some(document) = state.documents.remove(&call) {
+                    document.cancel();
+                }
+            }
+            Effect::FirstHeard { call } => callers::first_heard(&me, &call),
+            Effect::Changed(change) => {
+                let _ = self.changes.send(change);
+            }
+        }
+    }
+
+    fn callback(&self, me: Arc<Self>, target: Target, form: Form) {
+        let (fate, token) = self.faults(|f| (f.webhook(&form), f.uuid()));
+        let mut faults = Vec::new();
+        if fate.lose {
+            faults.push("lose");
+        }
+        if fate.delay.is_some() {
+            faults.push("delay");
+        }
+        if fate.double {
+            faults.push("double");
+        }
+        let fault = (!faults.is_empty()).then(|| faults.join("+"));
+        let id = self.hooks.open("status", &target, &form, &token, fault);
+        if fate.lose {
+            return;
+        }
+        for _ in 0..=usize::from(fate.double) {
+            let (me, target, form, token) = (me.clone(), target.clone(), form.clone(), token.clone());
+            self.spawn(async move {
+                if let Some(delay) = fate.delay {
+                    me.clock.sleep(delay).await;
+                }
+                me.hooks.deliver(id, &target, &form, &token).await;
+            });
+        }
+    }
+
+    /// A voice request: asks for TwiML and hands back the answer, or Twilio's error code and a reason.
+    pub(crate) async fn voice_request(&self, target: &Target, form: &Form) -> Result<crate::webhooks::Reply, (u32, String)> {
+        let (fails, token) = self.faults(|f| (f.voice(), f.uuid()));
+        let id = self.hooks.open("voice", target, form, &token, fails.map(|_| String::from("fail")));
+        if let Some(after) = fails {
+            self.clock.sleep(after).await;
+            self.hooks.attempt(id, json!({ "error": "no answer in time (injected)", "kind": "rt" }));
+            return Err((11200, String::from("no answer in time")));
+        }
+        self.hooks.ask(id, target, form, &token).await.map_err(|f| {
+            let code = if f.kind == "ct" { 11205 } else { 11200 };
+            (code, f.why)
+        })
+    }
+
+    /// How long a media file plays. Files on this machine are fetched once, as Twilio caches them; others are
+    /// taken on trust, since a double that calls out to the network is a bad double.
+    pub(crate) async fn media(&self, url: &str) -> Result<Duration, String> {
+        const UNKNOWN: Duration = Duration::from_secs(10);
+        if !is_local(url) {
+            return Ok(UNKNOWN);
+        }
+        if let Some(known) = self.media.lock().unwrap_or_else(PoisonError::into_inner).get(url) {
+            return Ok(*known);
+        }
+        let target = Target::new(url, crate::world::Method::Get);
+        let token = self.faults(Faults::uuid);
+        let id = self.hooks.open("media", &target, &Form::new(), &token, None);
+        let reply = self.hooks.ask(id, &target, &Form::new(), &token).await.map_err(|f| f.why)?;
+        let length = wav_length(&reply.body).unwrap_or(UNKNOWN);
+        let mut media = self.media.lock().unwrap_or_else(PoisonError::into_inner);
+        if media.len() < 1000 {
+            media.insert(url.to_owned(), length);
+        }
+        Ok(length)
+    }
+}
+
+fn is_local(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    })
+}
+
+/// The playing time of a WAV file, from its header.
+fn wav_length(bytes: &[u8]) -> Option<Duration> {
+    let field = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    if bytes.get(..4)? != b"RIFF" || bytes.get(8..16)? != b"WAVEfmt " {
+        return None;
+    }
+    let rate = field(28).filter(|rate| *rate > 0)?;
+    let mut at = 20 + field(16)? as usize;
+    while let Some(size) = field(at.checked_add(4)?) {
+        if bytes.get(at..at + 4)? == b"data" {
+            return Some(Duration::from_secs_f64(f64::from(size) / f64::from(rate)));
+        }
+        at = at.checked_add(8)?.checked_add(size as usize)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wav_header_tells_the_playing_time() {
+        let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00".to_vec();
+        wav.extend([1, 0, 1, 0]);
+        wav.extend(8000u32.to_le_bytes());
+        wav.extend(16000u32.to_le_bytes());
+        wav.extend([2, 0, 16, 0]);
+        wav.extend(b"data");
+        wav.extend(32000u32.to_le_bytes());
+        assert_eq!(wav_length(&wav), Some(Duration::from_secs(2)));
+        assert_eq!(wav_length(&wav[..30]), None);
+        assert_eq!(wav_length(b"not a wav"), None);
+    }
+}
