@@ -20,7 +20,9 @@ const NEXTEST: &str = "0.9.143";
 
 /// The root of the repository.
 pub(crate) fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is a folder of the repository")
 }
 
 /// cargo as the one that runs us, so that a `+toolchain` is kept.
