@@ -10,10 +10,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CallId, CallSid, ConferenceSid, Emergency, LegId, Malformed, Phone, QueueId, Rev, SafeText, SlotId, Timestamp, UserId};
+mod leg;
+
+pub use leg::{Leave, Leg, LegState, Line, Register, Role};
+
+use crate::ids::{
+    CallId, ConferenceSid, Emergency, LegId, Malformed, Phone, QueueId, Rev, SafeText, SlotId,
+    Timestamp, UserId,
+};
 
 /// The number of the customer's leg, in every call.
 pub const CUSTOMER: u16 = 0;
+
+/// How many legs a call may have had. More than any honest call needs; a script that sends a call round for ever meets it.
+pub const MAX_LEGS: usize = 500;
+
+/// How long an outgoing call may go unanswered, in milliseconds. The carrier gives up sooner; this is for when it does not say so.
+pub const DIAL_MS: i64 = 90_000;
 
 /// One call: a customer, and everybody who has to do with them until it is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +47,8 @@ pub struct Call {
     pub to: Dialled,
     /// When it began.
     pub arrived: Timestamp,
-    /// When a person first joined the customer. Ringing a machine is not an answer.
+    /// When the customer and another party first heard each other. Ringing a machine is not an answer. Derived from the legs' moments, so it
+    /// does not depend on the order in which they became known.
     pub answered: Option<Timestamp>,
     /// The conference it lives in.
     pub room: Room,
@@ -84,6 +98,8 @@ pub enum Goal {
     RingOut,
     /// The customer's leg has ended.
     End,
+    /// Nothing at the carrier: it is done with the commit.
+    Said,
 }
 
 /// Which way a call goes.
@@ -105,6 +121,17 @@ pub struct Caller {
     pub number: Option<Phone>,
 }
 
+impl Caller {
+    /// The name, or the number, or that there is neither: what sentences call them.
+    pub fn title(&self) -> &str {
+        match (&self.name, &self.number) {
+            (Some(name), _) if !name.is_empty() => name.as_str(),
+            (_, Some(number)) => number.as_str(),
+            _ => "number withheld",
+        }
+    }
+}
+
 /// What was dialled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -113,6 +140,16 @@ pub enum Dialled {
     Number(Phone),
     /// Help.
     Emergency(Emergency),
+}
+
+impl Dialled {
+    /// The number, if it is an ordinary one.
+    pub const fn number(&self) -> Option<&Phone> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Emergency(_) => None,
+        }
+    }
 }
 
 impl From<Dialled> for String {
@@ -201,6 +238,42 @@ pub enum Place {
         /// How it ended.
         why: EndWhy,
     },
+}
+
+impl Place {
+    /// Whether a hand that saw `other` still does what it meant here: the same kind of place, with the same people. Deadlines run and
+    /// telephones are tried one after the other without anything being moved.
+    pub fn stays(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Queued { queue, .. }, Self::Queued { queue: other, .. }) => queue == other,
+            (
+                Self::Ringing { offers, why, .. },
+                Self::Ringing {
+                    offers: others,
+                    why: because,
+                    ..
+                },
+            ) => {
+                why == because
+                    && offers
+                        .iter()
+                        .map(|o| &o.to)
+                        .eq(others.iter().map(|o| &o.to))
+            }
+            (Self::Dialling { user }, Self::Dialling { user: other }) => user == other,
+            (Self::Held { by, .. }, Self::Held { by: other, .. }) => by == other,
+            (
+                Self::Parked { slot, by, .. },
+                Self::Parked {
+                    slot: other,
+                    by: keeper,
+                    ..
+                },
+            ) => (slot, by) == (other, keeper),
+            (Self::Talking, Self::Talking) | (Self::Ended { .. }, Self::Ended { .. }) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Why a call rings.
@@ -311,6 +384,23 @@ pub enum EndWhy {
     Failed,
 }
 
+impl EndWhy {
+    /// How a call ended whose customer went: after talking to somebody or not, and with what their telephone said.
+    pub(crate) const fn by_the_customer(
+        answered: bool,
+        direction: Direction,
+        outcome: Option<NoWhy>,
+    ) -> Self {
+        match (answered, direction, outcome) {
+            (true, ..) => Self::CallerLeft,
+            (false, Direction::In, _) => Self::Abandoned,
+            (false, Direction::Out, Some(NoWhy::Busy)) => Self::Busy,
+            (false, Direction::Out, Some(NoWhy::Failed)) => Self::Failed,
+            (false, Direction::Out, _) => Self::NoAnswer,
+        }
+    }
+}
+
 /// An accept that has not become a join.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -360,189 +450,6 @@ pub struct Look {
     pub tries: u8,
 }
 
-/// One party's connection to the call.
-///
-/// What happened to it is a set of moments, each the earliest known; its state is read off them ([`Leg::state`]), so the order in which
-/// news arrives does not matter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Leg {
-    /// Its number within the call.
-    pub n: u16,
-    /// Whose it is.
-    pub role: Role,
-    /// What it runs over.
-    pub line: Line,
-    /// The carrier's name for it, once known.
-    pub sid: Option<CallSid>,
-    /// When the telephone began to ring.
-    pub rang: Option<Timestamp>,
-    /// When it was picked up (a person's telephone is then asked for a key).
-    pub picked_up: Option<Timestamp>,
-    /// When it entered the room.
-    pub joined: Option<Timestamp>,
-    /// When it left the room or ended, whichever was first.
-    pub gone: Option<Timestamp>,
-    /// Isolated from the room, with music.
-    pub hold: Register,
-    /// Whether the room ends when it leaves.
-    pub ends_room: Register,
-    /// That it shall leave.
-    pub leave: Option<Leave>,
-    /// When the once-only request for it (dial, invite) was put into the outbox.
-    pub asked: Option<Timestamp>,
-    /// How its telephone ended before it came to anything.
-    pub outcome: Option<NoWhy>,
-}
-
-/// Whose leg it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The party the call is about. Always leg 0.
-    Customer,
-    /// One of us.
-    Person(UserId),
-    /// A third party, reached by number.
-    Outside(Phone),
-}
-
-/// What a leg runs over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Line {
-    /// It came to us.
-    Inbound,
-    /// A person's phone page: it connects by itself, or its living leg is redirected.
-    Page,
-    /// We dial it.
-    Telephone(Phone),
-}
-
-/// How a leg is to leave, and whether that was asked of the carrier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leave {
-    /// Where to: another call, or nowhere.
-    pub to: Option<LegId>,
-    /// Whether the request has been put into the outbox. Nobody is removed before the customer's hold is confirmed.
-    pub asked: bool,
-}
-
-/// Something a leg is wanted to be, and what the carrier has confirmed of it.
-///
-/// Every change of the wish has a number; wishes alternate between off (even) and on (odd). A confirmation names the number it
-/// confirms, so late and doubled answers cannot turn it back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Register {
-    /// The number of the present wish.
-    pub wish: u32,
-    /// The number of the latest confirmed wish.
-    pub done: u32,
-    /// When each wish was confirmed: `(number, moment)`, ascending.
-    pub log: Vec<(u32, Timestamp)>,
-}
-
-impl Register {
-    /// Whether it is wanted on.
-    pub const fn wanted(&self) -> bool {
-        self.wish % 2 == 1
-    }
-
-    /// Whether it was last confirmed on.
-    pub const fn is(&self) -> bool {
-        self.done % 2 == 1
-    }
-
-    /// Whether the carrier has confirmed the present wish.
-    pub const fn settled(&self) -> bool {
-        self.done == self.wish
-    }
-
-    /// Wishes it on or off; returns whether that is a new wish.
-    pub fn want(&mut self, on: bool) -> bool {
-        let new = self.wanted() != on;
-        self.wish += u32::from(new);
-        new
-    }
-
-    /// Takes a confirmation of wish number `wish`, which became true at `at`.
-    pub fn confirm(&mut self, wish: u32, at: Timestamp) {
-        if wish > self.wish {
-            return; // a wish nobody made: a foreign or forged report
-        }
-        self.done = self.done.max(wish);
-        match self.log.binary_search_by_key(&wish, |e| e.0) {
-            Ok(i) => self.log[i].1 = self.log[i].1.min(at),
-            Err(i) => self.log.insert(i, (wish, at)),
-        }
-    }
-}
-
-/// A leg's progress, read off its moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LegState {
-    /// Not there yet.
-    Wanted,
-    /// Its telephone rings.
-    Ringing,
-    /// Picked up, not in the room.
-    Up,
-    /// In the room.
-    Joined,
-    /// Gone for good.
-    Gone,
-}
-
-impl Leg {
-    /// A leg about which nothing is known yet.
-    pub fn new(n: u16, role: Role, line: Line) -> Self {
-        Self {
-            n,
-            role,
-            line,
-            sid: None,
-            rang: None,
-            picked_up: None,
-            joined: None,
-            gone: None,
-            hold: Register::default(),
-            ends_room: Register::default(),
-            leave: None,
-            asked: None,
-            outcome: None,
-        }
-    }
-
-    /// How far it has come.
-    pub fn state(&self) -> LegState {
-        match self {
-            Self { gone: Some(_), .. } => LegState::Gone,
-            Self { joined: Some(_), .. } => LegState::Joined,
-            Self { picked_up: Some(_), .. } => LegState::Up,
-            Self { rang: Some(_), .. } => LegState::Ringing,
-            _ => LegState::Wanted,
-        }
-    }
-
-    /// Whether it is in the room and shall stay.
-    pub fn here(&self) -> bool {
-        self.state() == LegState::Joined && self.leave.is_none()
-    }
-
-    /// Whether it has not ended.
-    pub fn alive(&self) -> bool {
-        self.gone.is_none()
-    }
-
-    /// The person whose leg it is.
-    pub fn user(&self) -> Option<UserId> {
-        match self.role {
-            Role::Person(user) => Some(user),
-            _ => None,
-        }
-    }
-}
-
 /// Two parties together for a while: what history calls a talk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
@@ -588,19 +495,34 @@ impl Call {
 
     /// The person's leg that is in the room and shall stay.
     pub fn leg_of(&self, user: UserId) -> Option<&Leg> {
-        self.legs.iter().rev().find(|l| l.user() == Some(user) && l.here())
+        self.legs
+            .iter()
+            .rev()
+            .find(|l| l.user() == Some(user) && l.here())
     }
 
     /// The people whose one seat this call takes, each with the leg: claims, and living legs that are not ordered away.
     pub fn seats(&self) -> impl Iterator<Item = (UserId, u16)> {
         let claimed = self.claim.iter().map(|c| (c.user, c.leg));
-        let here = self.legs.iter().filter(|l| l.here()).filter_map(|l| l.user().map(|u| (u, l.n)));
+        let here = self
+            .legs
+            .iter()
+            .filter(|l| l.here())
+            .filter_map(|l| l.user().map(|u| (u, l.n)));
         claimed.chain(here)
     }
 
     /// Whether the customer is confirmed to hear nobody: held, or alone in a room that has never started.
     pub fn at_rest(&self) -> bool {
-        !self.room.started || (self.customer().hold.settled() && self.customer().hold.is())
+        // The start may be news that has not come: anybody else in the room counts for more.
+        let alone = || {
+            self.legs
+                .iter()
+                .skip(1)
+                .all(|l| l.state() != LegState::Joined)
+        };
+        (!self.room.started && alone())
+            || (self.customer().hold.settled() && self.customer().hold.is())
     }
 
     /// The slot it takes.
@@ -614,16 +536,25 @@ impl Call {
     /// When the present place runs out.
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.place {
-            Place::Ringing { deadline, .. } | Place::Held { deadline, .. } | Place::Parked { deadline, .. } => Some(*deadline),
+            Place::Ringing { deadline, .. }
+            | Place::Held { deadline, .. }
+            | Place::Parked { deadline, .. } => Some(*deadline),
             _ => None,
         }
     }
 
     pub(crate) fn deadline_mut(&mut self) -> Option<&mut Timestamp> {
         match &mut self.place {
-            Place::Ringing { deadline, .. } | Place::Held { deadline, .. } | Place::Parked { deadline, .. } => Some(deadline),
+            Place::Ringing { deadline, .. }
+            | Place::Held { deadline, .. }
+            | Place::Parked { deadline, .. } => Some(deadline),
             _ => None,
         }
+    }
+
+    /// When an outgoing call that nobody takes counts as unanswered.
+    pub(crate) fn dialled_until(&self) -> Option<Timestamp> {
+        matches!(self.place, Place::Dialling { .. }).then(|| self.since.plus(DIAL_MS))
     }
 
     /// When the machine next wants to be told the time. Stored beside the call: a deadline that outlives the process, and cannot go stale.
@@ -631,10 +562,13 @@ impl Call {
         // A claim pauses the deadline of the place.
         let place = match &self.claim {
             Some(claim) => Some(claim.until),
-            None => self.deadline(),
+            None => self.deadline().or_else(|| self.dialled_until()),
         };
         let errand = self.errands.iter().map(|e| e.until).min();
-        [place, self.look.map(|l| l.at), errand].into_iter().flatten().min()
+        [place, self.look.map(|l| l.at), errand]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Everybody whose reachability the next step may depend on.
@@ -653,7 +587,9 @@ impl Call {
         all.extend(self.moved_by);
         all.extend(self.undo.iter().map(|u| u.by));
         match &self.place {
-            Place::Ringing { offers, why, then, .. } => {
+            Place::Ringing {
+                offers, why, then, ..
+            } => {
                 all.extend(offers.iter().filter_map(|o| match o.to {
                     Callee::User(u) => Some(u),
                     Callee::Outside(_) => None,
@@ -680,7 +616,10 @@ impl Call {
     /// order in which they became known.
     pub fn talks(&self) -> Vec<Talk> {
         let customer = self.customer();
-        let Some(came) = customer.joined else { return Vec::new() };
+        // A join whose news was lost is known by what came before it.
+        let Some(came) = customer.joined.or(customer.picked_up) else {
+            return Vec::new();
+        };
         // The spans in which the customer was not held.
         let mut open = Vec::new();
         let mut from = Some(came);
@@ -706,7 +645,12 @@ impl Call {
                 open.iter().filter_map(move |(start, end)| {
                     let from = (*start).max(joined?);
                     let to = earlier(*end, left);
-                    (to.is_none_or(|to| to > from)).then(|| Talk { leg, user: l.user(), from, to })
+                    (to.is_none_or(|to| to > from)).then(|| Talk {
+                        leg,
+                        user: l.user(),
+                        from,
+                        to,
+                    })
                 })
             })
             .collect();
@@ -717,11 +661,22 @@ impl Call {
     /// What must hold after every step. The error is a sentence for whoever mends the machine.
     pub fn check(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("{}: {what}", self.id));
-        if self.legs.is_empty() || self.legs.iter().enumerate().any(|(i, l)| usize::from(l.n) != i) {
+        if self.legs.is_empty()
+            || self
+                .legs
+                .iter()
+                .enumerate()
+                .any(|(i, l)| usize::from(l.n) != i)
+        {
             return wrong("legs are not numbered from 0");
         }
-        if !matches!(self.customer().role, Role::Customer) || self.legs.iter().skip(1).any(|l| l.role == Role::Customer) {
+        if !matches!(self.customer().role, Role::Customer)
+            || self.legs.iter().skip(1).any(|l| l.role == Role::Customer)
+        {
             return wrong("leg 0, and only leg 0, is the customer's");
+        }
+        if self.legs.len() > MAX_LEGS {
+            return wrong("too many legs");
         }
         if self.moved > self.rev {
             return wrong("moved in a revision that has not been");
@@ -734,21 +689,52 @@ impl Call {
         }
         if let Some(claim) = &self.claim {
             let leg = self.leg(claim.leg);
-            if self.ended() {
-                return wrong("a call that is over is claimed (I7)");
+            if matches!(self.place, Place::Ended { .. } | Place::Talking) {
+                return wrong("a call that is over, or talks, is claimed (I7)");
             }
-            if leg.is_none_or(|l| l.user() != Some(claim.user) || !l.alive() || l.joined.is_some()) {
+            if leg.is_none_or(|l| l.user() != Some(claim.user) || !l.alive() || l.joined.is_some())
+            {
                 return wrong("the claim's leg is not one that can still join");
             }
         }
         if self.ended() && self.legs.iter().any(|l| l.alive() && l.leave.is_none()) {
             return wrong("a call that is over keeps a leg (I7)");
         }
-        if self.legs.iter().any(|l| l.hold.done > l.hold.wish || l.ends_room.done > l.ends_room.wish) {
+        if self
+            .legs
+            .iter()
+            .any(|l| l.hold.done > l.hold.wish || l.ends_room.done > l.ends_room.wish)
+        {
             return wrong("something was confirmed that nobody wished");
         }
-        if matches!(self.place, Place::Talking) && self.claim.is_none() && self.company().next().is_none() {
-            return wrong("the customer is said to talk, and nobody is with them");
+        let stays = |leg: &Leg| match &self.place {
+            Place::Talking => true,
+            Place::Held { by, .. } | Place::Dialling { user: by } => leg.user() == Some(*by),
+            _ => false,
+        };
+        if !self.company().all(stays) {
+            return wrong("a party stays in a call that is not with them");
+        }
+        match &self.place {
+            Place::Talking if self.company().next().is_none() => {
+                return wrong("the customer is said to talk, and nobody is with them");
+            }
+            Place::Dialling { user } if self.claim.is_none() && self.leg_of(*user).is_none() => {
+                return wrong("it is being dialled, and the dialler is not there");
+            }
+            _ => {}
+        }
+        if self.undo.is_some()
+            && !matches!(
+                self.place,
+                Place::Parked { .. }
+                    | Place::Ringing {
+                        why: RingWhy::Transfer { .. },
+                        ..
+                    }
+            )
+        {
+            return wrong("something can be taken back that was not moved");
         }
         if let Place::Ringing { offers, .. } = &self.place
             && self.claim.is_none()

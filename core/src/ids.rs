@@ -23,7 +23,10 @@ pub struct Malformed {
 
 impl Malformed {
     pub(crate) fn new(got: &str, wanted: &'static str) -> Self {
-        Self { got: SafeText::clean(got, 40), wanted }
+        Self {
+            got: SafeText::clean(got, 40),
+            wanted,
+        }
     }
 }
 
@@ -178,7 +181,10 @@ impl FromStr for CallId {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed::new(text, "a call id (c_ and 26 letters and digits)");
-        let digits = text.strip_prefix("c_").filter(|d| d.len() == 26).ok_or_else(wrong)?;
+        let digits = text
+            .strip_prefix("c_")
+            .filter(|d| d.len() == 26)
+            .ok_or_else(wrong)?;
         let mut bits = 0_u128;
         for (i, byte) in digits.bytes().enumerate() {
             let value = BASE32.iter().position(|b| *b == byte).ok_or_else(wrong)?;
@@ -213,7 +219,10 @@ impl FromStr for LegId {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed::new(text, "a leg id (a call id, a dot and a number)");
         let (call, n) = text.split_once('.').ok_or_else(wrong)?;
-        Ok(Self { call: call.parse().map_err(|_| wrong())?, n: n.parse().map_err(|_| wrong())? })
+        Ok(Self {
+            call: call.parse().map_err(|_| wrong())?,
+            n: n.parse().map_err(|_| wrong())?,
+        })
     }
 }
 
@@ -249,8 +258,16 @@ impl Phone {
 
     /// A number as a person writes it: spaces, dots, dashes, slashes and brackets are passed over.
     pub fn read(text: &str) -> Result<Self, Malformed> {
-        let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-' | '/' | '(' | ')')).collect();
-        bare.parse().map_err(|_| Malformed::new(text, "a telephone number with its country code, such as +14155550132"))
+        let bare: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '.' | '-' | '/' | '(' | ')'))
+            .collect();
+        bare.parse().map_err(|_| {
+            Malformed::new(
+                text,
+                "a telephone number with its country code, such as +14155550132",
+            )
+        })
     }
 }
 
@@ -267,7 +284,14 @@ impl FromStr for Phone {
         let fits = (2..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        if fits { Ok(Self(text.into())) } else { Err(Malformed::new(text, "an E.164 number, such as +14155550132")) }
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(Malformed::new(
+                text,
+                "an E.164 number, such as +14155550132",
+            ))
+        }
     }
 }
 
@@ -278,12 +302,17 @@ pub struct Emergency(&'static str);
 impl Emergency {
     /// Numbers that reach help somewhere (911 and its test number 933, 112, 999, 000, 110, 118, 119 and so on).
     /// Recognised everywhere: a person under stress dials the number they know, and the network maps it.
-    const NUMBERS: [&'static str; 14] =
-        ["911", "933", "112", "999", "000", "110", "111", "113", "114", "115", "117", "118", "119", "144"];
+    const NUMBERS: [&'static str; 14] = [
+        "911", "933", "112", "999", "000", "110", "111", "113", "114", "115", "117", "118", "119",
+        "144",
+    ];
 
     /// The emergency number in `text`, if it is one. Spaces and a leading `+` are passed over.
     pub fn recognise(text: &str) -> Option<Self> {
-        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '+' | '.')).collect();
+        let digits: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '+' | '.'))
+            .collect();
         Self::NUMBERS.into_iter().find(|n| *n == digits).map(Self)
     }
 
@@ -374,9 +403,9 @@ impl SafeText {
         // NFC may only be asked of bounded input: one name can carry a megabyte of combining marks.
         for c in text.chars().take(4 * Self::CELLS * 4).nfc() {
             let c = match c.general_category() {
-                GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
-                    char::REPLACEMENT_CHARACTER
-                }
+                GeneralCategory::Control
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator => char::REPLACEMENT_CHARACTER,
                 GeneralCategory::Format
                 | GeneralCategory::PrivateUse
                 | GeneralCategory::Surrogate
@@ -448,7 +477,9 @@ impl Serialize for SafeText {
 impl<'de> Deserialize<'de> for SafeText {
     /// Cleans again: a console does not trust its server, and a server not its database.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Self::from(&*std::borrow::Cow::<'de, str>::deserialize(from)?))
+        Ok(Self::from(&*std::borrow::Cow::<'de, str>::deserialize(
+            from,
+        )?))
     }
 }
 
@@ -483,9 +514,16 @@ mod tests {
 
     #[test]
     fn a_hostile_name_loses_its_teeth_and_an_honest_one_keeps_its_letters() {
-        let hostile = "\u{1b}]52;c;aGk=\u{7}\u{1b}[2J\u{9b}2J\u{202e}evil\u{2066}\u{200d}\u{e0041}\n";
-        assert_eq!(SafeText::from(hostile).as_str(), "\u{fffd}]52;c;aGk=\u{fffd}\u{fffd}[2J\u{fffd}2Jevil\u{fffd}");
-        assert_eq!(SafeText::from("Zöe Müller 李小龍 דוד").as_str(), "Zöe Müller 李小龍 דוד");
+        let hostile =
+            "\u{1b}]52;c;aGk=\u{7}\u{1b}[2J\u{9b}2J\u{202e}evil\u{2066}\u{200d}\u{e0041}\n";
+        assert_eq!(
+            SafeText::from(hostile).as_str(),
+            "\u{fffd}]52;c;aGk=\u{fffd}\u{fffd}[2J\u{fffd}2Jevil\u{fffd}"
+        );
+        assert_eq!(
+            SafeText::from("Zöe Müller 李小龍 דוד").as_str(),
+            "Zöe Müller 李小龍 דוד"
+        );
         let zalgo = format!("Z{}", "\u{301}".repeat(100_000));
         assert!(SafeText::from(&*zalgo).as_str().len() < 10);
     }
@@ -493,13 +531,24 @@ mod tests {
     #[test]
     fn a_moment_is_rfc_3339_in_utc() {
         let t = Timestamp::from_millis(1_767_225_600_123);
-        assert_eq!(serde_json::to_string(&t).unwrap(), "\"2026-01-01T00:00:00.123Z\"");
-        assert_eq!("2026-01-01T01:00:00.123+01:00".parse::<Timestamp>().unwrap(), t);
+        assert_eq!(
+            serde_json::to_string(&t).unwrap(),
+            "\"2026-01-01T00:00:00.123Z\""
+        );
+        assert_eq!(
+            "2026-01-01T01:00:00.123+01:00"
+                .parse::<Timestamp>()
+                .unwrap(),
+            t
+        );
     }
 
     #[test]
     fn numbers_are_read_as_people_write_them() {
-        assert_eq!(Phone::read("+1 (415) 555-01.32").unwrap().as_str(), "+14155550132");
+        assert_eq!(
+            Phone::read("+1 (415) 555-01.32").unwrap().as_str(),
+            "+14155550132"
+        );
         assert!(Phone::read("0555 0132").is_err());
         assert!("+".parse::<Phone>().is_err());
         assert_eq!(Emergency::recognise("9 1 1").unwrap().as_str(), "911");

@@ -6,9 +6,10 @@
 //! Read in this order: [`ids`] (words), [`call`] (nouns), [`machine`] (verbs), [`policy`] (who may), [`board`] (what is seen),
 //! [`wire`] (what travels).
 
+pub mod board;
 pub mod call;
 pub mod ids;
 pub mod machine;
-pub mod board;
 pub mod policy;
+mod say;
 pub mod wire;

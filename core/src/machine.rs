@@ -11,21 +11,27 @@
 //!
 //! Read next: `machine/claim.rs` (accepting a call), `route.rs` (ringing and what comes after), `transfer.rs`, `park.rs`, `facts.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     call::{
-        CUSTOMER, Call, Caller, Dialled, Direction, EndWhy, Errand, Goal, Leave, Leg, Line, Look, Place, Role, Room, Stop, Via,
+        CUSTOMER, Call, Caller, Dialled, Direction, EndWhy, Errand, Goal, Leave, Leg, Line,
+        MAX_LEGS, Place, Role, Room, Stop, Via,
     },
-    ids::{CallId, CallSid, ConferenceSid, LegId, Malformed, Phone, QueueId, SafeText, SlotId, Timestamp, UserId},
+    ids::{
+        CallId, CallSid, ConferenceSid, LegId, Malformed, Phone, QueueId, SafeText, SlotId,
+        Timestamp, UserId,
+    },
+    say,
 };
 
 mod claim;
 mod facts;
 mod park;
 mod route;
+mod settle;
 mod transfer;
 
 pub use facts::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen};
@@ -115,7 +121,7 @@ pub enum PhonePage {
 pub struct Context {
     /// The time.
     pub now: Timestamp,
-    /// Everybody the call or the intent names.
+    /// Everybody the call ([`Call::people`]) or the intent names, and the desk's second destination. Who is missing counts as unknown.
     pub people: BTreeMap<UserId, Reach>,
     /// How this desk works.
     pub desk: Desk,
@@ -123,6 +129,8 @@ pub struct Context {
     pub free_slot: Option<SlotId>,
     /// The slots that are taken by other calls, with who is in them.
     pub taken: BTreeMap<SlotId, SafeText>,
+    /// Every slot there is. Empty: not asked, and none is refused for not being there.
+    pub slots: BTreeSet<SlotId>,
 }
 
 /// How a person can be reached.
@@ -292,10 +300,14 @@ pub struct Step {
     pub aside: Option<Aside>,
     /// Why a fact changed nothing.
     pub ignored: Option<Ignored>,
+    /// What is wrong with the machine: the call it came to breaks [`Call::check`]. The step is then the call as it was, and a look at the
+    /// carrier; whoever commits logs this and goes on. Never seen in a machine without a bug.
+    pub fault: Option<String>,
 }
 
 impl Step {
-    /// Whether there is anything to commit.
+    /// Whether there is anything to commit. Also a stray that is hung up counts, for no request leaves without a committed change (I6). A lone
+    /// [`Effect::Look`] does not: a question is not stored, and is to be asked even where nothing changed.
     pub fn changed(&self, before: &Call) -> bool {
         self.call.rev != before.rev
     }
@@ -338,37 +350,74 @@ pub struct By {
 
 impl Context {
     fn reach(&self, user: UserId) -> Reach {
-        self.people.get(&user).cloned().unwrap_or_else(|| Reach { name: user.to_string().as_str().into(), ..Reach::default() })
+        self.people.get(&user).cloned().unwrap_or_else(|| Reach {
+            name: user.to_string().as_str().into(),
+            ..Reach::default()
+        })
     }
 
     fn name(&self, user: UserId) -> String {
-        self.people.get(&user).map_or_else(|| user.to_string(), |r| r.name.to_string())
+        self.people
+            .get(&user)
+            .map_or_else(|| user.to_string(), |r| r.name.to_string())
     }
 }
 
 impl Call {
     /// An incoming call, as the leg `sid`, to be taken along `route`.
-    pub fn arrive(id: CallId, sid: CallSid, caller: Caller, to: Phone, route: &[Stop], ctx: &Context) -> Step {
+    pub fn arrive(
+        id: CallId,
+        sid: CallSid,
+        caller: Caller,
+        to: Phone,
+        route: &[Stop],
+        ctx: &Context,
+    ) -> Step {
         let mut customer = Leg::new(CUSTOMER, Role::Customer, Line::Inbound);
         customer.sid = Some(sid);
         customer.picked_up = Some(ctx.now);
-        let mut draft = Draft::new(Self::blank(id, Direction::In, caller, Dialled::Number(to), customer, ctx.now));
+        let mut draft = Draft::new(Self::blank(
+            id,
+            Direction::In,
+            caller,
+            Dialled::Number(to),
+            customer,
+            ctx.now,
+        ));
         draft.go(route, ctx);
         draft.settle(ctx)
     }
 
     /// An outgoing call that `by` makes: their page joins the room, then the number is rung.
     pub fn dial(id: CallId, by: &By, to: Phone, ctx: &Context) -> Result<Step, Refusal> {
-        let caller = Caller { name: None, number: Some(to.clone()) };
+        let caller = Caller {
+            name: None,
+            number: Some(to.clone()),
+        };
         let customer = Leg::new(CUSTOMER, Role::Customer, Line::Telephone(to.clone()));
-        let mut draft = Draft::new(Self::blank(id, Direction::Out, caller, Dialled::Number(to), customer, ctx.now));
+        let mut draft = Draft::new(Self::blank(
+            id,
+            Direction::Out,
+            caller,
+            Dialled::Number(to),
+            customer,
+            ctx.now,
+        ));
+        draft.by = Some(by.user);
         draft.call.place = Place::Dialling { user: by.user };
         draft.claim(by.user, ctx)?;
         draft.errand(by, Goal::RingOut, ctx);
-        Ok(draft.settle(ctx))
+        draft.settle(ctx).sound()
     }
 
-    fn blank(id: CallId, direction: Direction, caller: Caller, to: Dialled, customer: Leg, now: Timestamp) -> Self {
+    fn blank(
+        id: CallId,
+        direction: Direction,
+        caller: Caller,
+        to: Dialled,
+        customer: Leg,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             rev: 0,
@@ -394,15 +443,27 @@ impl Call {
     pub fn observe(&self, fact: &Fact, at: Timestamp, ctx: &Context) -> Step {
         let mut draft = Draft::new(self.clone());
         draft.observe(fact, at, ctx);
-        draft.settle(ctx)
+        let step = draft.settle(ctx);
+        if step.fault.is_none() {
+            return step;
+        }
+        // A call that cannot be is not stored. Asking the carrier brings the fact again, perhaps to a better state.
+        Step {
+            call: self.clone(),
+            effects: vec![Effect::Look],
+            outcomes: Vec::new(),
+            aside: None,
+            ..step
+        }
     }
 
     /// Does what a person wants, or says why not. Rights are not asked here: see [`crate::policy::may`].
     pub fn command(&self, by: &By, intent: &Intent, ctx: &Context) -> Result<Step, Refusal> {
         if self.ended() {
-            return Err("That call is over.".into());
+            return Err(say::OVER.into());
         }
         let mut draft = Draft::new(self.clone());
+        draft.by = Some(by.user);
         let goal = match intent {
             Intent::Answer => draft.answer(by.user, ctx)?,
             Intent::Retrieve => draft.retrieve(by.user, ctx)?,
@@ -414,17 +475,29 @@ impl Call {
             Intent::TakeBack => draft.take_back(by.user, ctx)?,
             Intent::Hangup => draft.hang_up(ctx),
         };
-        draft.call.moved_by = Some(by.user);
         draft.errand(by, goal, ctx);
-        Ok(draft.settle(ctx))
+        draft.settle(ctx).sound()
     }
 
     /// Puts this call aside because `by` goes to another one: the second half of a switch, committed with the first.
     pub fn set_aside(&self, by: UserId, aside: Aside, ctx: &Context) -> Result<Step, Refusal> {
         let mut draft = Draft::new(self.clone());
+        draft.by = Some(by);
         draft.set_aside(by, aside, ctx)?;
-        draft.call.moved_by = Some(by);
-        Ok(draft.settle(ctx))
+        draft.settle(ctx).sound()
+    }
+}
+
+impl Step {
+    /// A command that would break the call is refused, however it came to that.
+    fn sound(self) -> Result<Self, Refusal> {
+        match &self.fault {
+            None => Ok(self),
+            Some(fault) => Err(format!(
+                "That would break the call, so nothing was changed. Please report this: {fault}."
+            )
+            .into()),
+        }
     }
 }
 
@@ -436,11 +509,26 @@ struct Draft {
     outcomes: Vec<Outcome>,
     aside: Option<Aside>,
     ignored: Option<Ignored>,
+    /// Whose hand moves it, if a person's does.
+    by: Option<UserId>,
 }
 
 impl Draft {
     fn new(call: Call) -> Self {
-        Self { before: call.clone(), call, effects: Vec::new(), outcomes: Vec::new(), aside: None, ignored: None }
+        Self {
+            before: call.clone(),
+            call,
+            effects: Vec::new(),
+            outcomes: Vec::new(),
+            aside: None,
+            ignored: None,
+            by: None,
+        }
+    }
+
+    /// The other party, for sentences.
+    fn who(&self) -> &str {
+        self.call.caller.title()
     }
 
     fn place(&mut self, place: Place, since: Timestamp) {
@@ -465,14 +553,23 @@ impl Draft {
     fn errand(&mut self, by: &By, goal: Goal, ctx: &Context) {
         if let Some(command) = &by.command {
             let (command, by, until) = (command.clone(), by.user, ctx.now.plus(ERRAND_MS));
-            self.call.errands.push(Errand { command, by, goal, until });
+            self.call.errands.push(Errand {
+                command,
+                by,
+                goal,
+                until,
+            });
         }
     }
 
-    fn new_leg(&mut self, role: Role, line: Line) -> u16 {
-        let n = u16::try_from(self.call.legs.len()).expect("a call has fewer than 65,536 legs");
+    /// A leg for somebody, unless the call has had too many.
+    fn new_leg(&mut self, role: Role, line: Line) -> Option<u16> {
+        if self.call.legs.len() >= MAX_LEGS {
+            return None;
+        }
+        let n = u16::try_from(self.call.legs.len()).ok()?;
         self.call.legs.push(Leg::new(n, role, line));
-        n
+        Some(n)
     }
 
     /// Orders a leg away. It goes when nobody is left in silence by it.
@@ -482,214 +579,6 @@ impl Draft {
             && leg.leave.is_none()
         {
             leg.leave = Some(Leave { to, asked: false });
-        }
-    }
-
-    /// Turns wishes into requests, and keeps the books. The last thing in every step.
-    fn settle(mut self, ctx: &Context) -> Step {
-        self.call_next_telephones(ctx);
-        self.hold_or_release();
-        self.flag_telephones();
-        self.see_off(ctx);
-        self.ask_outside(ctx);
-        self.schedule_look(ctx);
-        self.settle_errands(ctx);
-        if self.call != self.before {
-            self.call.rev = self.before.rev + 1;
-            if (&self.call.place, &self.call.claim) != (&self.before.place, &self.before.claim) || self.before.rev == 0 {
-                self.call.moved = self.call.rev;
-            }
-        }
-        debug_assert_eq!(self.call.check(), Ok(()), "after {:?}", self.before.place);
-        Step {
-            call: self.call,
-            effects: self.effects,
-            outcomes: self.outcomes,
-            aside: self.aside,
-            ignored: self.ignored,
-        }
-    }
-
-    /// The customer is held exactly while nobody is to be with them. Before the room has started there is nothing to hold: the wait document is what they hear.
-    fn hold_or_release(&mut self) {
-        let want = match self.call.place {
-            Place::Queued { .. } | Place::Ringing { .. } | Place::Held { .. } | Place::Parked { .. } => true,
-            Place::Talking | Place::Dialling { .. } | Place::Ended { .. } => false,
-        };
-        let (started, ended) = (self.call.room.started, self.call.ended());
-        let customer = &mut self.call.legs[usize::from(CUSTOMER)];
-        if started && !ended && customer.alive() && customer.joined.is_some() && customer.hold.want(want) {
-            self.effects.push(Effect::Set { leg: CUSTOMER, what: Aspect::Hold });
-        }
-    }
-
-    /// A telephone that leaves has hung up, so the room may end with it, even while we are down. A page that leaves may have died, and its caller is to come back.
-    fn flag_telephones(&mut self) {
-        let alone = self.call.company().count() == 1;
-        let talking = matches!(self.call.place, Place::Talking);
-        let here: Vec<u16> = self.call.company().filter(|l| matches!(l.line, Line::Telephone(_))).map(|l| l.n).collect();
-        for n in here {
-            if let Some(leg) = self.call.leg_mut(n)
-                && leg.ends_room.want(alone && talking)
-            {
-                self.effects.push(Effect::Set { leg: n, what: Aspect::EndsRoom });
-            }
-        }
-    }
-
-    /// Lets legs go that were ordered away, once the customer is not left in silence by it.
-    fn see_off(&mut self, ctx: &Context) {
-        if self.call.ended() {
-            for n in 0..self.call.legs.len() {
-                self.dismiss(u16::try_from(n).expect("legs are few"), None);
-            }
-        }
-        let customer = self.call.customer();
-        let safe = self.call.ended()
-            || !customer.alive()
-            || customer.joined.is_none()
-            || self.call.at_rest()
-            || self.call.company().next().is_some();
-        for leg in &mut self.call.legs {
-            let in_room = leg.joined.is_some();
-            let (Some(leave), true) = (&mut leg.leave, leg.gone.is_none()) else { continue };
-            if leave.asked || (in_room && !safe) {
-                continue;
-            }
-            match (&leg.sid, leave.to) {
-                (Some(sid), Some(to)) => self.effects.push(Effect::Redirect { sid: sid.clone(), to }),
-                (Some(sid), None) => self.effects.push(Effect::HangUp { sid: sid.clone() }),
-                // It may be on its way: when its SID becomes known, it is ended.
-                (None, _) if leg.asked.is_some() => self.effects.push(Effect::Cancel { leg: leg.n }),
-                // Nothing was ever asked of the carrier.
-                (None, _) => leg.gone = Some(ctx.now),
-            }
-            leave.asked = true;
-        }
-    }
-
-    /// Dials outside parties, once the room is known.
-    fn ask_outside(&mut self, ctx: &Context) {
-        let Some(_room) = &self.call.room.sid else { return };
-        let dialler_is_here = match self.call.place {
-            Place::Dialling { user } => self.call.leg_of(user).is_some(),
-            _ => false,
-        };
-        let ringing: Vec<u16> = match &self.call.place {
-            Place::Ringing { offers, .. } => offers
-                .iter()
-                .filter_map(|o| match o.via {
-                    Via::Leg(n) if o.over.is_none() => Some(n),
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
-        for leg in &mut self.call.legs {
-            let wanted = match leg.role {
-                Role::Outside(_) => ringing.contains(&leg.n),
-                Role::Customer => dialler_is_here,
-                Role::Person(_) => false,
-            };
-            let Line::Telephone(to) = &leg.line else { continue };
-            if wanted && leg.asked.is_none() && leg.alive() && leg.leave.is_none() {
-                leg.asked = Some(ctx.now);
-                self.effects.push(Effect::Invite { leg: leg.n, to: to.clone() });
-            }
-        }
-    }
-
-    /// While anything expected has not been seen, the carrier is asked: after 1.5 s, then 3 s, then every 6 s.
-    fn schedule_look(&mut self, ctx: &Context) {
-        let call = &self.call;
-        let unmet = call.claim.is_some()
-            || (call.room.sid.is_none() && !call.ended())
-            || call.legs.iter().any(|l| {
-                l.alive()
-                    && (l.leave.is_some()
-                        || !l.hold.settled()
-                        || !l.ends_room.settled()
-                        || (l.asked.is_some() && l.sid.is_none()))
-            });
-        self.call.look = match (unmet, self.call.look) {
-            (false, _) => None,
-            (true, None) => Some(Look { at: ctx.now.plus(1_500), tries: 0 }),
-            (true, Some(look)) if look.at <= ctx.now => {
-                self.effects.push(Effect::Look);
-                let wait = if look.tries == 0 { 3_000 } else { 6_000 };
-                Some(Look { at: ctx.now.plus(wait), tries: look.tries.saturating_add(1) })
-            }
-            (true, waiting) => waiting,
-        };
-    }
-
-    fn settle_errands(&mut self, ctx: &Context) {
-        let errands = std::mem::take(&mut self.call.errands);
-        for errand in errands {
-            let result = self.progress(errand.goal).or_else(|| (errand.until <= ctx.now).then_some(Finish::Unknown));
-            match result {
-                Some(result) => {
-                    self.outcomes.push(Outcome { command: errand.command, by: errand.by, result });
-                }
-                None => self.call.errands.push(errand),
-            }
-        }
-    }
-
-    /// Whether a goal is reached, or out of reach.
-    fn progress(&self, goal: Goal) -> Option<Finish> {
-        let call = &self.call;
-        if goal == Goal::End {
-            return (!call.customer().alive() || call.legs.iter().all(|l| !l.alive())).then_some(Finish::Done);
-        }
-        if let Place::Ended { why } = call.place {
-            return Some(Finish::Failed(
-                match why {
-                    EndWhy::NoAnswer => "Nobody answered.",
-                    EndWhy::Busy => "The number is engaged.",
-                    EndWhy::Failed => "The call could not be set up.",
-                    EndWhy::Abandoned | EndWhy::CallerLeft => "The caller hung up.",
-                    EndWhy::HungUp => "The call was ended.",
-                }
-                .to_owned(),
-            ));
-        }
-        match goal {
-            Goal::Talk { user } => {
-                let claimed = call.claim.as_ref().is_some_and(|c| c.user == user);
-                let there = call.leg_of(user).is_some() && matches!(call.place, Place::Talking);
-                let hold = &call.customer().hold;
-                match () {
-                    () if there && hold.settled() && !hold.is() => Some(Finish::Done),
-                    () if there || claimed => None,
-                    () => Some(Finish::Failed("Your phone did not join in time, so the call was offered again.".to_owned())),
-                }
-            }
-            Goal::Rest => match call.place {
-                Place::Held { .. } | Place::Parked { .. } | Place::Queued { .. } | Place::Ringing { .. } => {
-                    call.at_rest().then_some(Finish::Done)
-                }
-                _ => Some(Finish::Failed("Somebody took the call meanwhile.".to_owned())),
-            },
-            Goal::Ring => match &call.place {
-                Place::Talking => Some(Finish::Done),
-                Place::Ringing { offers, why: crate::call::RingWhy::Transfer { .. }, .. } => {
-                    let rings = offers.iter().filter(|o| o.over.is_none()).any(|o| match o.via {
-                        Via::Page => call.at_rest(),
-                        Via::Leg(n) => call.leg(n).is_some_and(|l| l.rang.is_some() || l.picked_up.is_some()),
-                        Via::Later(_) | Via::Nothing => false,
-                    });
-                    rings.then_some(Finish::Done)
-                }
-                _ if call.claim.is_some() => None,
-                _ => Some(Finish::Failed("It could not ring there, so the call has come back.".to_owned())),
-            },
-            Goal::RingOut => match call.place {
-                Place::Talking => Some(Finish::Done),
-                Place::Dialling { .. } => call.customer().rang.map(|_| Finish::Done),
-                _ => Some(Finish::Failed("The call was not made.".to_owned())),
-            },
-            Goal::End => None,
         }
     }
 }
@@ -711,7 +600,9 @@ pub enum Script {
 impl Call {
     /// What to do with the leg `n`, when the connection `sid` asks.
     pub fn script(&self, n: u16, sid: &CallSid) -> Script {
-        let Some(leg) = self.leg(n) else { return Script::HangUp };
+        let Some(leg) = self.leg(n) else {
+            return Script::HangUp;
+        };
         let other = leg.sid.as_ref().is_some_and(|known| known != sid);
         if self.ended() || other || !leg.alive() || leg.leave.is_some() {
             return Script::HangUp;
@@ -719,7 +610,9 @@ impl Call {
         let claimed = self.claim.as_ref().is_some_and(|c| c.leg == n);
         match (&leg.role, &leg.line) {
             (Role::Customer, _) => Script::Join { ends_room: true },
-            (Role::Person(_), _) if claimed || leg.joined.is_some() => Script::Join { ends_room: false },
+            (Role::Person(_), _) if claimed || leg.joined.is_some() => {
+                Script::Join { ends_room: false }
+            }
             (Role::Person(_), Line::Telephone(_)) if self.offered_to_leg(n) => Script::AskKey,
             (Role::Person(_) | Role::Outside(_), _) => Script::HangUp,
         }
@@ -727,7 +620,9 @@ impl Call {
 
     fn offered_to_leg(&self, n: u16) -> bool {
         match &self.place {
-            Place::Ringing { offers, .. } => offers.iter().any(|o| o.over.is_none() && o.via == Via::Leg(n)),
+            Place::Ringing { offers, .. } => offers
+                .iter()
+                .any(|o| o.over.is_none() && o.via == Via::Leg(n)),
             _ => false,
         }
     }

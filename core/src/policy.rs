@@ -63,14 +63,24 @@ impl Standing {
         let (mut own, mut offered) = (call.seats().any(|(u, _)| u == user), false);
         match &call.place {
             Place::Ringing { offers, why, .. } => {
-                offered = offers.iter().any(|o| o.over.is_none() && o.to == Callee::User(user));
+                let sent = matches!(why, RingWhy::Transfer { .. });
+                offered = offers
+                    .iter()
+                    .any(|o| (sent || o.over.is_none()) && o.to == Callee::User(user));
                 own |= matches!(why, RingWhy::Transfer { from } if *from == user);
             }
-            Place::Held { by, .. } | Place::Parked { by, .. } | Place::Dialling { user: by } => own |= *by == user,
+            Place::Held { by, .. } | Place::Parked { by, .. } | Place::Dialling { user: by } => {
+                own |= *by == user;
+            }
             Place::Queued { .. } | Place::Talking | Place::Ended { .. } => {}
         }
         own |= call.undo.as_ref().is_some_and(|u| u.by == user);
-        Self { own, offered, open: call.slot().is_some(), emergency: call.emergency() }
+        Self {
+            own,
+            offered,
+            open: call.slot().is_some(),
+            emergency: call.emergency(),
+        }
     }
 }
 
@@ -80,14 +90,18 @@ pub fn may(actor: Actor, intent: &Intent, standing: Standing) -> Result<(), &'st
         return Err("You can look at the board, but not work calls.");
     }
     if standing.emergency && !(standing.own && *intent == Intent::Hangup) {
-        return Err("This is an emergency call. Nobody may hold, move or end it but the person who made it.");
+        return Err(
+            "This is an emergency call. Nobody may hold, move or end it but the person who made it.",
+        );
     }
     if actor.role.works_the_desk() || standing.own || standing.offered {
         return Ok(());
     }
     match intent {
         Intent::Answer | Intent::Retrieve if standing.open => Ok(()),
-        Intent::Answer | Intent::Retrieve => Err("This call is not offered to you. Ask an operator to send it."),
+        Intent::Answer | Intent::Retrieve => {
+            Err("This call is not offered to you. Ask an operator to send it.")
+        }
         _ => Err("This is somebody else's call. Operators may move it."),
     }
 }

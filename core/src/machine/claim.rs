@@ -3,10 +3,13 @@
 //! A claim is a promise by a person to be in the room soon. Until the join the call stays where it was, so that a page that dies in
 //! between costs seconds and not the caller. Read next: `route.rs`.
 
-use super::{Aside, CLAIM_MS, Context, Draft, Goal, PhonePage, Refusal, RESUME_MS, SWITCH_MS};
+use super::{Aside, CLAIM_MS, Context, Draft, Goal, PhonePage, RESUME_MS, Refusal, SWITCH_MS};
 use crate::{
-    call::{Callee, Claim, EndWhy, Line, NoWhy, Offer, Place, RingWhy, Role, Via},
+    call::{
+        Callee, Claim, EndWhy, Leave, Leg, LegState, Line, NoWhy, Offer, Place, RingWhy, Role, Via,
+    },
     ids::{Timestamp, UserId},
+    say,
 };
 
 impl Draft {
@@ -14,17 +17,21 @@ impl Draft {
         self.unclaimed(by, ctx)?;
         match &self.call.place {
             Place::Parked { .. } => return self.retrieve(by, ctx),
-            Place::Held { by: holder, .. } if *holder == by => return self.resume(by, ctx),
-            Place::Held { by: holder, .. } => return Err(format!("{} holds this call.", ctx.name(*holder)).into()),
-            Place::Talking if self.call.leg_of(by).is_some() => return Err("You are talking to this caller.".into()),
-            Place::Talking => return Err(self.taken_by(ctx).into()),
-            Place::Dialling { .. } => return Err("This number has not answered yet.".into()),
-            Place::Ringing { why: RingWhy::Transfer { from }, offers, .. } => {
-                let mine = offers.iter().any(|o| o.over.is_none() && o.to == Callee::User(by));
+            Place::Held { .. } => return self.resume(by, ctx),
+            Place::Talking => return Err(self.taken_by(by, ctx).into()),
+            Place::Dialling { .. } => return Err(say::not_answered(self.who()).into()),
+            Place::Ringing {
+                why: RingWhy::Transfer { from },
+                offers,
+                ..
+            } => {
+                let mine = offers
+                    .iter()
+                    .any(|o| o.over.is_none() && o.to == Callee::User(by));
                 match (mine, *from == by) {
                     (true, _) => {}
-                    (false, true) => return Err("You are sending this call on. Take it back instead.".into()),
-                    (false, false) => return Err(format!("{} is sending this call on.", ctx.name(*from)).into()),
+                    (false, true) => return Err(say::you_send(self.who()).into()),
+                    (false, false) => return Err(say::sending(&ctx.name(*from), self.who()).into()),
                 }
             }
             Place::Ringing { .. } | Place::Queued { .. } | Place::Ended { .. } => {}
@@ -37,7 +44,7 @@ impl Draft {
         self.unclaimed(by, ctx)?;
         if !matches!(self.call.place, Place::Parked { .. }) {
             return Err(match self.call.place {
-                Place::Talking => self.taken_by(ctx),
+                Place::Talking => self.taken_by(by, ctx),
                 _ => "This call is not in a slot.".to_owned(),
             }
             .into());
@@ -50,7 +57,10 @@ impl Draft {
         self.unclaimed(by, ctx)?;
         match &self.call.place {
             Place::Held { by: holder, .. } if *holder == by => {}
-            Place::Held { by: holder, .. } => return Err(format!("{} holds this call.", ctx.name(*holder)).into()),
+            Place::Held { by: holder, .. } => {
+                return Err(say::holds(&ctx.name(*holder), self.who()).into());
+            }
+            Place::Talking => return Err(self.taken_by(by, ctx).into()),
             _ => return Err("You do not hold this call.".into()),
         }
         if self.call.leg_of(by).is_some() {
@@ -64,16 +74,18 @@ impl Draft {
     /// Refuses while somebody is on the way to this call, and says who.
     pub(super) fn unclaimed(&self, by: UserId, ctx: &Context) -> Result<(), Refusal> {
         match &self.call.claim {
-            Some(claim) if claim.user == by => Err("This call is being connected to you already.".into()),
-            Some(claim) => Err(format!("{} has just taken this call.", ctx.name(claim.user)).into()),
+            Some(claim) if claim.user == by => Err(say::connecting(self.who()).into()),
+            Some(claim) => Err(say::taken(&ctx.name(claim.user), self.who()).into()),
             None => Ok(()),
         }
     }
 
-    pub(super) fn taken_by(&self, ctx: &Context) -> String {
-        match self.call.company().find_map(crate::call::Leg::user) {
-            Some(user) => format!("{} is talking to this caller.", ctx.name(user)),
-            None => "This caller is talking to an outside number.".to_owned(),
+    /// Who talks to the caller, said to `by`.
+    pub(super) fn taken_by(&self, by: UserId, ctx: &Context) -> String {
+        match self.call.company().find_map(Leg::user) {
+            _ if self.call.leg_of(by).is_some() => say::you_talk(self.who()),
+            Some(user) => say::talks(&ctx.name(user), self.who()),
+            None => say::outside(self.who()),
         }
     }
 
@@ -81,27 +93,70 @@ impl Draft {
     pub(super) fn claim(&mut self, user: UserId, ctx: &Context) -> Result<(), Refusal> {
         let reach = ctx.reach(user);
         if reach.page != PhonePage::Ready {
-            return Err("Your phone page is not connected, so the call has nowhere to go. Open it, and try again.".into());
+            return Err(say::NO_PAGE.into());
         }
-        let leg = self.new_leg(Role::Person(user), Line::Page);
         let elsewhere = reach.seat.filter(|seat| seat.call != self.call.id);
-        if let Some(from) = elsewhere {
-            self.aside = Some(Aside { from, to: self.call.id.leg(leg) });
+        if elsewhere.is_none() && self.come_back(user, ctx) {
+            return Ok(());
         }
-        let ms = if elsewhere.is_some() { SWITCH_MS } else { CLAIM_MS };
+        // The page has one connection. One that is being let go has to be gone first.
+        let lingers = self
+            .call
+            .legs
+            .iter()
+            .any(|l| l.user() == Some(user) && l.line == Line::Page && l.alive());
+        let leg = self
+            .new_leg(Role::Person(user), Line::Page)
+            .ok_or(say::TOO_OFTEN)?;
+        if let Some(from) = elsewhere {
+            self.aside = Some(Aside {
+                from,
+                to: self.call.id.leg(leg),
+            });
+        }
+        let ms = if elsewhere.is_some() || lingers {
+            SWITCH_MS
+        } else {
+            CLAIM_MS
+        };
         self.put_claim(user, leg, ms, ctx);
         Ok(())
+    }
+
+    /// If their leg was ordered away and has not been let go, it stays, and they talk at once.
+    pub(super) fn come_back(&mut self, user: UserId, ctx: &Context) -> bool {
+        let staying = self.call.legs.iter_mut().find(|l| {
+            l.user() == Some(user)
+                && l.state() == LegState::Joined
+                && l.leave
+                    == Some(Leave {
+                        to: None,
+                        asked: false,
+                    })
+        });
+        let Some(leg) = staying else { return false };
+        leg.leave = None;
+        self.talk(ctx.now);
+        true
     }
 
     /// The claim itself, also for a telephone whose key was pressed.
     pub(super) fn put_claim(&mut self, user: UserId, leg: u16, ms: i64, ctx: &Context) {
         let left = self.call.deadline().map(|d| d.since(ctx.now));
-        self.call.claim = Some(Claim { user, leg, since: ctx.now, until: ctx.now.plus(ms), left });
+        self.call.claim = Some(Claim {
+            user,
+            leg,
+            since: ctx.now,
+            until: ctx.now.plus(ms),
+            left,
+        });
     }
 
     /// The claim came to nothing: its leg goes, its person counts as unreachable for this ringing, the others may have it.
     pub(super) fn lapse(&mut self, ctx: &Context) {
-        let Some(claim) = self.call.claim.take() else { return };
+        let Some(claim) = self.call.claim.take() else {
+            return;
+        };
         self.dismiss(claim.leg, None);
         if let (Some(left), Some(deadline)) = (claim.left, self.call.deadline_mut()) {
             *deadline = ctx.now.plus(left.max(RESUME_MS));
@@ -109,7 +164,10 @@ impl Draft {
         match &mut self.call.place {
             Place::Dialling { .. } => self.end(EndWhy::Failed, ctx.now),
             Place::Ringing { offers, .. } => {
-                for offer in offers.iter_mut().filter(|o| o.over.is_none() && o.to == Callee::User(claim.user)) {
+                for offer in offers
+                    .iter_mut()
+                    .filter(|o| o.over.is_none() && o.to == Callee::User(claim.user))
+                {
                     offer.over = Some(NoWhy::Unreachable);
                 }
                 self.next_stop_if_nobody_rings(ctx);
@@ -124,15 +182,22 @@ impl Draft {
         self.call.claim = None;
         self.call.undo = None;
         self.place(Place::Talking, at);
-        self.call.answered.get_or_insert(at);
     }
 
-    pub(super) fn decline(&mut self, by: UserId, busy: bool, ctx: &Context) -> Result<Goal, Refusal> {
+    pub(super) fn decline(
+        &mut self,
+        by: UserId,
+        busy: bool,
+        ctx: &Context,
+    ) -> Result<Goal, Refusal> {
         self.unclaimed(by, ctx)?;
         let Place::Ringing { offers, .. } = &mut self.call.place else {
             return Err("This call does not ring for you.".into());
         };
-        let Some(offer) = offers.iter_mut().find(|o| o.over.is_none() && o.to == Callee::User(by)) else {
+        let Some(offer) = offers
+            .iter_mut()
+            .find(|o| o.over.is_none() && o.to == Callee::User(by))
+        else {
             return Err("This call does not ring for you.".into());
         };
         offer.over = Some(if busy { NoWhy::Busy } else { NoWhy::Declined });
@@ -140,32 +205,42 @@ impl Draft {
             self.dismiss(n, None);
         }
         self.next_stop_if_nobody_rings(ctx);
-        Ok(Goal::Rest)
+        Ok(Goal::Said)
     }
 
-    pub(super) fn set_aside(&mut self, by: UserId, aside: Aside, ctx: &Context) -> Result<(), Refusal> {
-        let here = self.call.leg(aside.from.n).is_some_and(|l| l.user() == Some(by) && l.alive());
+    pub(super) fn set_aside(
+        &mut self,
+        by: UserId,
+        aside: Aside,
+        ctx: &Context,
+    ) -> Result<(), Refusal> {
+        let here = self
+            .call
+            .leg(aside.from.n)
+            .is_some_and(|l| l.user() == Some(by) && l.alive());
         if !here {
             return Ok(()); // It has left meanwhile: the page connects by itself.
         }
         if self.call.emergency() {
-            return Err("You are on an emergency call. Stay on it.".into());
+            return Err(say::ON_EMERGENCY.into());
         }
         if self.call.claim.as_ref().is_some_and(|c| c.user == by) {
-            return Err("Another call is just being connected to you. Wait a moment.".into());
+            return Err(say::ON_THE_WAY.into());
         }
         match self.call.place {
-            Place::Dialling { .. } => return Err("You are dialling. Hang up first.".into()),
+            Place::Dialling { .. } => return Err(say::DIALLING.into()),
             Place::Talking if self.call.company().all(|l| l.user() == Some(by)) => {
                 self.put_on_hold(by, ctx);
             }
             _ => {}
         }
-        // A leg that was to be hung up, and has not been, can be moved instead.
         if let Some(leg) = self.call.leg_mut(aside.from.n) {
+            // A page's living leg is moved. A telephone is hung up: who answers at the page means to talk there.
+            let to = (leg.line == Line::Page).then_some(aside.to);
             match &mut leg.leave {
                 Some(leave) if leave.asked => {}
-                leave => *leave = Some(crate::call::Leave { to: Some(aside.to), asked: false }),
+                // A leg that was to be hung up, and has not been, can be moved instead.
+                leave => *leave = Some(Leave { to, asked: false }),
             }
         }
         Ok(())
@@ -173,7 +248,9 @@ impl Draft {
 
     /// Every telephone that still rings for this call stops, except the one that won.
     pub(super) fn withdraw_offers(&mut self, winner: Option<u16>) {
-        let Place::Ringing { offers, .. } = &self.call.place else { return };
+        let Place::Ringing { offers, .. } = &self.call.place else {
+            return;
+        };
         let legs: Vec<u16> = offers
             .iter()
             .filter_map(|o: &Offer| match o.via {

@@ -7,9 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aspect, CLAIM_MS, Context, Draft, Effect, Ignored, SETTLE_MS};
 use crate::{
-    call::{CUSTOMER, Callee, EndWhy, Line, NoWhy, Place, Role, Via, earlier},
+    call::{
+        CUSTOMER, Callee, Direction, EndWhy, Leave, Leg, Line, NoWhy, Place, RingWhy, Role, Via,
+        earlier,
+    },
     ids::{CallSid, ConferenceSid, Rev, Timestamp, UserId},
 };
+
+/// How far the carrier's list of participants may lag behind a join that it has reported, in milliseconds.
+const LIST_LAG_MS: i64 = 2_000;
 
 /// Something that has happened to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -215,7 +221,7 @@ impl Draft {
             }
             Fact::RoomEnded { room } => {
                 if self.call.room.sid.get_or_insert_with(|| room.clone()) == room {
-                    self.call.room.ended = earlier(self.call.room.ended, Some(at));
+                    self.room_ended(at, ctx);
                 } else {
                     self.ignored = Some(Ignored::ForeignRoom);
                 }
@@ -265,6 +271,11 @@ impl Draft {
                 if self.call.claim.is_none() && self.call.deadline().is_some_and(|d| d <= ctx.now) {
                     self.time_is_up(ctx);
                 }
+                if self.call.claim.is_none()
+                    && self.call.dialled_until().is_some_and(|d| d <= ctx.now)
+                {
+                    self.end(EndWhy::NoAnswer, ctx.now);
+                }
             }
         }
     }
@@ -284,6 +295,13 @@ impl Draft {
             }
             None => {
                 leg.sid = Some(sid.clone());
+                // It was taken for dead, or never born, and lives: the duty to end it does too.
+                if leg.gone.take().is_some() {
+                    leg.leave.get_or_insert(Leave {
+                        to: None,
+                        asked: false,
+                    });
+                }
                 // Ordered away before it was known: now it can be told.
                 if let Some(leave) = &mut leg.leave {
                     leave.asked = false;
@@ -293,7 +311,7 @@ impl Draft {
         }
     }
 
-    fn moment(&mut self, n: u16, of: impl Fn(&mut crate::call::Leg) -> &mut Option<Timestamp>, at: Timestamp) {
+    fn moment(&mut self, n: u16, of: impl Fn(&mut Leg) -> &mut Option<Timestamp>, at: Timestamp) {
         if let Some(leg) = self.call.leg_mut(n) {
             let moment = of(leg);
             *moment = earlier(*moment, Some(at));
@@ -305,14 +323,39 @@ impl Draft {
             return;
         }
         self.moment(n, |l| &mut l.picked_up, at);
-        let offered = self.call.offered_to_leg(n) && self.call.leg(n).is_some_and(|l| l.alive() && l.leave.is_none());
-        match self.call.leg(n).and_then(crate::call::Leg::user) {
-            Some(user) if offered && self.call.claim.is_none() => self.put_claim(user, n, CLAIM_MS, ctx),
-            _ => self.ignored = Some(Ignored::Late),
+        if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
+            self.ignored = Some(Ignored::Known);
+            return;
+        }
+        let Some(leg) = self
+            .call
+            .leg(n)
+            .filter(|l| l.alive() && l.leave.is_none() && l.joined.is_none())
+        else {
+            self.ignored = Some(Ignored::Late);
+            return;
+        };
+        let Some(user) = leg.user() else { return };
+        let elsewhere = ctx.reach(user).seat.is_some_and(|s| s.call != self.call.id);
+        if self.call.offered_to_leg(n) && self.call.claim.is_none() && !elsewhere {
+            self.by = Some(user);
+            self.put_claim(user, n, CLAIM_MS, ctx);
+        } else {
+            // Somebody was first, or they are in another call: this telephone is thanked and hung up.
+            self.ignored = Some(Ignored::Late);
+            self.dismiss(n, None);
+            self.offer_failed(|o| o.via == Via::Leg(n), NoWhy::Busy, ctx);
         }
     }
 
-    fn joined(&mut self, n: u16, sid: &CallSid, room: &ConferenceSid, at: Timestamp, ctx: &Context) {
+    fn joined(
+        &mut self,
+        n: u16,
+        sid: &CallSid,
+        room: &ConferenceSid,
+        at: Timestamp,
+        ctx: &Context,
+    ) {
         if !self.meet(n, sid) {
             return;
         }
@@ -324,7 +367,7 @@ impl Draft {
         let new = self.call.leg(n).is_some_and(|l| l.joined.is_none());
         self.moment(n, |l| &mut l.joined, at);
         self.call.room.started |= self.call.legs.iter().filter(|l| l.joined.is_some()).count() >= 2;
-        let here = self.call.leg(n).is_some_and(crate::call::Leg::here);
+        let here = self.call.leg(n).is_some_and(Leg::here);
         if !new || !here || self.call.ended() {
             return;
         }
@@ -340,7 +383,10 @@ impl Draft {
             Place::Dialling { .. } if claimed => self.call.claim = None,
             _ if claimed => self.talk_with(n, at),
             // Later than its claim, and still the first.
-            Place::Queued { .. } | Place::Ringing { .. } | Place::Parked { .. } | Place::Held { .. }
+            Place::Queued { .. }
+            | Place::Ringing { .. }
+            | Place::Parked { .. }
+            | Place::Held { .. }
                 if self.call.claim.is_none() && self.free_to_stay(n, ctx) =>
             {
                 self.talk_with(n, at);
@@ -350,6 +396,7 @@ impl Draft {
     }
 
     fn talk_with(&mut self, n: u16, at: Timestamp) {
+        self.by = self.call.leg(n).and_then(Leg::user);
         self.withdraw_offers(Some(n));
         // Who was on the way for nothing, or was being let go, goes.
         if let Some(claim) = self.call.claim.take().filter(|c| c.leg != n) {
@@ -361,39 +408,49 @@ impl Draft {
     /// Whether the person of a leg that came unasked has no seat elsewhere by now.
     fn free_to_stay(&self, n: u16, ctx: &Context) -> bool {
         match self.call.leg(n).map(|l| &l.role) {
-            Some(Role::Person(user)) => ctx.reach(*user).seat.is_none_or(|s| s.call == self.call.id),
+            Some(Role::Person(user)) => {
+                ctx.reach(*user).seat.is_none_or(|s| s.call == self.call.id)
+            }
             _ => self.call.offered_to_leg(n),
         }
     }
 
     fn gone(&mut self, n: u16, at: Timestamp, outcome: Option<NoWhy>, ctx: &Context) {
-        let Some(leg) = self.call.leg_mut(n) else { return };
-        let was = leg.gone.is_none().then(|| (leg.here(), leg.leave.is_some()));
+        let Some(leg) = self.call.leg_mut(n) else {
+            return;
+        };
+        let was = leg
+            .gone
+            .is_none()
+            .then(|| (leg.here(), leg.leave.is_some()));
         leg.gone = earlier(leg.gone, Some(at));
         leg.outcome = leg.outcome.or(outcome);
-        let Some((was_here, ordered)) = was else { return };
+        let Some((was_here, ordered)) = was else {
+            return;
+        };
         if self.call.ended() {
             return;
         }
         if n == CUSTOMER {
-            let why = match (self.call.answered, self.call.direction, outcome) {
-                (Some(_), ..) => EndWhy::CallerLeft,
-                (None, crate::call::Direction::In, _) => EndWhy::Abandoned,
-                (None, _, Some(NoWhy::Busy)) => EndWhy::Busy,
-                (None, _, Some(NoWhy::Failed)) => EndWhy::Failed,
-                (None, ..) => EndWhy::NoAnswer,
-            };
-            return self.end(why, at);
+            let answered = self.call.answered.is_some();
+            return self.end(
+                EndWhy::by_the_customer(answered, self.call.direction, outcome),
+                at,
+            );
         }
         if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
             return self.lapse(ctx);
         }
         match self.call.place {
-            Place::Dialling { user } if self.call.leg(n).and_then(crate::call::Leg::user) == Some(user) => {
+            Place::Dialling { user } if self.call.leg(n).and_then(Leg::user) == Some(user) => {
                 self.end(EndWhy::HungUp, at);
             }
             Place::Ringing { .. } => {
-                self.offer_failed(|o| o.via == Via::Leg(n), outcome.unwrap_or(NoWhy::Declined), ctx);
+                self.offer_failed(
+                    |o| o.via == Via::Leg(n),
+                    outcome.unwrap_or(NoWhy::Declined),
+                    ctx,
+                );
             }
             Place::Talking if was_here && !ordered && self.call.company().next().is_none() => {
                 self.left_alone(n, at, ctx);
@@ -402,18 +459,81 @@ impl Draft {
         }
     }
 
+    /// The room is over, and with it everybody's stay in it.
+    fn room_ended(&mut self, at: Timestamp, ctx: &Context) {
+        self.call.room.ended = earlier(self.call.room.ended, Some(at));
+        // Whoever was there when it closed; a dialler leaves before the customer was ever in it.
+        let customer_was_in =
+            self.call.customer().joined.is_some() || self.call.direction == Direction::In;
+        let mut legs: Vec<u16> = self
+            .call
+            .legs
+            .iter()
+            .skip(1)
+            .filter(|l| l.joined.is_some())
+            .map(|l| l.n)
+            .collect();
+        legs.insert(if customer_was_in { 0 } else { legs.len() }, CUSTOMER);
+        for n in legs {
+            if self.call.leg(n).is_some_and(Leg::alive) {
+                self.gone(n, at, None, ctx);
+            }
+        }
+    }
+
     fn page_gone(&mut self, user: UserId, ctx: &Context) {
-        if self.call.claim.as_ref().is_some_and(|c| c.user == user) {
+        // Nobody but their own hand ends a call for help: the connection may well live on.
+        if self.call.emergency() {
+            return;
+        }
+        let by_page = |n: u16| self.call.leg(n).is_some_and(|l| l.line == Line::Page);
+        if self
+            .call
+            .claim
+            .as_ref()
+            .is_some_and(|c| c.user == user && by_page(c.leg))
+        {
             self.lapse(ctx);
         }
-        self.offer_failed(|o| o.to == Callee::User(user) && o.via == Via::Page, NoWhy::Unreachable, ctx);
-        let ghost = self.call.leg_of(user).filter(|l| l.line == Line::Page).map(|l| l.n);
+        self.ring_their_telephone_instead(user, ctx);
+        self.offer_failed(
+            |o| o.to == Callee::User(user) && o.via == Via::Page,
+            NoWhy::Unreachable,
+            ctx,
+        );
+        let ghost = self
+            .call
+            .leg_of(user)
+            .filter(|l| l.line == Line::Page)
+            .map(|l| l.n);
         if let Some(n) = ghost {
             self.dismiss(n, None);
             match self.call.place {
-                Place::Talking if self.call.company().next().is_none() => self.left_alone(n, ctx.now, ctx),
+                Place::Talking if self.call.company().next().is_none() => {
+                    self.left_alone(n, ctx.now, ctx);
+                }
                 Place::Dialling { .. } => self.end(EndWhy::Failed, ctx.now),
                 _ => {}
+            }
+        }
+    }
+
+    /// A page that was rung is gone: their fallback number is next, where the offer is one that rings telephones.
+    fn ring_their_telephone_instead(&mut self, user: UserId, ctx: &Context) {
+        let Some(number) = ctx.reach(user).fallback else {
+            return;
+        };
+        if let Place::Ringing {
+            offers,
+            why: RingWhy::New | RingWhy::Transfer { .. },
+            ..
+        } = &mut self.call.place
+        {
+            for offer in offers.iter_mut() {
+                if offer.to == Callee::User(user) && offer.via == Via::Page && offer.over.is_none()
+                {
+                    offer.via = Via::Later(number.clone());
+                }
             }
         }
     }
@@ -430,7 +550,7 @@ impl Draft {
             }
             RoomSeen::Over { sid } => {
                 if self.call.room.sid.as_ref() == Some(sid) {
-                    self.call.room.ended = earlier(self.call.room.ended, Some(reading.sent));
+                    self.room_ended(reading.sent, ctx);
                 }
                 None
             }
@@ -441,7 +561,13 @@ impl Draft {
                 continue;
             }
             if let (Some(in_room), Some(room)) = (&seen.in_room, &room) {
-                self.joined(seen.n, &seen.sid, room, in_room.joined.unwrap_or(reading.sent), ctx);
+                self.joined(
+                    seen.n,
+                    &seen.sid,
+                    room,
+                    in_room.joined.unwrap_or(reading.sent),
+                    ctx,
+                );
                 self.compare(seen.n, in_room, reading, fresh);
             }
             match seen.status {
@@ -449,26 +575,60 @@ impl Draft {
                 LegStatus::Ringing => self.moment(seen.n, |l| &mut l.rang, reading.sent),
                 LegStatus::Up => {
                     self.moment(seen.n, |l| &mut l.picked_up, reading.sent);
-                    let was_in = self.call.leg(seen.n).is_some_and(|l| l.joined.is_some_and(|at| at < reading.sent));
-                    if fresh && was_in && seen.in_room.is_none() && seen.n != CUSTOMER {
-                        // It lives, in another room or none.
-                        self.gone(seen.n, reading.sent, None, ctx);
+                    if fresh && seen.in_room.is_none() && seen.n != CUSTOMER {
+                        self.not_in_room(seen.n, reading.sent, ctx);
                     }
                 }
-                LegStatus::Over { at, outcome } => self.gone(seen.n, at.unwrap_or(reading.sent), outcome, ctx),
+                LegStatus::Over { at, outcome } => {
+                    self.gone(seen.n, at.unwrap_or(reading.sent), outcome, ctx);
+                }
+            }
+            if fresh && !matches!(seen.status, LegStatus::Over { .. }) {
+                self.tell_again(seen.n, seen.in_room.is_some());
             }
         }
-        // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made.
+        // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made. If it waits to be sent, it need not be.
         let never: Vec<u16> = self
             .call
             .legs
             .iter()
             .filter(|l| l.sid.is_none() && l.alive())
-            .filter(|l| l.asked.is_some_and(|asked| reading.sent.since(asked) >= SETTLE_MS))
+            .filter(|l| {
+                l.asked
+                    .is_some_and(|asked| reading.sent.since(asked) >= SETTLE_MS)
+            })
             .map(|l| l.n)
             .collect();
         for n in never {
+            self.effects.push(Effect::Cancel { leg: n });
             self.gone(n, ctx.now, Some(NoWhy::Failed), ctx);
+        }
+    }
+
+    /// A leg that lives, and is in another room or none: it has left this one. The carrier's list lags behind its own joins a little.
+    fn not_in_room(&mut self, n: u16, sent: Timestamp, ctx: &Context) {
+        let Some(leg) = self.call.leg(n) else { return };
+        if leg.alive()
+            && leg
+                .joined
+                .is_some_and(|joined| sent.since(joined) >= LIST_LAG_MS)
+        {
+            let moves = leg.leave.is_some_and(|leave| leave.to.is_some());
+            let sid = leg.sid.clone();
+            self.gone(n, sent, None, ctx);
+            // Nobody hears it, and nobody else is going to end it.
+            self.effects
+                .extend(sid.filter(|_| !moves).map(|sid| Effect::HangUp { sid }));
+        }
+    }
+
+    /// It was told to leave and has not: the request is repeatable.
+    fn tell_again(&mut self, n: u16, in_room: bool) {
+        if let Some(leg) = self.call.leg_mut(n).filter(|l| l.alive())
+            && let Some(leave) = &mut leg.leave
+            && (in_room || leave.to.is_none())
+        {
+            leave.asked = false;
         }
     }
 
@@ -476,23 +636,27 @@ impl Draft {
     fn compare(&mut self, n: u16, seen: &InRoom, reading: &Reading, fresh: bool) {
         let mut again = Vec::new();
         if let Some(leg) = self.call.leg_mut(n).filter(|l| l.alive()) {
-            for (what, is, register) in
-                [(Aspect::Hold, seen.hold, &mut leg.hold), (Aspect::EndsRoom, seen.ends_room, &mut leg.ends_room)]
-            {
+            for (what, is, register) in [
+                (Aspect::Hold, seen.hold, &mut leg.hold),
+                (Aspect::EndsRoom, seen.ends_room, &mut leg.ends_room),
+            ] {
                 // The customer's flag was set when it joined; only wishes of ours are compared.
                 if !fresh || (what == Aspect::EndsRoom && n == CUSTOMER) {
                     continue;
                 }
-                if is == register.wanted() {
-                    if !register.settled() {
+                // With one wish outstanding, a value that is as wished can only be its effect. With more it may be that of an older one.
+                let outstanding = register.wish - register.done.min(register.wish);
+                match (is == register.wanted(), outstanding) {
+                    (true, 0) => {}
+                    (true, 1) => {
                         let at = seen.updated.unwrap_or(reading.sent).min(reading.sent);
                         register.confirm(register.wish, at);
                     }
-                } else {
-                    again.push(what);
+                    _ => again.push(what),
                 }
             }
         }
-        self.effects.extend(again.into_iter().map(|what| Effect::Set { leg: n, what }));
+        self.effects
+            .extend(again.into_iter().map(|what| Effect::Set { leg: n, what }));
     }
 }

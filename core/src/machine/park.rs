@@ -6,6 +6,7 @@ use super::{Context, Draft, Goal, Refusal};
 use crate::{
     call::{Back, Place, RingWhy, Undo},
     ids::{SafeText, SlotId, UserId},
+    say,
 };
 
 impl Draft {
@@ -13,9 +14,14 @@ impl Draft {
         self.unclaimed(by, ctx)?;
         match &self.call.place {
             Place::Talking if self.call.leg_of(by).is_some() => {}
-            Place::Talking => return Err(self.taken_by(ctx).into()),
-            Place::Held { by: holder, .. } if *holder == by => return Err("You hold this call already.".into()),
-            Place::Dialling { .. } => return Err("This number has not answered yet.".into()),
+            Place::Talking => return Err(self.taken_by(by, ctx).into()),
+            Place::Held { by: holder, .. } if *holder == by => {
+                return Err("You hold this call already.".into());
+            }
+            Place::Held { by: holder, .. } => {
+                return Err(say::holds(&ctx.name(*holder), self.who()).into());
+            }
+            Place::Dialling { .. } => return Err(say::not_answered(self.who()).into()),
             _ => return Err("You are not talking to this caller.".into()),
         }
         if self.call.company().count() > 1 {
@@ -26,8 +32,15 @@ impl Draft {
     }
 
     pub(super) fn put_on_hold(&mut self, by: UserId, ctx: &Context) {
-        let then = self.return_route(by, RingWhy::Returned, ctx);
-        self.place(Place::Held { by, deadline: ctx.now.plus(ctx.desk.hold_ms), then }, ctx.now);
+        let then = Self::return_route(by, RingWhy::Returned, ctx);
+        self.place(
+            Place::Held {
+                by,
+                deadline: ctx.now.plus(ctx.desk.hold_ms),
+                then,
+            },
+            ctx.now,
+        );
     }
 
     pub(super) fn park(
@@ -37,21 +50,35 @@ impl Draft {
         note: Option<SafeText>,
         ctx: &Context,
     ) -> Result<Goal, Refusal> {
+        // Whether it can be moved is said before where it could go.
+        let undo = self.pick_up(by, ctx)?;
         let slot = match slot {
             Some(slot) => slot.clone(),
-            None => ctx.free_slot.clone().ok_or("Every slot is taken. Fetch a parked call first.")?,
+            None => ctx
+                .free_slot
+                .clone()
+                .ok_or("Every slot is taken. Fetch a parked call first.")?,
         };
+        if !ctx.slots.is_empty() && !ctx.slots.contains(&slot) {
+            return Err(say::no_slot(slot.as_str()).into());
+        }
         if let Some(who) = ctx.taken.get(&slot) {
-            return Err(format!("{slot} is taken by {who}.").into());
+            return Err(say::slot_taken(slot.as_str(), who.as_str()).into());
         }
-        if let Place::Parked { slot: there, .. } = &self.call.place
-            && *there == slot
-        {
-            return Err(format!("This call is parked in {slot} already.").into());
+        if self.call.slot() == Some(&slot) {
+            return Err(say::parked_already(self.who(), slot.as_str()).into());
         }
-        let undo = self.pick_up(by, ctx)?;
-        let then = self.return_route(by, RingWhy::ParkExpired, ctx);
-        self.place(Place::Parked { slot, by, note, deadline: ctx.now.plus(ctx.desk.park_ms), then }, ctx.now);
+        let then = Self::return_route(by, RingWhy::ParkExpired, ctx);
+        self.place(
+            Place::Parked {
+                slot,
+                by,
+                note,
+                deadline: ctx.now.plus(ctx.desk.park_ms),
+                then,
+            },
+            ctx.now,
+        );
         self.call.undo = Some(undo);
         Ok(Goal::Rest)
     }
@@ -61,30 +88,42 @@ impl Draft {
         self.unclaimed(by, ctx)?;
         let to = match &self.call.place {
             Place::Talking => {
-                let Some(user) = self.call.leg_of(by).or_else(|| self.call.company().next()).and_then(crate::call::Leg::user)
+                let Some(user) = self
+                    .call
+                    .leg_of(by)
+                    .or_else(|| self.call.company().next())
+                    .and_then(crate::call::Leg::user)
                 else {
-                    return Err(self.taken_by(ctx).into());
+                    return Err(self.taken_by(by, ctx).into());
                 };
                 Back::With { user }
             }
             Place::Held { by: holder, .. } if *holder != by => {
-                return Err(format!("{} holds this call.", ctx.name(*holder)).into());
+                return Err(say::holds(&ctx.name(*holder), self.who()).into());
             }
-            Place::Ringing { why: RingWhy::Transfer { from }, .. } => {
+            Place::Ringing {
+                why: RingWhy::Transfer { from },
+                ..
+            } => {
                 return Err(if *from == by {
-                    "You are sending this call on. Take it back first.".into()
+                    say::you_send(self.who()).into()
                 } else {
-                    format!("{} is sending this call on.", ctx.name(*from)).into()
+                    say::sending(&ctx.name(*from), self.who()).into()
                 });
             }
-            Place::Dialling { .. } => return Err("This number has not answered yet.".into()),
-            Place::Ended { .. } => return Err("That call is over.".into()),
+            Place::Dialling { .. } => return Err(say::not_answered(self.who()).into()),
+            Place::Ended { .. } => return Err(say::OVER.into()),
             // What rang may be stale when it is taken back; the desk is not.
-            Place::Ringing { .. } => {
-                Back::Place { place: Box::new(Place::Queued { queue: ctx.desk.queue.clone(), alert: None }) }
-            }
+            Place::Ringing { .. } => Back::Place {
+                place: Box::new(Place::Queued {
+                    queue: ctx.desk.queue.clone(),
+                    alert: None,
+                }),
+            },
             place @ (Place::Queued { .. } | Place::Held { .. } | Place::Parked { .. }) => {
-                Back::Place { place: Box::new(place.clone()) }
+                Back::Place {
+                    place: Box::new(place.clone()),
+                }
             }
         };
         self.withdraw_offers(None);
