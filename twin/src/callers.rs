@@ -116,14 +116,21 @@ impl Telephones {
         let by_prefix = || {
             self.known
                 .iter()
-                .filter(|t| t.number.strip_suffix('*').is_some_and(|prefix| address.starts_with(prefix)))
+                .filter(|t| {
+                    t.number
+                        .strip_suffix('*')
+                        .is_some_and(|prefix| address.starts_with(prefix))
+                })
                 .max_by_key(|t| t.number.len())
         };
         match exact.or_else(by_prefix) {
             Some(telephone) => telephone.behaviour.clone(),
             // A client that nobody configured is not registered.
             None if address.starts_with("client:") => Behaviour::Invalid,
-            None => Behaviour::Answers { after: 3.0, talks: None },
+            None => Behaviour::Answers {
+                after: 3.0,
+                talks: None,
+            },
         }
     }
 
@@ -140,13 +147,20 @@ impl Telephones {
 
 /// Seconds as somebody typed them, kept between zero and a day.
 pub(crate) fn seconds(value: f64) -> Duration {
-    Duration::from_secs_f64(if value.is_finite() { value.clamp(0.0, 86_400.0) } else { 0.0 })
+    Duration::from_secs_f64(if value.is_finite() {
+        value.clamp(0.0, 86_400.0)
+    } else {
+        0.0
+    })
 }
 
 /// Somebody calls a number of the account. Hands back the call's sid, or a sentence.
 pub(crate) fn place(switch: &Arc<Switch>, caller: Caller) -> Result<String, String> {
     if !is_e164(&caller.from) && caller.from != "anonymous" {
-        return Err(format!("from must be a number such as +15551230001, not {:?}", caller.from));
+        return Err(format!(
+            "from must be a number such as +15551230001, not {:?}",
+            caller.from
+        ));
     }
     let sid = switch.world(|w| ring(w, &caller))?;
     switch.telephones(|t| t.set_talk_time(&sid, caller.talks));
@@ -174,15 +188,24 @@ pub(crate) fn place(switch: &Arc<Switch>, caller: Caller) -> Result<String, Stri
 /// A call arrives at a number of the account.
 pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
     let Some(number) = w.account.number(&caller.to) else {
-        return Err(format!("{} is not a number of this account; buy it first (POST IncomingPhoneNumbers)", caller.to));
+        return Err(format!(
+            "{} is not a number of this account; buy it first (POST IncomingPhoneNumbers)",
+            caller.to
+        ));
     };
     let (voice, app) = w.account.voice_of(number);
     let Some(source) = voice.voice() else {
-        return Err(format!("{} has no VoiceUrl, so nobody would answer", caller.to));
+        return Err(format!(
+            "{} has no VoiceUrl, so nobody would answer",
+            caller.to
+        ));
     };
     let callbacks = voice
         .status()
-        .map(|target| Subscription { target, events: vec![String::from("completed")] })
+        .map(|target| Subscription {
+            target,
+            events: vec![String::from("completed")],
+        })
         .into_iter()
         .collect();
     let new = NewCall {
@@ -194,7 +217,12 @@ pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
         callbacks,
         fallback: voice.fallback(),
     };
-    let sid = w.create_call(new, Program::Incoming { source: Source::Url(source) });
+    let sid = w.create_call(
+        new,
+        Program::Incoming {
+            source: Source::Url(source),
+        },
+    );
     if let Some(call) = w.call_mut(&sid) {
         call.name.clone_from(&caller.name);
         call.mood.clone_from(&caller.mood);
@@ -205,7 +233,9 @@ pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
 
 /// A person was heard for the first time: from now on a talker's time runs.
 pub(crate) fn first_heard(switch: &Arc<Switch>, call: &str) {
-    let Some(talks) = switch.telephones(|t| t.talk_time(call)) else { return };
+    let Some(talks) = switch.telephones(|t| t.talk_time(call)) else {
+        return;
+    };
     let (me, call) = (switch.clone(), call.to_owned());
     switch.spawn(async move {
         me.clock.sleep(talks).await;
@@ -218,7 +248,12 @@ pub(crate) fn answered(switch: &Arc<Switch>, call: &str, behaviour: &Behaviour) 
     match behaviour {
         Behaviour::Answers { talks, .. } => switch.telephones(|t| t.set_talk_time(call, *talks)),
         Behaviour::AnswersAndPresses { digits, wait, .. } => {
-            let (me, call, digits, wait) = (switch.clone(), call.to_owned(), digits.clone(), seconds(*wait));
+            let (me, call, digits, wait) = (
+                switch.clone(),
+                call.to_owned(),
+                digits.clone(),
+                seconds(*wait),
+            );
             switch.spawn(async move {
                 me.clock.sleep(wait).await;
                 me.world(|w| w.tell(&call, Signal::Digits(digits)));
@@ -235,13 +270,28 @@ mod tests {
     #[test]
     fn the_longest_beginning_counts() {
         let mut telephones = Telephones::default();
-        telephones.set(Telephone { number: "+1555*".into(), behaviour: Behaviour::Busy });
-        telephones.set(Telephone { number: "+155512*".into(), behaviour: Behaviour::NoAnswer });
-        telephones.set(Telephone { number: "+15551234567".into(), behaviour: Behaviour::Rings });
+        telephones.set(Telephone {
+            number: "+1555*".into(),
+            behaviour: Behaviour::Busy,
+        });
+        telephones.set(Telephone {
+            number: "+155512*".into(),
+            behaviour: Behaviour::NoAnswer,
+        });
+        telephones.set(Telephone {
+            number: "+15551234567".into(),
+            behaviour: Behaviour::Rings,
+        });
         assert_eq!(telephones.behaviour("+15559999999"), Behaviour::Busy);
         assert_eq!(telephones.behaviour("+15551299999"), Behaviour::NoAnswer);
         assert_eq!(telephones.behaviour("+15551234567"), Behaviour::Rings);
-        assert_eq!(telephones.behaviour("+4930123456"), Behaviour::Answers { after: 3.0, talks: None });
+        assert_eq!(
+            telephones.behaviour("+4930123456"),
+            Behaviour::Answers {
+                after: 3.0,
+                talks: None
+            }
+        );
         assert_eq!(telephones.behaviour("client:a_1"), Behaviour::Invalid);
     }
 

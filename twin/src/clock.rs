@@ -32,20 +32,38 @@ impl Clock {
     /// Real time, starting from the machine's own clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::starting_at(Timestamp::now().as_millisecond(), 1.0)
+        Self::scaled(1.0)
     }
 
     /// Starts now, runs `scale` times as fast; `scale` is clamped to 1.0 ..= [`MAX_SCALE`].
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock itself has to begin at the machine's time"
+    )]
     pub fn scaled(scale: f64) -> Self {
         Self::starting_at(Timestamp::now().as_millisecond(), scale)
     }
 
     /// Starts at `epoch_ms` (milliseconds since 1970, UTC) and runs `scale` times as fast.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock itself is measured against the machine's"
+    )]
     pub fn starting_at(epoch_ms: i64, scale: f64) -> Self {
-        let scale = if scale.is_finite() { scale.clamp(1.0, MAX_SCALE) } else { 1.0 };
-        Self { face: Arc::new(Face { started: Instant::now(), epoch_ms, scale }) }
+        let scale = if scale.is_finite() {
+            scale.clamp(1.0, MAX_SCALE)
+        } else {
+            1.0
+        };
+        Self {
+            face: Arc::new(Face {
+                started: Instant::now(),
+                epoch_ms,
+                scale,
+            }),
+        }
     }
 
     /// Milliseconds since 1970, UTC, by this clock.
@@ -100,12 +118,17 @@ pub(crate) fn parse_moment(text: &str) -> Option<i64> {
     if let Ok(day) = text.parse::<jiff::civil::Date>()
         && text.len() == 10
     {
-        return day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp().as_millisecond());
+        return day
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|z| z.timestamp().as_millisecond());
     }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment.as_millisecond());
     }
-    jiff::fmt::rfc2822::parse(text).ok().map(|z| z.timestamp().as_millisecond())
+    jiff::fmt::rfc2822::parse(text)
+        .ok()
+        .map(|z| z.timestamp().as_millisecond())
 }
 
 /// Reads `2s`, `200ms`, `1.5s` or `3m`.
@@ -121,7 +144,8 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         return None;
     };
     let value: f64 = number.trim().parse().ok()?;
-    (value.is_finite() && (0.0..=86_400.0).contains(&(value * unit))).then(|| Duration::from_secs_f64(value * unit))
+    (value.is_finite() && (0.0..=86_400.0).contains(&(value * unit)))
+        .then(|| Duration::from_secs_f64(value * unit))
 }
 
 #[cfg(test)]
@@ -134,7 +158,10 @@ mod tests {
         assert_eq!(text, "Fri, 18 Feb 2011 21:07:19 +0000");
         assert_eq!(parse_moment(&text), Some(1_298_063_239_000));
         assert_eq!(parse_moment("2011-02-18"), Some(1_297_987_200_000));
-        assert_eq!(parse_moment("2011-02-18T21:07:19Z"), Some(1_298_063_239_000));
+        assert_eq!(
+            parse_moment("2011-02-18T21:07:19Z"),
+            Some(1_298_063_239_000)
+        );
         assert_eq!(parse_moment("yesterday"), None);
     }
 
@@ -142,7 +169,10 @@ mod tests {
     fn a_scale_beyond_reason_is_clamped() {
         assert!((Clock::scaled(60.0).scale() - MAX_SCALE).abs() < f64::EPSILON);
         assert!((Clock::scaled(f64::NAN).scale() - 1.0).abs() < f64::EPSILON);
-        assert_eq!(Clock::scaled(4.0).real(Duration::from_secs(8)), Duration::from_secs(2));
+        assert_eq!(
+            Clock::scaled(4.0).real(Duration::from_secs(8)),
+            Duration::from_secs(2)
+        );
     }
 
     #[test]

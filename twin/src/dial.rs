@@ -18,9 +18,17 @@ const MOST_LEGS: usize = 10;
 
 impl Leg {
     pub(crate) async fn dial(&mut self, verb: &Element, base: Option<&str>) -> Step<Flow> {
-        let mixed = verb.children.len() > 1 && verb.children.iter().any(|c| matches!(c.name.as_str(), "Conference" | "Queue"));
+        let mixed = verb.children.len() > 1
+            && verb
+                .children
+                .iter()
+                .any(|c| matches!(c.name.as_str(), "Conference" | "Queue"));
         if mixed {
-            self.note(13000, "Conference and Queue cannot be mixed with other nouns", base);
+            self.note(
+                13000,
+                "Conference and Queue cannot be mixed with other nouns",
+                base,
+            );
         }
         if let Some(noun) = verb.child("Conference") {
             return self.dial_conference(verb, noun, base).await;
@@ -30,7 +38,11 @@ impl Leg {
         }
         let mut nouns: Vec<Element> = verb.children.clone();
         if nouns.is_empty() && !verb.text.is_empty() {
-            nouns.push(Element { name: "Number".into(), text: verb.text.clone(), ..Element::default() });
+            nouns.push(Element {
+                name: "Number".into(),
+                text: verb.text.clone(),
+                ..Element::default()
+            });
         }
         nouns.truncate(MOST_LEGS);
         self.dial_legs(verb, &nouns, base).await
@@ -47,11 +59,17 @@ impl Leg {
 
     async fn dial_gone(&mut self, verb: &Element, base: Option<&str>, form: &Form) {
         if let Some(action) = verb.attribute("action").map(str::to_owned) {
-            self.last_request(&action, verb.attribute("method"), base, form).await;
+            self.last_request(&action, verb.attribute("method"), base, form)
+                .await;
         }
     }
 
-    fn subscription(&self, noun: &Element, default: &[&str], base: Option<&str>) -> Option<Subscription> {
+    fn subscription(
+        &self,
+        noun: &Element,
+        default: &[&str],
+        base: Option<&str>,
+    ) -> Option<Subscription> {
         let url = noun.attribute("statusCallback").filter(|u| !u.is_empty())?;
         let target = self.target(url, noun.attribute("statusCallbackMethod"), base)?;
         let mut events = noun.words("statusCallbackEvent");
@@ -61,7 +79,12 @@ impl Leg {
         Some(Subscription { target, events })
     }
 
-    async fn dial_conference(&mut self, verb: &Element, noun: &Element, base: Option<&str>) -> Step<Flow> {
+    async fn dial_conference(
+        &mut self,
+        verb: &Element,
+        noun: &Element,
+        base: Option<&str>,
+    ) -> Step<Flow> {
         if noun.text.is_empty() || noun.text.chars().count() > 128 {
             self.note(13237, "Dial->Conference: Invalid Conference Name", base);
             return Ok(Flow::Next);
@@ -71,9 +94,15 @@ impl Leg {
             Some(url) => self.target(url, noun.attribute("waitMethod"), base),
             None => Some(Target::new(DEFAULT_MUSIC, Method::Get)),
         };
-        let coach = noun.attribute("coach").filter(|c| !c.is_empty()).map(str::to_owned);
+        let coach = noun
+            .attribute("coach")
+            .filter(|c| !c.is_empty())
+            .map(str::to_owned);
         let entry = Entry {
-            label: noun.attribute("participantLabel").filter(|l| !l.is_empty()).map(str::to_owned),
+            label: noun
+                .attribute("participantLabel")
+                .filter(|l| !l.is_empty())
+                .map(str::to_owned),
             muted: noun.flag("muted", false),
             start: noun.flag("startConferenceOnEnter", true),
             end: noun.flag("endConferenceOnExit", false),
@@ -88,9 +117,11 @@ impl Leg {
         };
         let joined = self.switch.world(|w| {
             let refused = match w.room_named(&noun.text) {
-                Some(room) => w.may_enter(room, &entry).err(),
+                Some(room) => room.admits(&entry).err(),
                 None => match (&entry.label, &entry.coach) {
-                    (Some(label), _) if !label_is_valid(label) => Some(Refusal::bad(16024, "Invalid participant label")),
+                    (Some(label), _) if !label_is_valid(label) => {
+                        Some(Refusal::bad(16024, "Invalid participant label"))
+                    }
                     (_, Some(_)) => Some(Refusal::bad(16028, "there is nobody to coach")),
                     _ => None,
                 },
@@ -122,7 +153,8 @@ impl Leg {
                     // Keys in a room are sound for the others, not commands, but for the star where it was asked for.
                     self.typed.clear();
                     if digits.contains('*') && verb.flag("hangupOnStar", false) {
-                        self.switch.world(|w| w.leave(&self.sid, LeaveReason::HungUp, false));
+                        self.switch
+                            .world(|w| w.leave(&self.sid, LeaveReason::HungUp, false));
                         break;
                     }
                 }
@@ -137,7 +169,12 @@ impl Leg {
         Ok(self.after_dial(verb, base, form))
     }
 
-    async fn dial_legs(&mut self, verb: &Element, nouns: &[Element], base: Option<&str>) -> Step<Flow> {
+    async fn dial_legs(
+        &mut self,
+        verb: &Element,
+        nouns: &[Element],
+        base: Option<&str>,
+    ) -> Step<Flow> {
         let timeout = verb.number("timeout", 30).clamp(1, 600);
         let mut waiting = Vec::new();
         let mut last: Option<String> = None;
@@ -169,7 +206,9 @@ impl Leg {
         let mut talking: Option<String> = None;
         while !waiting.is_empty() {
             match self.signal().await {
-                Ok(Signal::ChildAnswered(child)) if talking.is_none() && waiting.contains(&child) => {
+                Ok(Signal::ChildAnswered(child))
+                    if talking.is_none() && waiting.contains(&child) =>
+                {
                     self.answer();
                     self.switch.world(|w| {
                         for other in waiting.iter().filter(|c| **c != child) {
@@ -192,12 +231,16 @@ impl Leg {
                         && verb.flag("hangupOnStar", false)
                         && let Some(child) = &talking
                     {
-                        self.switch.world(|w| w.finish(child, CallStatus::Completed, None));
+                        self.switch
+                            .world(|w| w.finish(child, CallStatus::Completed, None));
                     }
                 }
                 Ok(_) => {}
                 Err(Break::Over) => {
-                    let form = self.dial_outcome(talking.as_deref().or(waiting.first().map(String::as_str)), talking.is_some());
+                    let form = self.dial_outcome(
+                        talking.as_deref().or(waiting.first().map(String::as_str)),
+                        talking.is_some(),
+                    );
                     self.dial_gone(verb, base, &form).await;
                     return Err(Break::Over);
                 }
@@ -211,27 +254,45 @@ impl Leg {
 
     fn dial_outcome(&self, child: Option<&str>, bridged: bool) -> Form {
         let mut form = Form::new();
-        self.switch.world(|w| match child.and_then(|sid| w.call(sid)) {
-            Some(call) => {
-                // A child that was redirected away lives on; for this dial it is completed.
-                let status = if call.is_live() { "completed" } else { call.status.word() };
-                form.push("DialCallStatus", status);
-                form.push("DialCallSid", &call.sid);
-                if call.started.is_some() && !call.is_live() {
-                    form.push("DialCallDuration", call.seconds().to_string());
+        self.switch
+            .world(|w| match child.and_then(|sid| w.call(sid)) {
+                Some(call) => {
+                    // A child that was redirected away lives on; for this dial it is completed.
+                    let status = if call.is_live() {
+                        "completed"
+                    } else {
+                        call.status.word()
+                    };
+                    form.push("DialCallStatus", status);
+                    form.push("DialCallSid", &call.sid);
+                    if call.started.is_some() && !call.is_live() {
+                        form.push("DialCallDuration", call.seconds().to_string());
+                    }
                 }
-            }
-            None => form.push("DialCallStatus", "failed"),
-        });
+                None => form.push("DialCallStatus", "failed"),
+            });
         form.push("DialBridged", bridged.to_string());
         form
     }
 
     /// Checks a noun and makes the call it asks for.
-    fn new_leg(&self, verb: &Element, noun: &Element, base: Option<&str>) -> Result<NewCall, (u32, String)> {
-        let own = self.switch.world(|w| w.call(&self.sid).map(|c| (c.from.clone(), c.to.clone(), c.direction)));
-        let Some((from, to, direction)) = own else { return Err((13201, String::from("the call is over"))) };
-        let callbacks = self.subscription(noun, &["completed"], base).into_iter().collect();
+    fn new_leg(
+        &self,
+        verb: &Element,
+        noun: &Element,
+        base: Option<&str>,
+    ) -> Result<NewCall, (u32, String)> {
+        let own = self.switch.world(|w| {
+            w.call(&self.sid)
+                .map(|c| (c.from.clone(), c.to.clone(), c.direction))
+        });
+        let Some((from, to, direction)) = own else {
+            return Err((13201, String::from("the call is over")));
+        };
+        let callbacks = self
+            .subscription(noun, &["completed"], base)
+            .into_iter()
+            .collect();
         let caller_id = verb.attribute("callerId").map(str::to_owned);
         let new = |from: String, to: String, who: String| NewCall {
             from,
@@ -244,35 +305,64 @@ impl Leg {
         };
         match noun.name.as_str() {
             "Number" => {
-                let to_number = dialable(&noun.text)
-                    .ok_or_else(|| (13223, format!("Dial: Invalid phone number format {:?}", noun.text)))?;
+                let to_number = dialable(&noun.text).ok_or_else(|| {
+                    (
+                        13223,
+                        format!("Dial: Invalid phone number format {:?}", noun.text),
+                    )
+                })?;
                 let showing = caller_id.clone().unwrap_or_else(|| {
-                    if direction == Direction::Inbound { from.clone() } else { to.clone() }
+                    if direction == Direction::Inbound {
+                        from.clone()
+                    } else {
+                        to.clone()
+                    }
                 });
                 if !showing.starts_with('+') {
-                    return Err((13214, String::from("Dial: a client needs a callerId to call a number")));
+                    return Err((
+                        13214,
+                        String::from("Dial: a client needs a callerId to call a number"),
+                    ));
                 }
-                let allowed = showing == from || showing == to || self.switch.world(|w| w.account.may_call_from(&showing));
+                let allowed = showing == from
+                    || showing == to
+                    || self.switch.world(|w| w.account.may_call_from(&showing));
                 if !allowed {
-                    return Err((13247, format!("Dial: Invalid From number (caller ID) {showing}")));
+                    return Err((
+                        13247,
+                        format!("Dial: Invalid From number (caller ID) {showing}"),
+                    ));
                 }
                 let who = to_number.clone();
                 Ok(new(showing, to_number, who))
             }
             "Client" => {
-                let identity = noun.child("Identity").map_or(noun.text.as_str(), |i| i.text.as_str());
-                let valid = !identity.is_empty() && identity.len() <= 256 && !identity.contains(|c: char| c.is_control() || c == ' ');
+                let identity = noun
+                    .child("Identity")
+                    .map_or(noun.text.as_str(), |i| i.text.as_str());
+                let valid = !identity.is_empty()
+                    && identity.len() <= 256
+                    && !identity.contains(|c: char| c.is_control() || c == ' ');
                 if !valid {
                     return Err((13223, format!("Dial: Invalid client identity {identity:?}")));
                 }
                 let who = identity.split('?').next().unwrap_or(identity).to_owned();
-                Ok(new(caller_id.unwrap_or(from), format!("client:{identity}"), who))
+                Ok(new(
+                    caller_id.unwrap_or(from),
+                    format!("client:{identity}"),
+                    who,
+                ))
             }
             other => Err((13224, format!("<{other}> can't be dialled here"))),
         }
     }
 
-    async fn dial_queue(&mut self, verb: &Element, noun: &Element, base: Option<&str>) -> Step<Flow> {
+    async fn dial_queue(
+        &mut self,
+        verb: &Element,
+        noun: &Element,
+        base: Option<&str>,
+    ) -> Step<Flow> {
         let mut left = verb.number("timeout", 30);
         let member = loop {
             let member = self.switch.world(|w| {
@@ -318,14 +408,25 @@ impl Leg {
 
     /// `<Enqueue>`: waits in a queue with its own document, asked for again whenever it ends.
     pub(crate) async fn enqueue(&mut self, verb: &Element, base: Option<&str>) -> Step<Flow> {
-        let name = if verb.text.is_empty() { String::from("default") } else { verb.text.chars().take(64).collect() };
+        let name = if verb.text.is_empty() {
+            String::from("default")
+        } else {
+            verb.text.chars().take(64).collect()
+        };
         let max = usize::try_from(verb.number("maxQueueSize", 1000).clamp(1, 5000)).unwrap_or(1000);
         let began = self.switch.clock.now_ms();
         let queue = self.switch.world(|w| {
             if w.account.queue(&name).is_none() {
                 let sid = w.sid("QU");
                 let (created, updated) = (w.now, w.now);
-                w.account.queues.push(Queue { sid, name: name.clone(), max, created, updated, members: Vec::new() });
+                w.account.queues.push(Queue {
+                    sid,
+                    name: name.clone(),
+                    max,
+                    created,
+                    updated,
+                    members: Vec::new(),
+                });
             }
             let now = w.now;
             let queue = w.account.queue_mut(&name)?;
@@ -335,7 +436,9 @@ impl Leg {
             }
             Some((queue.sid.clone(), if full { "queue-full" } else { "leave" }))
         });
-        let Some((queue, mut result)) = queue else { return Ok(Flow::Next) };
+        let Some((queue, mut result)) = queue else {
+            return Ok(Flow::Next);
+        };
         if result == "leave" {
             let wait = match verb.attribute("waitUrl").filter(|u| !u.is_empty()) {
                 Some(url) => self.target(url, verb.attribute("waitUrlMethod"), base),
@@ -364,7 +467,10 @@ impl Leg {
         let mut form = Form::new();
         form.push("QueueResult", result);
         form.push("QueueSid", queue);
-        form.push("QueueTime", ((self.switch.clock.now_ms() - began).max(0) / 1000).to_string());
+        form.push(
+            "QueueTime",
+            ((self.switch.clock.now_ms() - began).max(0) / 1000).to_string(),
+        );
         form
     }
 
@@ -418,8 +524,16 @@ impl Leg {
 
 /// A number as `<Number>` takes it: E.164, ten digits for North America, or a short emergency number.
 fn dialable(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.')).collect();
-    if is_e164(&digits) || matches!(digits.as_str(), "911" | "933" | "112" | "999" | "000" | "110" | "113" | "118") {
+    let digits: String = text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.'))
+        .collect();
+    if is_e164(&digits)
+        || matches!(
+            digits.as_str(),
+            "911" | "933" | "112" | "999" | "000" | "110" | "113" | "118"
+        )
+    {
         return Some(digits);
     }
     let us = digits.len() == 10 && digits.bytes().all(|b| b.is_ascii_digit());

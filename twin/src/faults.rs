@@ -17,20 +17,41 @@ use crate::world::Quirks;
 
 /// Probabilities, 0 to 1.
 const CHANCES: &[&str] = &[
-    "webhook.double", "webhook.delay", "webhook.lose", "voice.fail", "rest.lose_answer", "rest.hang_answer", "rest.429",
-    "rest.500", "rest.slow",
+    "webhook.double",
+    "webhook.delay",
+    "webhook.lose",
+    "voice.fail",
+    "rest.lose_answer",
+    "rest.hang_answer",
+    "rest.429",
+    "rest.500",
+    "rest.slow",
 ];
 /// Durations, with what they are when not set.
 const DURATIONS: &[(&str, u64)] = &[
-    ("webhook.delay_max", 2_000), ("voice.fail_after", 1_000), ("rest.slow_max", 2_000), ("rest.hang_for", 30_000),
+    ("webhook.delay_max", 2_000),
+    ("voice.fail_after", 1_000),
+    ("rest.slow_max", 2_000),
+    ("rest.hang_for", 30_000),
 ];
 /// One-shots: the next request, or web hook, that matches.
 const NEXT: &[&str] = &[
-    "next.lose_answer", "next.hang_answer", "next.429", "next.500", "next.slow", "next.webhook_lose",
-    "next.webhook_double", "next.webhook_delay",
+    "next.lose_answer",
+    "next.hang_answer",
+    "next.429",
+    "next.500",
+    "next.slow",
+    "next.webhook_lose",
+    "next.webhook_double",
+    "next.webhook_delay",
+    "next.voice_fail",
 ];
-const QUIRKS: &[&str] =
-    &["quirk.hold_locks_flags", "quirk.hold_before_start", "quirk.deny_second_device", "quirk.coach_after_leave"];
+const QUIRKS: &[&str] = &[
+    "quirk.hold_locks_flags",
+    "quirk.hold_before_start",
+    "quirk.deny_second_device",
+    "quirk.coach_after_leave",
+];
 
 /// What happens to one status callback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +114,9 @@ impl Faults {
     /// Reads one setting. The error is a sentence for the person who typed it.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<Option<Order>, String> {
         if let Some(key) = CHANCES.iter().find(|k| **k == key) {
-            let chance: f64 = value.parse().map_err(|_| format!("{key} is a probability from 0 to 1, not {value:?}"))?;
+            let chance: f64 = value
+                .parse()
+                .map_err(|_| format!("{key} is a probability from 0 to 1, not {value:?}"))?;
             if !(0.0..=1.0).contains(&chance) {
                 return Err(format!("{key} is a probability from 0 to 1, not {value}"));
             }
@@ -103,8 +126,8 @@ impl Faults {
                 self.chances.insert(key, chance);
             }
         } else if let Some((key, _)) = DURATIONS.iter().find(|(k, _)| *k == key) {
-            let duration =
-                parse_duration(value).ok_or_else(|| format!("{key} is a duration such as 2s or 200ms, not {value:?}"))?;
+            let duration = parse_duration(value)
+                .ok_or_else(|| format!("{key} is a duration such as 2s or 200ms, not {value:?}"))?;
             self.durations.insert(key, duration);
         } else if let Some(key) = NEXT.iter().find(|k| **k == key) {
             self.next.push_back((key, value.to_owned()));
@@ -112,13 +135,19 @@ impl Faults {
             let on = match value {
                 "on" | "true" | "refuse" => true,
                 "off" | "false" | "accept" => false,
-                _ => return Err(format!("{key} is on or off (hold_before_start: refuse or accept), not {value:?}")),
+                _ => {
+                    return Err(format!(
+                        "{key} is on or off (hold_before_start: refuse or accept), not {value:?}"
+                    ));
+                }
             };
             return Ok(Some(Order::Quirk(key, on)));
         } else if key == "client.vanish" {
             return Ok(Some(Order::Vanish(value.to_owned())));
         } else if key == "seed" {
-            self.seed = value.parse().map_err(|_| format!("seed is a whole number, not {value:?}"))?;
+            self.seed = value
+                .parse()
+                .map_err(|_| format!("seed is a whole number, not {value:?}"))?;
             self.rng = StdRng::seed_from_u64(self.seed);
         } else {
             let mut known: Vec<&str> = CHANCES.to_vec();
@@ -126,7 +155,10 @@ impl Faults {
             known.extend(NEXT);
             known.extend(QUIRKS);
             known.extend(["client.vanish", "seed"]);
-            return Err(format!("unknown fault {key:?}; known are {}", known.join(", ")));
+            return Err(format!(
+                "unknown fault {key:?}; known are {}",
+                known.join(", ")
+            ));
         }
         Ok(None)
     }
@@ -139,8 +171,11 @@ impl Faults {
     }
 
     pub(crate) fn body(&self, quirks: &Quirks) -> Value {
-        let durations: BTreeMap<&str, String> =
-            self.durations.iter().map(|(k, d)| (*k, format!("{}ms", d.as_millis()))).collect();
+        let durations: BTreeMap<&str, String> = self
+            .durations
+            .iter()
+            .map(|(k, d)| (*k, format!("{}ms", d.as_millis())))
+            .collect();
         let next: Vec<String> = self.next.iter().map(|(k, v)| format!("{k}={v}")).collect();
         json!({ "seed": self.seed, "chances": self.chances, "durations": durations, "next": next, "quirks": quirks })
     }
@@ -149,9 +184,15 @@ impl Faults {
         let mut fate = HookFate {
             lose: self.chance("webhook.lose"),
             double: self.chance("webhook.double"),
-            delay: self.chance("webhook.delay").then(|| self.upto("webhook.delay_max")),
+            delay: self
+                .chance("webhook.delay")
+                .then(|| self.upto("webhook.delay_max")),
         };
-        let words = [form.get("StatusCallbackEvent"), form.get("CallStatus"), form.get("RecordingStatus")];
+        let words = [
+            form.get("StatusCallbackEvent"),
+            form.get("CallStatus"),
+            form.get("RecordingStatus"),
+        ];
         let about = |value: &str| words.iter().flatten().any(|w| *w == value);
         fate.lose |= self.take("next.webhook_lose", about);
         fate.double |= self.take("next.webhook_double", about);
@@ -162,8 +203,11 @@ impl Faults {
     }
 
     /// Whether a voice request fails now, and after how long it "times out".
-    pub(crate) fn voice(&mut self) -> Option<Duration> {
-        self.chance("voice.fail").then(|| self.duration("voice.fail_after"))
+    pub(crate) fn voice(&mut self, url: &str) -> Option<Duration> {
+        let next = self.take("next.voice_fail", |part| {
+            part == "any" || url.contains(part)
+        });
+        (self.chance("voice.fail") | next).then(|| self.duration("voice.fail_after"))
     }
 
     pub(crate) fn rest(&mut self, method: &str, path: &str) -> RestFate {
@@ -184,7 +228,8 @@ impl Faults {
             if self.chance("rest.lose_answer") | self.take("next.lose_answer", about) {
                 fate.lose_after = Some(Duration::ZERO);
             } else if self.chance("rest.hang_answer") | self.take("next.hang_answer", about) {
-                fate.lose_after = Some(self.duration("rest.hang_for").max(Duration::from_millis(1)));
+                fate.lose_after =
+                    Some(self.duration("rest.hang_for").max(Duration::from_millis(1)));
             }
         }
         fate
@@ -192,9 +237,17 @@ impl Faults {
 
     /// A random id in the form of a UUID, version 4.
     pub(crate) fn uuid(&mut self) -> String {
-        let n = (self.rng.random::<u128>() & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+        let n =
+            (self.rng.random::<u128>() & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
         let h = format!("{n:032x}");
-        format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+        format!(
+            "{}-{}-{}-{}-{}",
+            &h[..8],
+            &h[8..12],
+            &h[12..16],
+            &h[16..20],
+            &h[20..]
+        )
     }
 
     /// Somewhere between the two.
@@ -204,12 +257,21 @@ impl Faults {
 
     fn chance(&mut self, key: &str) -> bool {
         // No draw for a fault that is off, so that the others' draws do not depend on it.
-        self.chances.get(key).copied().is_some_and(|p| self.rng.random_bool(p))
+        self.chances
+            .get(key)
+            .copied()
+            .is_some_and(|p| self.rng.random_bool(p))
     }
 
     fn duration(&self, key: &str) -> Duration {
-        let default = DURATIONS.iter().find(|(k, _)| *k == key).map_or(0, |(_, ms)| *ms);
-        self.durations.get(key).copied().unwrap_or(Duration::from_millis(default))
+        let default = DURATIONS
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map_or(0, |(_, ms)| *ms);
+        self.durations
+            .get(key)
+            .copied()
+            .unwrap_or(Duration::from_millis(default))
     }
 
     fn upto(&mut self, key: &str) -> Duration {
@@ -218,7 +280,10 @@ impl Faults {
     }
 
     fn take(&mut self, key: &str, about: impl Fn(&str) -> bool) -> bool {
-        let found = self.next.iter().position(|(k, value)| *k == key && about(value));
+        let found = self
+            .next
+            .iter()
+            .position(|(k, value)| *k == key && about(value));
         found.is_some_and(|at| self.next.remove(at).is_some())
     }
 }
@@ -230,7 +295,11 @@ fn matches_request(pattern: &str, method: &str, path: &str) -> bool {
     let one = |pattern: &str| {
         let (want, part) = pattern.split_once(':').unwrap_or(("", pattern));
         (want.is_empty() || want.eq_ignore_ascii_case(method))
-            && if part.ends_with('/') { path.contains(part) } else { path.ends_with(part) }
+            && if part.ends_with('/') {
+                path.contains(part)
+            } else {
+                path.ends_with(part)
+            }
     };
     match pattern {
         "dial" => one("POST:/Participants") || one("POST:/Calls"),
@@ -247,20 +316,44 @@ mod tests {
     #[test]
     fn an_unknown_key_is_answered_with_the_known_ones() {
         let sentence = Faults::new(1).set("webhook.loose", "1").unwrap_err();
-        assert!(sentence.contains("webhook.lose,") && sentence.contains("next.lose_answer"), "{sentence}");
-        assert!(Faults::new(1).set("rest.429", "2").unwrap_err().contains("probability"));
-        assert!(Faults::new(1).set("rest.slow_max", "2").unwrap_err().contains("duration"));
+        assert!(
+            sentence.contains("webhook.lose,") && sentence.contains("next.lose_answer"),
+            "{sentence}"
+        );
+        assert!(
+            Faults::new(1)
+                .set("rest.429", "2")
+                .unwrap_err()
+                .contains("probability")
+        );
+        assert!(
+            Faults::new(1)
+                .set("rest.slow_max", "2")
+                .unwrap_err()
+                .contains("duration")
+        );
     }
 
     #[test]
     fn a_one_shot_takes_exactly_the_next_match() {
         let mut faults = Faults::new(1);
-        faults.set("next.lose_answer", "POST:/Participants").unwrap();
+        faults
+            .set("next.lose_answer", "POST:/Participants")
+            .unwrap();
         let path = "/2010-04-01/Accounts/AC1/Conferences/CF1/Participants";
         assert_eq!(faults.rest("GET", &format!("{path}.json")).lose_after, None);
-        assert_eq!(faults.rest("POST", &format!("{path}/CA1.json")).lose_after, None);
-        assert_eq!(faults.rest("POST", &format!("{path}.json")).lose_after, Some(Duration::ZERO));
-        assert_eq!(faults.rest("POST", &format!("{path}.json")).lose_after, None);
+        assert_eq!(
+            faults.rest("POST", &format!("{path}/CA1.json")).lose_after,
+            None
+        );
+        assert_eq!(
+            faults.rest("POST", &format!("{path}.json")).lose_after,
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            faults.rest("POST", &format!("{path}.json")).lose_after,
+            None
+        );
     }
 
     #[test]
@@ -268,7 +361,9 @@ mod tests {
         let fates = |seed| {
             let mut faults = Faults::new(seed);
             faults.set("webhook.lose", "0.5").unwrap();
-            (0..64).map(|_| faults.webhook(&Form::new()).lose).collect::<Vec<_>>()
+            (0..64)
+                .map(|_| faults.webhook(&Form::new()).lose)
+                .collect::<Vec<_>>()
         };
         assert_eq!(fates(7), fates(7));
         assert_ne!(fates(7), fates(8));

@@ -19,7 +19,10 @@ impl Form {
 
     /// The first value of `key`. The first, so that a smuggled second value never wins.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
     }
 
     /// As [`Form::get`], with an empty value read as none.
@@ -29,7 +32,8 @@ impl Form {
 
     /// `true` is true; everything else that is present is false, as Twilio reads its booleans.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
-        self.text(key).map(|value| value.eq_ignore_ascii_case("true"))
+        self.text(key)
+            .map(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// All values of `key`, repeated or separated by spaces (Twilio docs use both ways).
@@ -66,13 +70,18 @@ impl Form {
 
 /// `^\+[1-9]\d{1,14}$`, the form of every telephone number on Twilio's REST API.
 pub(crate) fn is_e164(text: &str) -> bool {
-    let Some(digits) = text.strip_prefix('+') else { return false };
-    (2..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+    let Some(digits) = text.strip_prefix('+') else {
+        return false;
+    };
+    (2..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Two letters and 32 hexadecimal digits, such as `CA…` for a call.
 pub(crate) fn is_sid(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    text.strip_prefix(prefix)
+        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -90,7 +99,12 @@ mod tests {
 
     #[test]
     fn numbers_and_sids_are_checked_strictly() {
-        assert!(is_e164("+15551234567") && !is_e164("15551234567") && !is_e164("+05551234567") && !is_e164("+1 555"));
+        assert!(
+            is_e164("+15551234567")
+                && !is_e164("15551234567")
+                && !is_e164("+05551234567")
+                && !is_e164("+1 555")
+        );
         assert!(is_sid("CA0123456789abcdef0123456789ABCDEF", "CA"));
         assert!(!is_sid("CA0123456789abcdef0123456789ABCDEG", "CA") && !is_sid("cust", "CA"));
     }

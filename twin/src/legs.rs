@@ -53,7 +53,7 @@ pub(crate) enum Ended {
 pub(crate) struct Leg {
     pub(crate) switch: Arc<Switch>,
     pub(crate) sid: String,
-    pub(crate) line: mpsc::UnboundedReceiver<Signal>,
+    pub(crate) line: mpsc::Receiver<Signal>,
     /// Keys pressed before anybody listened; the next `<Gather>` takes them.
     pub(crate) typed: String,
     /// The conferences, dials and queues of a whisper document are refused (13201).
@@ -61,9 +61,23 @@ pub(crate) struct Leg {
 }
 
 /// Runs a call to its end.
-pub(crate) async fn run(switch: Arc<Switch>, sid: String, line: mpsc::UnboundedReceiver<Signal>, program: Program) {
-    let mut leg = Leg { switch, sid, line, typed: String::new(), whispering: false };
-    if let Some(limit) = leg.switch.world(|w| w.call(&leg.sid).and_then(|c| c.time_limit)) {
+pub(crate) async fn run(
+    switch: Arc<Switch>,
+    sid: String,
+    line: mpsc::Receiver<Signal>,
+    program: Program,
+) {
+    let mut leg = Leg {
+        switch,
+        sid,
+        line,
+        typed: String::new(),
+        whispering: false,
+    };
+    if let Some(limit) = leg
+        .switch
+        .world(|w| w.call(&leg.sid).and_then(|c| c.time_limit))
+    {
         let (me, sid) = (leg.switch.clone(), leg.sid.clone());
         leg.switch.spawn(async move {
             me.clock.sleep(Duration::from_secs(limit.min(86_400))).await;
@@ -78,13 +92,15 @@ pub(crate) async fn run(switch: Arc<Switch>, sid: String, line: mpsc::UnboundedR
     while let Some(source) = next.take() {
         match leg.documents(source, Form::new()).await {
             Ok(_) => {
-                leg.switch.world(|w| w.finish(&leg.sid, CallStatus::Completed, None));
+                leg.switch
+                    .world(|w| w.finish(&leg.sid, CallStatus::Completed, None));
             }
             Err(Break::Over | Break::Dequeued) => {}
             Err(Break::Redirected(source)) => next = Some(source),
         }
     }
-    leg.switch.world(|w| w.finish(&leg.sid, CallStatus::Completed, None));
+    leg.switch
+        .world(|w| w.finish(&leg.sid, CallStatus::Completed, None));
     leg.switch.hang_up_line(&leg.sid);
 }
 
@@ -103,7 +119,11 @@ impl Leg {
                     let room = w.call(&self.sid).and_then(|c| c.room.clone());
                     room.is_some_and(|room| w.admit(&room, &self.sid))
                 });
-                if there { self.until_over().await } else { Ok(None) }
+                if there {
+                    self.until_over().await
+                } else {
+                    Ok(None)
+                }
             }
             Program::Child { dial, whisper } => {
                 self.dial_out(&dial).await?;
@@ -158,7 +178,11 @@ impl Leg {
     }
 
     /// As [`Leg::pass`], but also until a wanted signal.
-    pub(crate) async fn pass_until(&mut self, duration: Duration, wanted: impl Fn(&Signal) -> bool) -> Step<Option<Signal>> {
+    pub(crate) async fn pass_until(
+        &mut self,
+        duration: Duration,
+        wanted: impl Fn(&Signal) -> bool,
+    ) -> Step<Option<Signal>> {
         let switch = self.switch.clone();
         let alarm = switch.clock.sleep(duration);
         tokio::pin!(alarm);
@@ -180,7 +204,8 @@ impl Leg {
     }
 
     fn end(&self, status: CallStatus, sip: u16) -> Break {
-        self.switch.world(|w| w.finish(&self.sid, status, Some(sip)));
+        self.switch
+            .world(|w| w.finish(&self.sid, status, Some(sip)));
         Break::Over
     }
 
@@ -188,19 +213,29 @@ impl Leg {
     async fn dial_out(&mut self, dial: &Dial) -> Step<()> {
         let wait = dial.not_before - self.switch.clock.now_ms();
         if wait > 0 {
-            self.pass(Duration::from_millis(wait.unsigned_abs())).await?;
+            self.pass(Duration::from_millis(wait.unsigned_abs()))
+                .await?;
         }
-        self.switch.world(|w| w.progress(&self.sid, CallStatus::Initiated));
-        let to = self.switch.world(|w| w.call(&self.sid).map(|c| c.to.clone())).unwrap_or_default();
+        self.switch
+            .world(|w| w.progress(&self.sid, CallStatus::Initiated));
+        let to = self
+            .switch
+            .world(|w| w.call(&self.sid).map(|c| c.to.clone()))
+            .unwrap_or_default();
         let address = to.split('?').next().unwrap_or(&to).to_owned();
         let behaviour = self.switch.telephones(|t| t.behaviour(&address));
         self.pass(Duration::from_millis(200)).await?;
         if behaviour == Behaviour::Invalid {
             // A client that is not registered is not there; a number that does not exist fails.
-            let status = if address.starts_with("client:") { CallStatus::NoAnswer } else { CallStatus::Failed };
+            let status = if address.starts_with("client:") {
+                CallStatus::NoAnswer
+            } else {
+                CallStatus::Failed
+            };
             return Err(self.end(status, 404));
         }
-        self.switch.world(|w| w.progress(&self.sid, CallStatus::Ringing));
+        self.switch
+            .world(|w| w.progress(&self.sid, CallStatus::Ringing));
         let patience = Duration::from_secs(dial.timeout);
         let rings = match &behaviour {
             Behaviour::Answers { after, .. }
@@ -214,14 +249,17 @@ impl Leg {
         };
         if rings > patience {
             let manual = behaviour == Behaviour::Rings;
-            let picked = self.pass_until(patience, |s| manual && *s == Signal::PickUp).await?;
+            let picked = self
+                .pass_until(patience, |s| manual && *s == Signal::PickUp)
+                .await?;
             if picked.is_none() {
                 return Err(self.end(CallStatus::NoAnswer, 487));
             }
         } else {
             self.pass(rings).await?;
         }
-        self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. })).await?;
+        self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. }))
+            .await?;
         if !self.switch.world(|w| w.answer(&self.sid)) {
             return Err(Break::Over);
         }
@@ -235,7 +273,9 @@ impl Leg {
 
     /// Machine detection (Twilio docs: Answering Machine Detection): it delays the program, or reports later.
     async fn detect_machine(&mut self, dial: &Dial, machine: bool) -> Step<()> {
-        let Some(detection) = &dial.machine_detection else { return Ok(()) };
+        let Some(detection) = &dial.machine_detection else {
+            return Ok(());
+        };
         let by = if machine { "machine_start" } else { "human" };
         let takes = Duration::from_millis(if machine { 3_000 } else { 1_500 });
         let set = |w: &mut crate::world::World, sid: &str| {
@@ -292,10 +332,16 @@ impl Leg {
                     Flow::Leave => return Ok(Ended::Left),
                 }
             }
-            let Some((target, form)) = next else { return Ok(Ended::RanOut) };
+            let Some((target, form)) = next else {
+                return Ok(Ended::RanOut);
+            };
             source = Source::Url(target);
             extra = form;
-            quick = if self.switch.clock.now_ms() - began < 200 { quick + 1 } else { 0 };
+            quick = if self.switch.clock.now_ms() - began < 200 {
+                quick + 1
+            } else {
+                0
+            };
             if quick > 50 {
                 // Redirects in a circle: Twilio gives up as well.
                 self.note(11200, "too many redirects in a row", base.as_deref());
@@ -317,7 +363,9 @@ impl Leg {
             },
         };
         self.note(code, &why, Some(&failed));
-        let fallback = self.switch.world(|w| w.call(&self.sid).and_then(|c| c.fallback.clone()));
+        let fallback = self
+            .switch
+            .world(|w| w.call(&self.sid).and_then(|c| c.fallback.clone()));
         if let Some(target) = fallback.filter(|f| f.url != failed) {
             let mut form = extra.clone();
             form.push("ErrorCode", code.to_string());
@@ -334,7 +382,11 @@ impl Leg {
         Err(self.end(CallStatus::Completed, 200))
     }
 
-    async fn fetch(&mut self, target: &Target, extra: &Form) -> Step<Result<Document, (u32, String)>> {
+    async fn fetch(
+        &mut self,
+        target: &Target,
+        extra: &Form,
+    ) -> Step<Result<Document, (u32, String)>> {
         let form = self.form(extra);
         let switch = self.switch.clone();
         let request = switch.voice_request(target, &form);
@@ -348,8 +400,15 @@ impl Leg {
         Ok(reply.and_then(|reply| {
             let kind = reply.content_type.to_ascii_lowercase();
             if kind.starts_with("audio/") {
-                let play = Element { name: "Play".into(), text: target.url.clone(), ..Element::default() };
-                return Ok(Document { verbs: vec![play], warnings: Vec::new() });
+                let play = Element {
+                    name: "Play".into(),
+                    text: target.url.clone(),
+                    ..Element::default()
+                };
+                return Ok(Document {
+                    verbs: vec![play],
+                    warnings: Vec::new(),
+                });
             }
             if !kind.starts_with("text/xml") && !kind.starts_with("application/xml") {
                 return Err((12300, format!("the answer's type is {kind:?}, not XML")));
@@ -360,14 +419,19 @@ impl Leg {
 
     /// The call's own parameters, and then the extra ones.
     fn form(&self, extra: &Form) -> Form {
-        let mut form = self.switch.world(|w| w.call(&self.sid).map(|c| w.call_form(c)).unwrap_or_default());
+        let mut form = self.switch.world(|w| {
+            w.call(&self.sid)
+                .map(|c| w.call_form(c))
+                .unwrap_or_default()
+        });
         form.extend(extra);
         form
     }
 
     pub(crate) fn note(&self, code: u32, text: &str, url: Option<&str>) {
         tracing::debug!(call = %self.sid, code, text, "call notice");
-        self.switch.world(|w| w.note(&self.sid, code, text, url.unwrap_or_default()));
+        self.switch
+            .world(|w| w.note(&self.sid, code, text, url.unwrap_or_default()));
     }
 
     pub(crate) fn answer(&self) {
@@ -375,7 +439,12 @@ impl Leg {
     }
 
     /// The document that `url` names, seen from `base`; a bad one is a note and no document.
-    pub(crate) fn target(&self, url: &str, method: Option<&str>, base: Option<&str>) -> Option<Target> {
+    pub(crate) fn target(
+        &self,
+        url: &str,
+        method: Option<&str>,
+        base: Option<&str>,
+    ) -> Option<Target> {
         match resolve(base, url) {
             Ok(url) => Some(Target::new(url, Method::read(method, Method::Post))),
             Err(why) => {
@@ -393,7 +462,11 @@ impl Leg {
         match verb.name.as_str() {
             "Say" | "Play" | "Pause" => self.sound(verb, base).await?,
             "Redirect" => {
-                let url = if verb.text.is_empty() { base.unwrap_or_default() } else { &verb.text };
+                let url = if verb.text.is_empty() {
+                    base.unwrap_or_default()
+                } else {
+                    &verb.text
+                };
                 let Some(target) = self.target(url, verb.attribute("method"), base) else {
                     return Err(self.end(CallStatus::Completed, 200));
                 };
@@ -402,7 +475,11 @@ impl Leg {
             "Hangup" => return Err(self.end(CallStatus::Completed, 200)),
             "Reject" => {
                 let busy = verb.attribute("reason") == Some("busy");
-                let (status, sip) = if busy { (CallStatus::Busy, 486) } else { (CallStatus::NoAnswer, 603) };
+                let (status, sip) = if busy {
+                    (CallStatus::Busy, 486)
+                } else {
+                    (CallStatus::NoAnswer, 603)
+                };
                 return Err(self.end(status, sip));
             }
             "Leave" => return Ok(Flow::Leave),
@@ -411,11 +488,19 @@ impl Leg {
             "Start" => self.start(verb, base),
             "Stop" => {}
             "Dial" | "Enqueue" if self.whispering => {
-                self.note(13201, "Dial: Cannot Dial out from a Dial Call Segment", base);
+                self.note(
+                    13201,
+                    "Dial: Cannot Dial out from a Dial Call Segment",
+                    base,
+                );
             }
             "Dial" => return self.dial(verb, base).await,
             "Enqueue" => return self.enqueue(verb, base).await,
-            other => self.note(12200, &format!("<{other}> is not played by this double"), base),
+            other => self.note(
+                12200,
+                &format!("<{other}> is not played by this double"),
+                base,
+            ),
         }
         Ok(Flow::Next)
     }
@@ -444,7 +529,9 @@ impl Leg {
                 }
                 (Hearing::Prompt, repeat(say_length(&verb.text)))
             }
-            "Play" if verb.attribute("digits").is_some() => (Hearing::Prompt, Duration::from_millis(500)),
+            "Play" if verb.attribute("digits").is_some() => {
+                (Hearing::Prompt, Duration::from_millis(500))
+            }
             "Play" => {
                 let Some(target) = self.target(&verb.text, Some("GET"), base) else {
                     return Ok((Hearing::Silence, Duration::ZERO));
@@ -466,7 +553,10 @@ impl Leg {
                     }
                 }
             }
-            _ => (Hearing::Silence, Duration::from_secs(verb.number("length", 1).min(3600))),
+            _ => (
+                Hearing::Silence,
+                Duration::from_secs(verb.number("length", 1).min(3600)),
+            ),
         })
     }
 
@@ -475,7 +565,9 @@ impl Leg {
         let finish = verb.attribute("finishOnKey").unwrap_or("#").to_owned();
         let most = usize::try_from(verb.number("numDigits", u64::MAX)).unwrap_or(usize::MAX);
         let timeout = Duration::from_secs(verb.number("timeout", 5).min(3600));
-        let listens = verb.attribute("input").is_none_or(|i| i.split_ascii_whitespace().any(|w| w == "dtmf"));
+        let listens = verb
+            .attribute("input")
+            .is_none_or(|i| i.split_ascii_whitespace().any(|w| w == "dtmf"));
         let mut digits = String::new();
         let mut ended_by = None;
         if listens {
@@ -487,14 +579,20 @@ impl Leg {
             }
             let (hearing, length) = self.sound_of(inner, base).await?;
             self.hear(hearing);
-            let pressed = self.pass_until(length, |s| listens && matches!(s, Signal::Digits(_))).await?;
+            let pressed = self
+                .pass_until(length, |s| listens && matches!(s, Signal::Digits(_)))
+                .await?;
             if pressed.is_some() {
                 ended_by = take_keys(&mut self.typed, &mut digits, &finish, most);
             }
         }
         self.hear(Hearing::Silence);
         while ended_by.is_none() && digits.chars().count() < most {
-            if self.pass_until(timeout, |s| listens && matches!(s, Signal::Digits(_))).await?.is_none() {
+            if self
+                .pass_until(timeout, |s| listens && matches!(s, Signal::Digits(_)))
+                .await?
+                .is_none()
+            {
                 break;
             }
             ended_by = take_keys(&mut self.typed, &mut digits, &finish, most);
@@ -502,8 +600,14 @@ impl Leg {
         if digits.is_empty() && ended_by.is_none() && !verb.flag("actionOnEmptyResult", false) {
             return Ok(Flow::Next);
         }
-        let action = verb.attribute("action").or(base).unwrap_or_default().to_owned();
-        let Some(target) = self.target(&action, verb.attribute("method"), base) else { return Ok(Flow::Next) };
+        let action = verb
+            .attribute("action")
+            .or(base)
+            .unwrap_or_default()
+            .to_owned();
+        let Some(target) = self.target(&action, verb.attribute("method"), base) else {
+            return Ok(Flow::Next);
+        };
         let mut form = Form::new();
         form.push("Digits", digits);
         form.push("msg", "Gather End");
@@ -520,18 +624,40 @@ impl Leg {
             let recording = new_recording(&self.sid, "RecordVerb", 1, hook, w.now);
             w.start_recording(recording)
         });
-        let finish = verb.attribute("finishOnKey").unwrap_or("1234567890*#").to_owned();
+        let finish = verb
+            .attribute("finishOnKey")
+            .unwrap_or("1234567890*#")
+            .to_owned();
         let length = Duration::from_secs(verb.number("maxLength", 3600).clamp(1, 3600).min(5));
-        let outcome = self.pass_until(length, |s| matches!(s, Signal::Digits(d) if d.contains(|c| finish.contains(c)))).await;
-        let key = std::mem::take(&mut self.typed).chars().find(|c| finish.contains(*c));
+        let outcome = self
+            .pass_until(
+                length,
+                |s| matches!(s, Signal::Digits(d) if d.contains(|c| finish.contains(c))),
+            )
+            .await;
+        let key = std::mem::take(&mut self.typed)
+            .chars()
+            .find(|c| finish.contains(*c));
         let recording = self
             .switch
             .world(|w| w.set_recording(&recording.sid, RecordingStatus::Completed))
             .unwrap_or(recording);
-        let action = verb.attribute("action").or(base).unwrap_or_default().to_owned();
+        let action = verb
+            .attribute("action")
+            .or(base)
+            .unwrap_or_default()
+            .to_owned();
         let mut form = Form::new();
-        let account = self.switch.world(|w| w.account.credentials.account_sid.clone());
-        form.push("RecordingUrl", format!("https://api.twilio.com/2010-04-01/Accounts/{account}/Recordings/{}", recording.sid));
+        let account = self
+            .switch
+            .world(|w| w.account.credentials.account_sid.clone());
+        form.push(
+            "RecordingUrl",
+            format!(
+                "https://api.twilio.com/2010-04-01/Accounts/{account}/Recordings/{}",
+                recording.sid
+            ),
+        );
         form.push("RecordingSid", &recording.sid);
         form.push("RecordingDuration", recording.seconds(i64::MAX).to_string());
         match outcome {
@@ -544,7 +670,8 @@ impl Leg {
             }
             Err(Break::Over) => {
                 form.push("Digits", "hangup");
-                self.last_request(&action, verb.attribute("method"), base, &form).await;
+                self.last_request(&action, verb.attribute("method"), base, &form)
+                    .await;
                 Err(Break::Over)
             }
             Err(redirected) => Err(redirected),
@@ -552,11 +679,19 @@ impl Leg {
     }
 
     /// A request after the caller has gone: it is made, and its answer is moot.
-    pub(crate) async fn last_request(&mut self, url: &str, method: Option<&str>, base: Option<&str>, extra: &Form) {
+    pub(crate) async fn last_request(
+        &mut self,
+        url: &str,
+        method: Option<&str>,
+        base: Option<&str>,
+        extra: &Form,
+    ) {
         if url.is_empty() {
             return;
         }
-        let Some(target) = self.target(url, method, base) else { return };
+        let Some(target) = self.target(url, method, base) else {
+            return;
+        };
         let form = self.form(extra);
         if let Err((code, why)) = self.switch.voice_request(&target, &form).await {
             self.note(code, &why, Some(&target.url));
@@ -564,7 +699,9 @@ impl Leg {
     }
 
     fn recording_hook(&self, verb: &Element, base: Option<&str>) -> Option<Subscription> {
-        let url = verb.attribute("recordingStatusCallback").filter(|u| !u.is_empty())?;
+        let url = verb
+            .attribute("recordingStatusCallback")
+            .filter(|u| !u.is_empty())?;
         let target = self.target(url, verb.attribute("recordingStatusCallbackMethod"), base)?;
         let mut events = verb.words("recordingStatusCallbackEvent");
         if events.is_empty() {
@@ -577,10 +714,15 @@ impl Leg {
     fn start(&self, verb: &Element, base: Option<&str>) {
         for inner in &verb.children {
             if inner.name == "Recording" {
-                let channels = if inner.attribute("channels") == Some("mono") { 1 } else { 2 };
+                let channels = if inner.attribute("channels") == Some("mono") {
+                    1
+                } else {
+                    2
+                };
                 let hook = self.recording_hook(inner, base);
                 self.switch.world(|w| {
-                    let recording = new_recording(&self.sid, "StartCallRecordingTwiML", channels, hook, w.now);
+                    let recording =
+                        new_recording(&self.sid, "StartCallRecordingTwiML", channels, hook, w.now);
                     w.start_recording(recording);
                 });
             }
@@ -588,7 +730,13 @@ impl Leg {
     }
 }
 
-pub(crate) fn new_recording(call: &str, source: &'static str, channels: u8, hook: Option<Subscription>, now: i64) -> Recording {
+pub(crate) fn new_recording(
+    call: &str,
+    source: &'static str,
+    channels: u8,
+    hook: Option<Subscription>,
+    now: i64,
+) -> Recording {
     Recording {
         sid: String::new(),
         call: call.to_owned(),
@@ -633,20 +781,30 @@ pub(crate) fn say_length(text: &str) -> Duration {
 /// gets signed.
 pub(crate) fn resolve(base: Option<&str>, url: &str) -> Result<String, String> {
     let url = url.trim();
-    let parsed = match url::Url::parse(url) {
-        Ok(absolute) => absolute,
-        Err(_) => {
-            let base = base.ok_or_else(|| format!("{url:?} is relative, and the document has no address"))?;
-            url::Url::parse(base).and_then(|base| base.join(url)).map_err(|e| format!("{url:?} is not a URL: {e}"))?
-        }
+    let absolute = url::Url::parse(url).ok();
+    let is_absolute = absolute.is_some();
+    let parsed = if let Some(absolute) = absolute {
+        absolute
+    } else {
+        let base =
+            base.ok_or_else(|| format!("{url:?} is relative, and the document has no address"))?;
+        url::Url::parse(base)
+            .and_then(|base| base.join(url))
+            .map_err(|e| format!("{url:?} is not a URL: {e}"))?
     };
     if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
         return Err(format!("{url:?} is not an http or https URL"));
     }
     if parsed.host_str().is_some_and(|host| host.contains('_')) {
-        return Err(format!("the host of {url:?} has an underscore, which Twilio refuses"));
+        return Err(format!(
+            "the host of {url:?} has an underscore, which Twilio refuses"
+        ));
     }
-    Ok(if url::Url::parse(url).is_ok() { url.to_owned() } else { parsed.to_string() })
+    Ok(if is_absolute {
+        url.to_owned()
+    } else {
+        parsed.to_string()
+    })
 }
 
 #[cfg(test)]
@@ -656,9 +814,15 @@ mod tests {
     #[test]
     fn urls_are_resolved_against_their_document() {
         let base = Some("https://pub.example/tw/voice?c=1#rc=2");
-        assert_eq!(resolve(base, "wait?c=2").unwrap(), "https://pub.example/tw/wait?c=2");
+        assert_eq!(
+            resolve(base, "wait?c=2").unwrap(),
+            "https://pub.example/tw/wait?c=2"
+        );
         assert_eq!(resolve(base, "/x").unwrap(), "https://pub.example/x");
-        assert_eq!(resolve(base, "http://OTHER.example/a'b").unwrap(), "http://OTHER.example/a'b");
+        assert_eq!(
+            resolve(base, "http://OTHER.example/a'b").unwrap(),
+            "http://OTHER.example/a'b"
+        );
         assert!(resolve(None, "/x").is_err());
         assert!(resolve(None, "ftp://x/y").is_err());
         assert!(resolve(None, "http://a_b.example/").is_err());

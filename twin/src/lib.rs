@@ -160,8 +160,12 @@ impl Twin {
 /// Starts a twin. It is listening when this returns, and stops when `shutdown` is cancelled.
 pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Twin, TwinError> {
     let addr = config.listen;
-    let listener = TcpListener::bind(addr).await.map_err(|source| TwinError::Listen { addr, source })?;
-    let addr = listener.local_addr().map_err(|source| TwinError::Listen { addr, source })?;
+    let listener = TcpListener::bind(addr)
+        .await
+        .map_err(|source| TwinError::Listen { addr, source })?;
+    let addr = listener
+        .local_addr()
+        .map_err(|source| TwinError::Listen { addr, source })?;
     let account = Account::new(config.credentials.clone(), config.clock.now_ms());
     let hooks = Hooks::new(config.clock.clone(), config.credentials.auth_token.clone())?;
     let world = World::new(account, config.seed);
@@ -169,12 +173,16 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
     let routes = Router::new()
         .fallback(rest_request)
         .with_state(switch.clone())
-        .merge(control::routes(switch.clone(), config.control_from_anywhere))
+        .merge(control::routes(
+            switch.clone(),
+            config.control_from_anywhere,
+        ))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     let server = tokio::spawn(async move {
         let service = routes.into_make_service_with_connect_info::<Wire>();
         let stopped = shutdown.clone();
-        let serving = axum::serve(Exchange(listener), service).with_graceful_shutdown(shutdown.cancelled_owned());
+        let serving = axum::serve(Exchange(listener), service)
+            .with_graceful_shutdown(shutdown.cancelled_owned());
         // Graceful means: no new connections. Long polls and event streams would keep the server for ever.
         tokio::select! {
             outcome = serving => {
@@ -185,7 +193,12 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
             () = async { stopped.cancelled().await; tokio::time::sleep(std::time::Duration::from_millis(500)).await } => {}
         }
     });
-    Ok(Twin { addr, credentials: config.credentials, switch, server })
+    Ok(Twin {
+        addr,
+        credentials: config.credentials,
+        switch,
+        server,
+    })
 }
 
 async fn rest_request(

@@ -31,21 +31,38 @@ pub(crate) async fn play(
     target: Target,
     stop: CancellationToken,
 ) {
-    let player = Player { switch, call, room, purpose, stop };
+    let player = Player {
+        switch,
+        call,
+        room,
+        purpose,
+        stop,
+    };
     let url = target.url.clone();
     if purpose == Purpose::Announce {
-        player.switch.world(|w| w.set_announcing(&player.room, &player.call, true, None));
+        player
+            .switch
+            .world(|w| w.set_announcing(&player.room, &player.call, true, None));
     }
     let stop = player.stop.clone();
-    let Some(outcome) = stop.run_until_cancelled(player.documents(target)).await else { return };
+    let Some(outcome) = stop.run_until_cancelled(player.documents(target)).await else {
+        return;
+    };
     if let Err((code, why)) = &outcome {
-        player.switch.world(|w| w.note(&player.call, *code, why.clone(), &url));
+        player
+            .switch
+            .world(|w| w.note(&player.call, *code, why.clone(), &url));
     }
     if purpose == Purpose::Announce {
         let failure = outcome.err().map(|(_, why)| why);
-        player
-            .switch
-            .world(|w| w.set_announcing(&player.room, &player.call, false, Some((&url, failure.as_deref()))));
+        player.switch.world(|w| {
+            w.set_announcing(
+                &player.room,
+                &player.call,
+                false,
+                Some((&url, failure.as_deref())),
+            );
+        });
     } else {
         player.hear(Hearing::Silence);
     }
@@ -64,7 +81,10 @@ impl Player {
         loop {
             let began = self.switch.clock.now_ms();
             let form = self.switch.world(|w| {
-                let mut form = w.call(&self.call).map(|call| w.call_form(call)).unwrap_or_default();
+                let mut form = w
+                    .call(&self.call)
+                    .map(|call| w.call_form(call))
+                    .unwrap_or_default();
                 form.push("ConferenceSid", &self.room);
                 if let Some(room) = w.room(&self.room) {
                     form.push("FriendlyName", &room.name);
@@ -91,7 +111,11 @@ impl Player {
             let Some(following) = next else { return Ok(()) };
             target = following;
             // A document that plays nothing and redirects to itself would ask for ever, as fast as it can.
-            quick = if self.switch.clock.now_ms() - began < 200 { quick + 1 } else { 0 };
+            quick = if self.switch.clock.now_ms() - began < 200 {
+                quick + 1
+            } else {
+                0
+            };
             if quick > 10 {
                 self.switch.clock.sleep(Duration::from_secs(1)).await;
             }
@@ -106,17 +130,33 @@ impl Player {
             }
             "Say" => {
                 self.hear(Hearing::Prompt);
-                self.repeat(verb.attribute("loop"), say_length(&verb.text)).await;
+                self.repeat(verb.attribute("loop"), say_length(&verb.text))
+                    .await;
             }
             "Pause" => {
                 self.hear(Hearing::Silence);
-                self.switch.clock.sleep(Duration::from_secs(verb.number("length", 1).min(3600))).await;
+                self.switch
+                    .clock
+                    .sleep(Duration::from_secs(verb.number("length", 1).min(3600)))
+                    .await;
             }
             "Redirect" => {
-                let url = if verb.text.is_empty() { base.to_owned() } else { resolve(Some(base), &verb.text).map_err(|why| (11100, why))? };
-                return Ok(Some(Target::new(url, Method::read(verb.attribute("method"), Method::Post))));
+                let url = if verb.text.is_empty() {
+                    base.to_owned()
+                } else {
+                    resolve(Some(base), &verb.text).map_err(|why| (11100, why))?
+                };
+                return Ok(Some(Target::new(
+                    url,
+                    Method::read(verb.attribute("method"), Method::Post),
+                )));
             }
-            other => return Err((13238, format!("<{other}> is not allowed in a conference's document"))),
+            other => {
+                return Err((
+                    13238,
+                    format!("<{other}> is not allowed in a conference's document"),
+                ));
+            }
         }
         Ok(None)
     }
@@ -124,7 +164,7 @@ impl Player {
     async fn play(&self, url: &str, times: Option<&str>) -> Result<(), (u32, String)> {
         if is_carriers_own(url) {
             self.hear(Hearing::Music);
-            self.repeat(times, Duration::from_secs(60)).await;
+            self.repeat(times, Duration::from_mins(1)).await;
             return Ok(());
         }
         let length = self.switch.media(url).await.map_err(|why| (11200, why))?;
@@ -157,8 +197,13 @@ impl Player {
 
 /// The carrier's own music, known by name and never fetched.
 fn is_carriers_own(url: &str) -> bool {
-    ["https://s3.amazonaws.com/com.twilio.", "http://com.twilio.", "https://com.twilio.", "http://twimlets.com/holdmusic",
-        "https://twimlets.com/holdmusic"]
-        .iter()
-        .any(|own| url.starts_with(own))
+    [
+        "https://s3.amazonaws.com/com.twilio.",
+        "http://com.twilio.",
+        "https://com.twilio.",
+        "http://twimlets.com/holdmusic",
+        "https://twimlets.com/holdmusic",
+    ]
+    .iter()
+    .any(|own| url.starts_with(own))
 }

@@ -22,6 +22,9 @@ use crate::webhooks::Hooks;
 use crate::world::{Effect, Purpose, Signal, Target, World};
 use crate::{legs, music};
 
+/// Signals a program may leave unread; a program reads all the time, so this is never reached in earnest.
+const SIGNALS: usize = 1024;
+
 /// Everything that runs shares one of these.
 #[derive(Debug)]
 pub(crate) struct Switch {
@@ -43,15 +46,25 @@ pub(crate) struct Switch {
 struct State {
     world: World,
     /// The way to each call's program.
-    lines: HashMap<String, mpsc::UnboundedSender<Signal>>,
+    lines: HashMap<String, mpsc::Sender<Signal>>,
     /// What stops the running document of a call, for waiting and hold.
     documents: HashMap<String, CancellationToken>,
 }
 
 impl Switch {
-    pub(crate) fn new(world: World, clock: Clock, hooks: Hooks, seed: u64, shutdown: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(
+        world: World,
+        clock: Clock,
+        hooks: Hooks,
+        seed: u64,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
-            state: Mutex::new(State { world, lines: HashMap::new(), documents: HashMap::new() }),
+            state: Mutex::new(State {
+                world,
+                lines: HashMap::new(),
+                documents: HashMap::new(),
+            }),
             requests: RestLog::default(),
             clock,
             hooks,
@@ -82,7 +95,12 @@ impl Switch {
     }
 
     pub(crate) fn telephones<R>(&self, step: impl FnOnce(&mut Telephones) -> R) -> R {
-        step(&mut self.telephones.lock().unwrap_or_else(PoisonError::into_inner))
+        step(
+            &mut self
+                .telephones
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Starts a task that ends with the twin.
@@ -111,19 +129,30 @@ impl Switch {
     fn run(&self, state: &mut State, effect: Effect) {
         let Some(me) = self.me.upgrade() else { return };
         match effect {
-            Effect::Callback { target, form } => self.callback(me, target, form),
+            Effect::Callback { target, form } => self.callback(&me, &target, &form),
             Effect::Tell { call, signal } => {
-                if let Some(line) = state.lines.get(&call) {
-                    // A program that has just ended no longer listens; nothing is lost by that.
-                    let _ = line.send(signal);
+                let stuck = state.lines.get(&call).is_some_and(|line| {
+                    matches!(
+                        line.try_send(signal),
+                        Err(mpsc::error::TrySendError::Full(_))
+                    )
+                });
+                // A program that leaves so many signals unread is stuck. Its line is cut, which it reads as the end.
+                if stuck {
+                    state.lines.remove(&call);
                 }
             }
             Effect::Start { call, program } => {
-                let (line, heard) = mpsc::unbounded_channel();
+                let (line, heard) = mpsc::channel(SIGNALS);
                 state.lines.insert(call.clone(), line);
                 self.spawn(legs::run(me, call, heard, program));
             }
-            Effect::Play { call, room, purpose, target } => {
+            Effect::Play {
+                call,
+                room,
+                purpose,
+                target,
+            } => {
                 let stop = self.shutdown.child_token();
                 // An announcement plays over whatever else there is, and does not replace it.
                 if purpose != Purpose::Announce
@@ -145,8 +174,8 @@ impl Switch {
         }
     }
 
-    fn callback(&self, me: Arc<Self>, target: Target, form: Form) {
-        let (fate, token) = self.faults(|f| (f.webhook(&form), f.uuid()));
+    fn callback(&self, me: &Arc<Self>, target: &Target, form: &Form) {
+        let (fate, token) = self.faults(|f| (f.webhook(form), f.uuid()));
         let mut faults = Vec::new();
         if fate.lose {
             faults.push("lose");
@@ -158,12 +187,13 @@ impl Switch {
             faults.push("double");
         }
         let fault = (!faults.is_empty()).then(|| faults.join("+"));
-        let id = self.hooks.open("status", &target, &form, &token, fault);
+        let id = self.hooks.open("status", target, form, &token, fault);
         if fate.lose {
             return;
         }
         for _ in 0..=usize::from(fate.double) {
-            let (me, target, form, token) = (me.clone(), target.clone(), form.clone(), token.clone());
+            let (me, target, form, token) =
+                (me.clone(), target.clone(), form.clone(), token.clone());
             self.spawn(async move {
                 if let Some(delay) = fate.delay {
                     me.clock.sleep(delay).await;
@@ -174,12 +204,25 @@ impl Switch {
     }
 
     /// A voice request: asks for TwiML and hands back the answer, or Twilio's error code and a reason.
-    pub(crate) async fn voice_request(&self, target: &Target, form: &Form) -> Result<crate::webhooks::Reply, (u32, String)> {
-        let (fails, token) = self.faults(|f| (f.voice(), f.uuid()));
-        let id = self.hooks.open("voice", target, form, &token, fails.map(|_| String::from("fail")));
+    pub(crate) async fn voice_request(
+        &self,
+        target: &Target,
+        form: &Form,
+    ) -> Result<crate::webhooks::Reply, (u32, String)> {
+        let (fails, token) = self.faults(|f| (f.voice(&target.url), f.uuid()));
+        let id = self.hooks.open(
+            "voice",
+            target,
+            form,
+            &token,
+            fails.map(|_| String::from("fail")),
+        );
         if let Some(after) = fails {
             self.clock.sleep(after).await;
-            self.hooks.attempt(id, json!({ "error": "no answer in time (injected)", "kind": "rt" }));
+            self.hooks.attempt(
+                id,
+                json!({ "error": "no answer in time (injected)", "kind": "rt" }),
+            );
             return Err((11200, String::from("no answer in time")));
         }
         self.hooks.ask(id, target, form, &token).await.map_err(|f| {
@@ -195,13 +238,24 @@ impl Switch {
         if !is_local(url) {
             return Ok(UNKNOWN);
         }
-        if let Some(known) = self.media.lock().unwrap_or_else(PoisonError::into_inner).get(url) {
+        if let Some(known) = self
+            .media
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(url)
+        {
             return Ok(*known);
         }
         let target = Target::new(url, crate::world::Method::Get);
         let token = self.faults(Faults::uuid);
-        let id = self.hooks.open("media", &target, &Form::new(), &token, None);
-        let reply = self.hooks.ask(id, &target, &Form::new(), &token).await.map_err(|f| f.why)?;
+        let id = self
+            .hooks
+            .open("media", &target, &Form::new(), &token, None);
+        let reply = self
+            .hooks
+            .ask(id, &target, &Form::new(), &token)
+            .await
+            .map_err(|f| f.why)?;
         let length = wav_length(&reply.body).unwrap_or(UNKNOWN);
         let mut media = self.media.lock().unwrap_or_else(PoisonError::into_inner);
         if media.len() < 1000 {
@@ -222,7 +276,11 @@ fn is_local(url: &str) -> bool {
 
 /// The playing time of a WAV file, from its header.
 fn wav_length(bytes: &[u8]) -> Option<Duration> {
-    let field = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let field = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    };
     if bytes.get(..4)? != b"RIFF" || bytes.get(8..16)? != b"WAVEfmt " {
         return None;
     }

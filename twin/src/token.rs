@@ -22,7 +22,7 @@ pub(crate) struct Unfit {
 /// What a good token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) identity: String,
+    pub(crate) name: String,
     pub(crate) application_sid: String,
     /// Seconds left.
     pub(crate) ttl: i64,
@@ -61,15 +61,25 @@ struct Outgoing {
 
 /// Checks a token at `now_ms`.
 pub(crate) fn check(token: &str, account: &Account, now_ms: i64) -> Result<Identity, Unfit> {
-    let unfit = |code, why: &str| Unfit { code, why: why.to_owned() };
+    let unfit = |code, why: &str| Unfit {
+        code,
+        why: why.to_owned(),
+    };
     if token.len() > 8192 {
         return Err(unfit(20101, "the access token is too long"));
     }
-    let header = jsonwebtoken::decode_header(token).map_err(|_| unfit(20101, "the access token is not a JWT"))?;
+    let header = jsonwebtoken::decode_header(token)
+        .map_err(|_| unfit(20101, "the access token is not a JWT"))?;
     if header.cty.as_deref() != Some("twilio-fpa;v=1") {
-        return Err(unfit(20102, "the access token's header must have cty twilio-fpa;v=1"));
+        return Err(unfit(
+            20102,
+            "the access token's header must have cty twilio-fpa;v=1",
+        ));
     }
-    if !matches!(header.alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) {
+    if !matches!(
+        header.alg,
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512
+    ) {
         return Err(unfit(20102, "the access token must be signed with HS256"));
     }
     // The issuer names the key that must have signed; nothing else of the token is believed before that.
@@ -77,40 +87,78 @@ pub(crate) fn check(token: &str, account: &Account, now_ms: i64) -> Result<Ident
         .map_err(|_| unfit(20101, "the access token's claims are incomplete"))?
         .claims;
     let key = account.keys.iter().find(|k| k.sid == claimed.iss);
-    let key = key.ok_or_else(|| unfit(20103, "the access token's issuer is not a key of this account"))?;
+    let key = key.ok_or_else(|| {
+        unfit(
+            20103,
+            "the access token's issuer is not a key of this account",
+        )
+    })?;
     let mut validation = Validation::new(header.alg);
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let claims = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(key.secret.as_bytes()), &validation)
-        .map_err(|_| unfit(31202, "the access token's signature is not its key's (20107)"))?
-        .claims;
+    let claims = jsonwebtoken::decode::<Claims>(
+        token,
+        &DecodingKey::from_secret(key.secret.as_bytes()),
+        &validation,
+    )
+    .map_err(|_| {
+        unfit(
+            31202,
+            "the access token's signature is not its key's (20107)",
+        )
+    })?
+    .claims;
     if claims.sub != account.credentials.account_sid {
-        return Err(unfit(20103, "the access token's subject is another account"));
+        return Err(unfit(
+            20103,
+            "the access token's subject is another account",
+        ));
     }
     let now = now_ms.div_euclid(1000);
     if claims.exp <= now {
         return Err(unfit(31205, "the access token has expired (20104)"));
     }
     if claims.exp - claims.nbf.or(claims.iat).unwrap_or(now) > LONGEST_SECONDS {
-        return Err(unfit(31207, "the access token would live longer than a day (20157)"));
+        return Err(unfit(
+            31207,
+            "the access token would live longer than a day (20157)",
+        ));
     }
     // A little slack for a clock that runs behind, as every verifier of tokens grants.
     if claims.nbf.is_some_and(|nbf| nbf > now + 10) {
         return Err(unfit(20105, "the access token is not valid yet"));
     }
     let identity = claims.grants.identity.unwrap_or_default();
-    let valid = (1..=121).contains(&identity.len()) && identity.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let valid = (1..=121).contains(&identity.len())
+        && identity
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !valid {
-        return Err(unfit(31204, "the access token's identity must be letters, digits and underscores"));
+        return Err(unfit(
+            31204,
+            "the access token's identity must be letters, digits and underscores",
+        ));
     }
     let outgoing = claims.grants.voice.and_then(|v| v.outgoing);
-    let outgoing = outgoing.ok_or_else(|| unfit(20106, "the access token has no voice grant for outgoing calls"))?;
+    let outgoing = outgoing.ok_or_else(|| {
+        unfit(
+            20106,
+            "the access token has no voice grant for outgoing calls",
+        )
+    })?;
     if account.application(&outgoing.application_sid).is_none() {
-        return Err(unfit(21218, "the access token names an application that does not exist"));
+        return Err(unfit(
+            21218,
+            "the access token names an application that does not exist",
+        ));
     }
-    Ok(Identity { identity, application_sid: outgoing.application_sid, ttl: claims.exp - now })
+    Ok(Identity {
+        name: identity,
+        application_sid: outgoing.application_sid,
+        ttl: claims.exp - now,
+    })
 }
 
 #[cfg(test)]
@@ -136,8 +184,16 @@ mod tests {
     }
 
     fn sign(claims: &Value, secret: &str, cty: &str) -> String {
-        let header = Header { cty: Some(cty.to_owned()), ..Header::new(Algorithm::HS256) };
-        encode(&header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+        let header = Header {
+            cty: Some(cty.to_owned()),
+            ..Header::new(Algorithm::HS256)
+        };
+        encode(
+            &header,
+            claims,
+            &EncodingKey::from_secret(secret.as_bytes()),
+        )
+        .unwrap()
     }
 
     fn verdict(change: impl FnOnce(&mut Value)) -> u32 {
@@ -151,9 +207,13 @@ mod tests {
     #[test]
     fn a_good_token_names_who_and_where() {
         let account = account();
-        let token = sign(&claims(&account), &account.credentials.api_secret, "twilio-fpa;v=1");
+        let token = sign(
+            &claims(&account),
+            &account.credentials.api_secret,
+            "twilio-fpa;v=1",
+        );
         let good = check(&token, &account, NOW).unwrap();
-        assert_eq!((good.identity.as_str(), good.ttl), ("a_7", 3600));
+        assert_eq!((good.name.as_str(), good.ttl), ("a_7", 3600));
         assert_eq!(good.application_sid, account.credentials.app_sid);
     }
 
@@ -168,7 +228,11 @@ mod tests {
         assert_eq!(verdict(|c| c["grants"]["identity"] = json!("a-7")), 31204);
         assert_eq!(verdict(|c| c["grants"]["voice"] = json!({})), 20106);
         let account = account();
-        let token = |secret: &str, cty: &str| check(&sign(&claims(&account), secret, cty), &account, NOW).unwrap_err().code;
+        let token = |secret: &str, cty: &str| {
+            check(&sign(&claims(&account), secret, cty), &account, NOW)
+                .unwrap_err()
+                .code
+        };
         assert_eq!(token("wrong", "twilio-fpa;v=1"), 31202);
         assert_eq!(token(&account.credentials.api_secret, "JWT"), 20102);
         assert_eq!(check("not.a.token", &account, NOW).unwrap_err().code, 20101);

@@ -40,14 +40,20 @@ pub(crate) struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(code: u32, why: impl Into<String>) -> Self {
-        Self { code, why: why.into() }
+        Self {
+            code,
+            why: why.into(),
+        }
     }
 }
 
 impl Element {
     /// An attribute's value; an empty one is present (`waitUrl=""` asks for silence).
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+        self.attributes
+            .iter()
+            .find(|(k, _)| k == name)
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
@@ -59,11 +65,15 @@ impl Element {
     }
 
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
-        self.attribute(name).and_then(|v| v.trim().parse().ok()).unwrap_or(default)
+        self.attribute(name)
+            .and_then(|v| v.trim().parse().ok())
+            .unwrap_or(default)
     }
 
     pub(crate) fn words(&self, name: &str) -> Vec<String> {
-        self.attribute(name).map(|v| v.split_ascii_whitespace().map(str::to_owned).collect()).unwrap_or_default()
+        self.attribute(name)
+            .map(|v| v.split_ascii_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default()
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<&Element> {
@@ -74,15 +84,21 @@ impl Element {
 /// Reads a document.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, Unreadable> {
     if bytes.len() > MAX_BYTES {
-        return Err(Unreadable::new(11750, format!("the document has {} bytes; 65536 are allowed", bytes.len())));
+        return Err(Unreadable::new(
+            11750,
+            format!("the document has {} bytes; 65536 are allowed", bytes.len()),
+        ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::new(12100, "the document is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Unreadable::new(12100, "the document is not UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
     loop {
-        let event = reader.read_event().map_err(|e| Unreadable::new(12100, format!("malformed XML: {e}")))?;
+        let event = reader
+            .read_event()
+            .map_err(|e| Unreadable::new(12100, format!("malformed XML: {e}")))?;
         match event {
             Event::Start(start) => {
                 if root.is_some() {
@@ -102,7 +118,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Document, Unreadable> {
             }
             Event::End(_) => {
                 // The reader itself refuses an end tag that doesn't match.
-                let Some(done) = open.pop() else { return Err(Unreadable::new(12100, "an end tag without a start")) };
+                let Some(done) = open.pop() else {
+                    return Err(Unreadable::new(12100, "an end tag without a start"));
+                };
                 close(done, &mut open, &mut root);
             }
             Event::Text(text) => append(&mut open, &text.xml10_content())?,
@@ -115,21 +133,36 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Document, Unreadable> {
                 };
                 append(&mut open, &text)?;
             }
-            Event::DocType(_) => return Err(Unreadable::new(12100, "a document type is not allowed")),
+            Event::DocType(_) => {
+                return Err(Unreadable::new(12100, "a document type is not allowed"));
+            }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
     if !open.is_empty() {
-        return Err(Unreadable::new(12100, "the document ends inside an element"));
+        return Err(Unreadable::new(
+            12100,
+            "the document ends inside an element",
+        ));
     }
-    let Some(root) = root else { return Err(Unreadable::new(12100, "the document is empty")) };
+    let Some(root) = root else {
+        return Err(Unreadable::new(12100, "the document is empty"));
+    };
     if root.name != "Response" {
-        return Err(Unreadable::new(12102, format!("the root element must be Response, not {}", root.name)));
+        return Err(Unreadable::new(
+            12102,
+            format!("the root element must be Response, not {}", root.name),
+        ));
     }
-    let mut document = Document { verbs: root.children, warnings: Vec::new() };
+    let mut document = Document {
+        verbs: root.children,
+        warnings: Vec::new(),
+    };
     let mut warnings = Vec::new();
-    document.verbs.retain(|verb| check(verb, "Response", &mut warnings));
+    document
+        .verbs
+        .retain(|verb| check(verb, "Response", &mut warnings));
     document.warnings = warnings;
     Ok(document)
 }
@@ -137,17 +170,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Document, Unreadable> {
 fn element(start: &quick_xml::events::BytesStart<'_>) -> Result<Element, Unreadable> {
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|e| Unreadable::new(12100, format!("malformed attribute: {e}")))?;
+        let attribute =
+            attribute.map_err(|e| Unreadable::new(12100, format!("malformed attribute: {e}")))?;
         let value = attribute
             .normalized_value(quick_xml::XmlVersion::Explicit1_0)
             .map_err(|e| Unreadable::new(12100, format!("malformed attribute value: {e}")))?;
         attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
-    Ok(Element { name: start.name().as_ref().to_owned(), attributes, ..Element::default() })
+    Ok(Element {
+        name: start.name().as_ref().to_owned(),
+        attributes,
+        ..Element::default()
+    })
 }
 
 fn close(mut done: Element, open: &mut [Element], root: &mut Option<Element>) {
-    done.text = done.text.trim().to_owned();
+    done.text = String::from(done.text.trim());
     match open.last_mut() {
         Some(parent) => parent.children.push(done),
         None => *root = Some(done),
@@ -165,25 +203,127 @@ fn append(open: &mut [Element], text: &str) -> Result<(), Unreadable> {
 
 /// Where an element may stand and which attributes it knows. From the public TwiML reference.
 const SCHEMA: &[(&str, &[&str], &[&str])] = &[
-    ("Dial", &["Response"], &["action", "method", "timeout", "timeLimit", "hangupOnStar", "answerOnBridge", "callerId",
-        "ringTone", "record", "recordingTrack", "recordingStatusCallback", "recordingStatusCallbackMethod",
-        "recordingStatusCallbackEvent", "trim", "sequential", "referUrl", "referMethod", "events"]),
-    ("Conference", &["Dial"], &["muted", "beep", "startConferenceOnEnter", "endConferenceOnExit", "participantLabel",
-        "jitterBufferSize", "waitUrl", "waitMethod", "maxParticipants", "record", "recordingStatusCallback",
-        "recordingStatusCallbackMethod", "recordingStatusCallbackEvent", "trim", "coach", "statusCallback",
-        "statusCallbackMethod", "statusCallbackEvent", "region", "eventCallbackUrl"]),
-    ("Number", &["Dial"], &["sendDigits", "byoc", "url", "method", "statusCallback", "statusCallbackEvent",
-        "statusCallbackMethod", "machineDetection", "machineDetectionTimeout", "machineDetectionSpeechThreshold",
-        "machineDetectionSpeechEndThreshold", "machineDetectionSilenceTimeout", "amdStatusCallback",
-        "amdStatusCallbackMethod"]),
-    ("Client", &["Dial"], &["url", "method", "statusCallback", "statusCallbackEvent", "statusCallbackMethod",
-        "clientNotificationUrl"]),
+    (
+        "Dial",
+        &["Response"],
+        &[
+            "action",
+            "method",
+            "timeout",
+            "timeLimit",
+            "hangupOnStar",
+            "answerOnBridge",
+            "callerId",
+            "ringTone",
+            "record",
+            "recordingTrack",
+            "recordingStatusCallback",
+            "recordingStatusCallbackMethod",
+            "recordingStatusCallbackEvent",
+            "trim",
+            "sequential",
+            "referUrl",
+            "referMethod",
+            "events",
+        ],
+    ),
+    (
+        "Conference",
+        &["Dial"],
+        &[
+            "muted",
+            "beep",
+            "startConferenceOnEnter",
+            "endConferenceOnExit",
+            "participantLabel",
+            "jitterBufferSize",
+            "waitUrl",
+            "waitMethod",
+            "maxParticipants",
+            "record",
+            "recordingStatusCallback",
+            "recordingStatusCallbackMethod",
+            "recordingStatusCallbackEvent",
+            "trim",
+            "coach",
+            "statusCallback",
+            "statusCallbackMethod",
+            "statusCallbackEvent",
+            "region",
+            "eventCallbackUrl",
+        ],
+    ),
+    (
+        "Number",
+        &["Dial"],
+        &[
+            "sendDigits",
+            "byoc",
+            "url",
+            "method",
+            "statusCallback",
+            "statusCallbackEvent",
+            "statusCallbackMethod",
+            "machineDetection",
+            "machineDetectionTimeout",
+            "machineDetectionSpeechThreshold",
+            "machineDetectionSpeechEndThreshold",
+            "machineDetectionSilenceTimeout",
+            "amdStatusCallback",
+            "amdStatusCallbackMethod",
+        ],
+    ),
+    (
+        "Client",
+        &["Dial"],
+        &[
+            "url",
+            "method",
+            "statusCallback",
+            "statusCallbackEvent",
+            "statusCallbackMethod",
+            "clientNotificationUrl",
+        ],
+    ),
     ("Identity", &["Client"], &[]),
-    ("Parameter", &["Client", "Stream", "Siprec"], &["name", "value"]),
-    ("Sip", &["Dial", "Refer"], &["username", "password", "url", "method", "statusCallback", "statusCallbackEvent",
-        "statusCallbackMethod", "machineDetection", "amdStatusCallback", "amdStatusCallbackMethod"]),
-    ("Queue", &["Dial"], &["url", "method", "reservationSid", "postWorkActivitySid"]),
-    ("Enqueue", &["Response"], &["action", "method", "waitUrl", "waitUrlMethod", "maxQueueSize", "workflowSid"]),
+    (
+        "Parameter",
+        &["Client", "Stream", "Siprec"],
+        &["name", "value"],
+    ),
+    (
+        "Sip",
+        &["Dial", "Refer"],
+        &[
+            "username",
+            "password",
+            "url",
+            "method",
+            "statusCallback",
+            "statusCallbackEvent",
+            "statusCallbackMethod",
+            "machineDetection",
+            "amdStatusCallback",
+            "amdStatusCallbackMethod",
+        ],
+    ),
+    (
+        "Queue",
+        &["Dial"],
+        &["url", "method", "reservationSid", "postWorkActivitySid"],
+    ),
+    (
+        "Enqueue",
+        &["Response"],
+        &[
+            "action",
+            "method",
+            "waitUrl",
+            "waitUrlMethod",
+            "maxQueueSize",
+            "workflowSid",
+        ],
+    ),
     ("Task", &["Enqueue"], &["priority", "timeout"]),
     ("Leave", &["Response"], &[]),
     ("Redirect", &["Response"], &["method"]),
@@ -191,21 +331,91 @@ const SCHEMA: &[(&str, &[&str], &[&str])] = &[
     ("Reject", &["Response"], &["reason"]),
     ("Pause", &["Response", "Gather"], &["length"]),
     ("Play", &["Response", "Gather"], &["loop", "digits"]),
-    ("Say", &["Response", "Gather"], &["voice", "language", "loop"]),
-    ("Gather", &["Response"], &["action", "method", "input", "timeout", "speechTimeout", "maxSpeechTime",
-        "finishOnKey", "numDigits", "actionOnEmptyResult", "bargeIn", "partialResultCallback",
-        "partialResultCallbackMethod", "language", "hints", "profanityFilter", "speechModel", "enhanced", "debug"]),
-    ("Record", &["Response"], &["action", "method", "timeout", "finishOnKey", "maxLength", "playBeep", "trim",
-        "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent", "transcribe",
-        "transcribeCallback"]),
+    (
+        "Say",
+        &["Response", "Gather"],
+        &["voice", "language", "loop"],
+    ),
+    (
+        "Gather",
+        &["Response"],
+        &[
+            "action",
+            "method",
+            "input",
+            "timeout",
+            "speechTimeout",
+            "maxSpeechTime",
+            "finishOnKey",
+            "numDigits",
+            "actionOnEmptyResult",
+            "bargeIn",
+            "partialResultCallback",
+            "partialResultCallbackMethod",
+            "language",
+            "hints",
+            "profanityFilter",
+            "speechModel",
+            "enhanced",
+            "debug",
+        ],
+    ),
+    (
+        "Record",
+        &["Response"],
+        &[
+            "action",
+            "method",
+            "timeout",
+            "finishOnKey",
+            "maxLength",
+            "playBeep",
+            "trim",
+            "recordingStatusCallback",
+            "recordingStatusCallbackMethod",
+            "recordingStatusCallbackEvent",
+            "transcribe",
+            "transcribeCallback",
+        ],
+    ),
     ("Start", &["Response"], &["action", "method"]),
     ("Stop", &["Response"], &[]),
     ("Connect", &["Response"], &["action", "method"]),
-    ("Stream", &["Start", "Stop", "Connect"], &["name", "url", "track", "statusCallback", "statusCallbackMethod",
-        "connectorName"]),
-    ("Recording", &["Start"], &["channels", "track", "trim", "recordingStatusCallback",
-        "recordingStatusCallbackMethod", "recordingStatusCallbackEvent"]),
-    ("Siprec", &["Start", "Stop"], &["name", "connectorName", "track", "statusCallback", "statusCallbackMethod"]),
+    (
+        "Stream",
+        &["Start", "Stop", "Connect"],
+        &[
+            "name",
+            "url",
+            "track",
+            "statusCallback",
+            "statusCallbackMethod",
+            "connectorName",
+        ],
+    ),
+    (
+        "Recording",
+        &["Start"],
+        &[
+            "channels",
+            "track",
+            "trim",
+            "recordingStatusCallback",
+            "recordingStatusCallbackMethod",
+            "recordingStatusCallbackEvent",
+        ],
+    ),
+    (
+        "Siprec",
+        &["Start", "Stop"],
+        &[
+            "name",
+            "connectorName",
+            "track",
+            "statusCallback",
+            "statusCallbackMethod",
+        ],
+    ),
     ("Echo", &["Response"], &[]),
     ("Refer", &["Response"], &["action", "method"]),
 ];
@@ -216,12 +426,19 @@ fn check(element: &Element, parent: &str, warnings: &mut Vec<String>) -> bool {
         // Speech markup (<break>, <emphasis>…) is not TwiML's own and is not checked.
         return true;
     }
-    let Some((_, parents, attributes)) = SCHEMA.iter().find(|(name, _, _)| *name == element.name) else {
-        warnings.push(format!("12200: unknown element <{}> inside <{parent}>", element.name));
+    let Some((_, parents, attributes)) = SCHEMA.iter().find(|(name, _, _)| *name == element.name)
+    else {
+        warnings.push(format!(
+            "12200: unknown element <{}> inside <{parent}>",
+            element.name
+        ));
         return false;
     };
     if !parents.contains(&parent) {
-        warnings.push(format!("12200: <{}> is not allowed inside <{parent}>", element.name));
+        warnings.push(format!(
+            "12200: <{}> is not allowed inside <{parent}>",
+            element.name
+        ));
         return false;
     }
     for (name, _) in &element.attributes {
@@ -255,7 +472,14 @@ mod tests {
         let dial = &document.verbs[0];
         assert_eq!(dial.attribute("action"), Some("/after?a=1&b=2"));
         let room = dial.child("Conference").unwrap();
-        assert_eq!((room.text.as_str(), room.attribute("waitUrl"), room.flag("beep", true)), ("room & <1>", Some(""), false));
+        assert_eq!(
+            (
+                room.text.as_str(),
+                room.attribute("waitUrl"),
+                room.flag("beep", true)
+            ),
+            ("room & <1>", Some(""), false)
+        );
         assert_eq!(document.verbs[1].name, "Hangup");
         assert!(document.warnings.is_empty(), "{:?}", document.warnings);
     }
@@ -268,16 +492,27 @@ mod tests {
         assert_eq!(code("<html></html>"), 12102);
         assert_eq!(code("<response/>"), 12102);
         assert_eq!(code("<Response/><Response/>"), 12100);
-        assert_eq!(code("<!DOCTYPE x [<!ENTITY a 'b'>]><Response>&a;</Response>"), 12100);
+        assert_eq!(
+            code("<!DOCTYPE x [<!ENTITY a 'b'>]><Response>&a;</Response>"),
+            12100
+        );
         assert_eq!(code("<Response><Say>&bomb;</Say></Response>"), 12100);
-        assert_eq!(code(&format!("<Response><Say>{}</Say></Response>", "a".repeat(MAX_BYTES))), 11750);
+        assert_eq!(
+            code(&format!(
+                "<Response><Say>{}</Say></Response>",
+                "a".repeat(MAX_BYTES)
+            )),
+            11750
+        );
         assert_eq!(code("<Response/>"), 0);
     }
 
     #[test]
     fn what_is_unknown_is_named_and_ignored() {
-        let document =
-            parse(b"<Response><Dance/><Say colour='red'>hello</Say><Conference>x</Conference></Response>").unwrap();
+        let document = parse(
+            b"<Response><Dance/><Say colour='red'>hello</Say><Conference>x</Conference></Response>",
+        )
+        .unwrap();
         assert_eq!(document.verbs.len(), 1);
         assert_eq!(document.warnings.len(), 3, "{:?}", document.warnings);
     }

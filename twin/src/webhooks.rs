@@ -54,7 +54,10 @@ impl Overrides {
         let fragment = url.split_once('#').map_or("", |(_, f)| f);
         let form = Form::decode(fragment.as_bytes());
         let ms = |key: &str, low: u64, high: u64, default: u64| {
-            let value = form.get(key).and_then(|v| v.parse().ok()).unwrap_or(default);
+            let value = form
+                .get(key)
+                .and_then(|v| v.parse().ok())
+                .unwrap_or(default);
             Duration::from_millis(value.clamp(low, high))
         };
         let retry_on = form.get("rp").unwrap_or("ct");
@@ -62,7 +65,11 @@ impl Overrides {
             connect: ms("ct", 100, 10_000, 5_000),
             read: ms("rt", 100, 15_000, 15_000),
             total: ms("tt", 100, 15_000, 15_000),
-            retries: form.get("rc").and_then(|v| v.parse().ok()).unwrap_or(1).min(5),
+            retries: form
+                .get("rc")
+                .and_then(|v| v.parse().ok())
+                .unwrap_or(1)
+                .min(5),
             retry_on: retry_on.split(',').map(str::to_owned).collect(),
         }
     }
@@ -121,11 +128,23 @@ impl Hooks {
             .http1_only()
             .no_proxy()
             .build()?;
-        Ok(Self { client, clock, auth_token, log: Mutex::new((0, VecDeque::new())) })
+        Ok(Self {
+            client,
+            clock,
+            auth_token,
+            log: Mutex::new((0, VecDeque::new())),
+        })
     }
 
     /// Opens a log entry; its attempts are added as they happen.
-    pub(crate) fn open(&self, kind: &'static str, target: &Target, form: &Form, token: &str, fault: Option<String>) -> u64 {
+    pub(crate) fn open(
+        &self,
+        kind: &'static str,
+        target: &Target,
+        form: &Form,
+        token: &str,
+        fault: Option<String>,
+    ) -> u64 {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let id = log.0;
         log.0 += 1;
@@ -179,22 +198,34 @@ impl Hooks {
     }
 
     /// Sends a request, with the retries its URL asks for, within its total time.
-    pub(crate) async fn ask(&self, id: u64, target: &Target, form: &Form, token: &str) -> Result<Reply, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        id: u64,
+        target: &Target,
+        form: &Form,
+        token: &str,
+    ) -> Result<Reply, Failure> {
         let overrides = Overrides::read(&target.url);
         let work = async {
             let mut tries = 0;
             loop {
                 let outcome = self.once(target, form, token, &overrides).await;
-                self.attempt(id, match &outcome {
-                    Ok(reply) => json!({ "status": reply.status }),
-                    Err(failure) => json!({ "error": failure.why, "kind": failure.kind }),
-                });
+                self.attempt(
+                    id,
+                    match &outcome {
+                        Ok(reply) => json!({ "status": reply.status }),
+                        Err(failure) => json!({ "error": failure.why, "kind": failure.kind }),
+                    },
+                );
                 match outcome {
                     Ok(reply) if reply.status < 400 => return Ok(reply),
                     Ok(reply) => {
                         let kind = if reply.status < 500 { "4xx" } else { "5xx" };
                         if tries >= overrides.retries || !overrides.retry(kind) {
-                            return Err(Failure { kind, why: format!("the server answered {}", reply.status) });
+                            return Err(Failure {
+                                kind,
+                                why: format!("the server answered {}", reply.status),
+                            });
                         }
                     }
                     Err(failure) => {
@@ -205,7 +236,9 @@ impl Hooks {
                 }
                 tries += 1;
                 // A short breath between attempts; the docs give no figure.
-                self.clock.sleep(Duration::from_millis(100 << tries.min(5))).await;
+                self.clock
+                    .sleep(Duration::from_millis(100 << tries.min(5)))
+                    .await;
             }
         };
         tokio::select! {
@@ -218,14 +251,23 @@ impl Hooks {
         }
     }
 
-    async fn once(&self, target: &Target, form: &Form, token: &str, overrides: &Overrides) -> Result<Reply, Failure> {
+    async fn once(
+        &self,
+        target: &Target,
+        form: &Form,
+        token: &str,
+        overrides: &Overrides,
+    ) -> Result<Reply, Failure> {
         let plain = target.url.split('#').next().unwrap_or(&target.url);
         let request = match target.method {
             Method::Post => {
                 let sign = signature(&self.auth_token, plain, Some(form));
                 self.client
                     .post(plain)
-                    .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+                    .header(
+                        "content-type",
+                        "application/x-www-form-urlencoded; charset=utf-8",
+                    )
                     .header("x-twilio-signature", sign)
                     .body(form.encode())
             }
@@ -239,11 +281,16 @@ impl Hooks {
                 self.client.get(&url).header("x-twilio-signature", sign)
             }
         };
-        let request = request.header("accept", "*/*").header("i-twilio-idempotency-token", token);
+        let request = request
+            .header("accept", "*/*")
+            .header("i-twilio-idempotency-token", token);
         let exchange = async {
             let failed = |e: reqwest::Error| {
                 let kind = if e.is_connect() { "ct" } else { "rt" };
-                Failure { kind, why: format!("{}", e.without_url()) }
+                Failure {
+                    kind,
+                    why: format!("{}", e.without_url()),
+                }
             };
             let mut response = request.send().await.map_err(failed)?;
             let status = response.status().as_u16();
@@ -260,11 +307,17 @@ impl Hooks {
                     break;
                 }
             }
-            Ok(Reply { status, content_type, body })
+            Ok(Reply {
+                status,
+                content_type,
+                body,
+            })
         };
         // The read limit runs from the moment the connection stands; the client does not tell when that is, so
         // the two are added where the caller shortened one of them.
-        let limit = overrides.read.saturating_add(overrides.connect.min(Duration::from_secs(5)));
+        let limit = overrides
+            .read
+            .saturating_add(overrides.connect.min(Duration::from_secs(5)));
         tokio::select! {
             outcome = exchange => outcome,
             () = self.clock.sleep(limit) => {
@@ -286,40 +339,91 @@ mod tests {
     use super::*;
 
     fn form(pairs: &[(&str, &str)]) -> Form {
-        Form(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        Form(
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
     }
 
     /// The vectors that all official helper libraries test with (auth token 12345).
     #[test]
     fn signatures_match_the_official_vectors() {
         let p = form(&[
-            ("To", "+18005551212"), ("Digits", "1234"), ("CallSid", "CA1234567890ABCDE"), ("Caller", "+14158675309"),
+            ("To", "+18005551212"),
+            ("Digits", "1234"),
+            ("CallSid", "CA1234567890ABCDE"),
+            ("Caller", "+14158675309"),
             ("From", "+14158675309"),
         ]);
         let base = "mycompany.com/myapp.php?foo=1&bar=2";
         let sign = |url: &str, form: Option<&Form>| signature("12345", url, form);
-        assert_eq!(sign(&format!("https://{base}"), Some(&p)), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
-        assert_eq!(sign(&format!("https://{base}#rc=3&rp=all"), Some(&p)), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
-        assert_eq!(sign("http://mycompany.com:1234/myapp.php?foo=1&bar=2", Some(&p)), "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=");
-        assert_eq!(sign("https://user:pass@mycompany.com/myapp.php?foo=1&bar=2", Some(&p)), "CukzLTc1tT5dXEDIHm/tKBanW10=");
+        assert_eq!(
+            sign(&format!("https://{base}"), Some(&p)),
+            "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+        );
+        assert_eq!(
+            sign(&format!("https://{base}#rc=3&rp=all"), Some(&p)),
+            "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+        );
+        assert_eq!(
+            sign("http://mycompany.com:1234/myapp.php?foo=1&bar=2", Some(&p)),
+            "Zmvh+3yNM1Phv2jhDCwEM3q5ebU="
+        );
+        assert_eq!(
+            sign(
+                "https://user:pass@mycompany.com/myapp.php?foo=1&bar=2",
+                Some(&p)
+            ),
+            "CukzLTc1tT5dXEDIHm/tKBanW10="
+        );
         let digits = form(&[
-            ("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234"),
+            ("Sid", "CA123"),
+            ("SidAccount", "AC123"),
+            ("Digits", "5678"),
+            ("Digits", "1234"),
+            ("Digits", "1234"),
         ]);
-        assert_eq!(sign(&format!("https://{base}"), Some(&digits)), "IK+Dwps556ElfBT0I3Rgjkr1wJU=");
+        assert_eq!(
+            sign(&format!("https://{base}"), Some(&digits)),
+            "IK+Dwps556ElfBT0I3Rgjkr1wJU="
+        );
         let special = form(&[
-            ("Message", "Hello & goodbye! @#$%^*()"), ("From", "+1 (415) 867-5309"), ("Special", "unicode: ñáéíóú"),
+            ("Message", "Hello & goodbye! @#$%^*()"),
+            ("From", "+1 (415) 867-5309"),
+            ("Special", "unicode: ñáéíóú"),
         ]);
-        assert_eq!(sign(&format!("https://{base}"), Some(&special)), "dCPiR4WtQ6QFN6pJh81CtlCcWLQ=");
-        let empty = form(&[("Digits", ""), ("CallSid", "CA1234567890ABCDE"), ("EmptyParam", "")]);
-        assert_eq!(sign(&format!("https://{base}"), Some(&empty)), "9HHp/OqQMEwdrVebHDdA/+tqjX8=");
-        assert_eq!(sign(&format!("https://{base}"), None), "zYQTYrRWXE7LtzbG4PfP7/bkkGo=");
-        assert_ne!(signature("54321", &format!("https://{base}"), Some(&p)), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+        assert_eq!(
+            sign(&format!("https://{base}"), Some(&special)),
+            "dCPiR4WtQ6QFN6pJh81CtlCcWLQ="
+        );
+        let empty = form(&[
+            ("Digits", ""),
+            ("CallSid", "CA1234567890ABCDE"),
+            ("EmptyParam", ""),
+        ]);
+        assert_eq!(
+            sign(&format!("https://{base}"), Some(&empty)),
+            "9HHp/OqQMEwdrVebHDdA/+tqjX8="
+        );
+        assert_eq!(
+            sign(&format!("https://{base}"), None),
+            "zYQTYrRWXE7LtzbG4PfP7/bkkGo="
+        );
+        assert_ne!(
+            signature("54321", &format!("https://{base}"), Some(&p)),
+            "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+        );
     }
 
     #[test]
     fn a_fragment_overrides_within_its_bounds() {
         let o = Overrides::read("https://x/voice?a=1#rc=3&rp=4xx,5xx&ct=1&tt=99999");
-        assert_eq!((o.retries, o.connect.as_millis(), o.total.as_millis()), (3, 100, 15_000));
+        assert_eq!(
+            (o.retries, o.connect.as_millis(), o.total.as_millis()),
+            (3, 100, 15_000)
+        );
         assert!(o.retry("5xx") && !o.retry("ct"));
         let plain = Overrides::read("https://x/voice");
         assert!(plain.retries == 1 && plain.retry("ct") && !plain.retry("5xx"));

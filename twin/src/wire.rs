@@ -45,7 +45,16 @@ impl Listener for Exchange {
         let (stream, addr) = Listener::accept(&mut self.0).await;
         // A stalled acknowledgement on loopback costs 40 ms; Nagle's algorithm has nothing to gain here.
         let _ = stream.set_nodelay(true);
-        (Line { stream, wire: Wire { cut: Arc::default(), peer: addr } }, addr)
+        (
+            Line {
+                stream,
+                wire: Wire {
+                    cut: Arc::default(),
+                    peer: addr,
+                },
+            },
+            addr,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -61,18 +70,30 @@ impl Connected<IncomingStream<'_, Exchange>> for Wire {
 
 impl Line {
     fn check(&self) -> io::Result<()> {
-        if self.wire.cut.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if self.wire.cut.load(Ordering::SeqCst) {
+            Err(io::ErrorKind::ConnectionReset.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl AsyncRead for Line {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

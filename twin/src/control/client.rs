@@ -45,8 +45,14 @@ impl Client {
     #[must_use]
     pub fn new(url: &str) -> Self {
         // Neither proxies nor idle limits matter on loopback; the builder without TLS options can't fail.
-        let http = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
-        Self { url: url.trim_end_matches('/').to_owned(), http }
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap_or_default();
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            http,
+        }
     }
 
     /// The twin's address.
@@ -63,28 +69,48 @@ impl Client {
 
     /// The far end of a call presses keys.
     pub async fn press(&self, call_sid: &str, digits: &str) -> Result<(), ControlError> {
-        let keys = Keys { call_sid: call_sid.to_owned(), digits: digits.to_owned() };
+        let keys = Keys {
+            call_sid: call_sid.to_owned(),
+            digits: digits.to_owned(),
+        };
         self.post::<_, Value>("press", &keys).await.map(drop)
     }
 
     /// The far end of a call hangs up; one that still rings refuses.
     pub async fn hangup(&self, call_sid: &str) -> Result<(), ControlError> {
-        self.post::<_, Value>("hangup", &sid(call_sid)).await.map(drop)
+        self.post::<_, Value>("hangup", &sid(call_sid))
+            .await
+            .map(drop)
     }
 
     /// A telephone whose behaviour is `rings` picks up.
     pub async fn answer(&self, call_sid: &str) -> Result<(), ControlError> {
-        self.post::<_, Value>("answer", &sid(call_sid)).await.map(drop)
+        self.post::<_, Value>("answer", &sid(call_sid))
+            .await
+            .map(drop)
     }
 
     /// A client connects with an access token. A refusal carries the SDK's error code.
-    pub async fn connect(&self, token: &str, params: BTreeMap<String, String>) -> Result<Connected, ControlError> {
-        self.post("connect", &Connect { token: token.to_owned(), params }).await
+    pub async fn connect(
+        &self,
+        token: &str,
+        params: BTreeMap<String, String>,
+    ) -> Result<Connected, ControlError> {
+        self.post(
+            "connect",
+            &Connect {
+                token: token.to_owned(),
+                params,
+            },
+        )
+        .await
     }
 
     /// A client hangs up.
     pub async fn disconnect(&self, call_sid: &str) -> Result<(), ControlError> {
-        self.post::<_, Value>("disconnect", &sid(call_sid)).await.map(drop)
+        self.post::<_, Value>("disconnect", &sid(call_sid))
+            .await
+            .map(drop)
     }
 
     /// Clients with a live call: `{"clients":[{"identity","call_sid","status","vanished"}]}`.
@@ -111,7 +137,14 @@ impl Client {
 
     /// Switches every fault off and every quirk back.
     pub async fn clear_faults(&self) -> Result<Value, ControlError> {
-        self.post("fault", &FaultOrder { set: Vec::new(), clear: true }).await
+        self.post(
+            "fault",
+            &FaultOrder {
+                set: Vec::new(),
+                clear: true,
+            },
+        )
+        .await
     }
 
     /// What is set now, and the seed.
@@ -126,7 +159,9 @@ impl Client {
 
     /// Says what telephones do when they are called.
     pub async fn telephones(&self, telephones: &[Telephone]) -> Result<(), ControlError> {
-        self.post::<_, Value>("telephones", telephones).await.map(drop)
+        self.post::<_, Value>("telephones", telephones)
+            .await
+            .map(drop)
     }
 
     /// The twin's time: `{"now_ms","now","scale"}`.
@@ -141,17 +176,37 @@ impl Client {
 
     /// Waits until the call has one of the statuses (comma-separated; `completed` is every final one), at most
     /// `timeout` of the twin's clock, and returns the call as it then is.
-    pub async fn wait_call(&self, call_sid: &str, status: &str, timeout: Duration) -> Result<Value, ControlError> {
-        self.get(&format!("calls/{call_sid}/wait?status={status}&timeout={}ms", timeout.as_millis())).await
+    pub async fn wait_call(
+        &self,
+        call_sid: &str,
+        status: &str,
+        timeout: Duration,
+    ) -> Result<Value, ControlError> {
+        self.get(&format!(
+            "calls/{call_sid}/wait?status={status}&timeout={}ms",
+            timeout.as_millis()
+        ))
+        .await
     }
 
     /// Every change of a call or conference from now on. When this returns, the subscription stands.
     pub async fn events(&self) -> Result<Events, ControlError> {
-        let response = self.http.get(self.address("events")).send().await.map_err(|e| self.unreachable(&e))?;
-        let mut events = Events { response, buffer: Vec::new() };
+        let response = self
+            .http
+            .get(self.address("events"))
+            .send()
+            .await
+            .map_err(|e| self.unreachable(&e))?;
+        let mut events = Events {
+            response,
+            buffer: Vec::new(),
+        };
         match events.next().await {
             Some(hello) if hello["type"] == "hello" => Ok(events),
-            _ => Err(ControlError::Unreachable { url: self.url.clone(), why: String::from("no event stream") }),
+            _ => Err(ControlError::Unreachable {
+                url: self.url.clone(),
+                why: String::from("no event stream"),
+            }),
         }
     }
 
@@ -160,38 +215,60 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ControlError {
-        ControlError::Unreachable { url: self.url.clone(), why: error.to_string() }
+        ControlError::Unreachable {
+            url: self.url.clone(),
+            why: error.to_string(),
+        }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ControlError> {
-        self.read(self.http.get(self.address(path)).send().await).await
+        self.read(self.http.get(self.address(path)).send().await)
+            .await
     }
 
-    async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, ControlError> {
-        self.read(self.http.post(self.address(path)).json(body).send().await).await
+    async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ControlError> {
+        self.read(self.http.post(self.address(path)).json(body).send().await)
+            .await
     }
 
-    async fn read<T: DeserializeOwned>(&self, sent: Result<reqwest::Response, reqwest::Error>) -> Result<T, ControlError> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        sent: Result<reqwest::Response, reqwest::Error>,
+    ) -> Result<T, ControlError> {
         let response = sent.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
         if status.is_success() {
-            let unread = |e: serde_json::Error| ControlError::Unreachable { url: self.url.clone(), why: e.to_string() };
+            let unread = |e: serde_json::Error| ControlError::Unreachable {
+                url: self.url.clone(),
+                why: e.to_string(),
+            };
             return serde_json::from_slice(&bytes).map_err(unread);
         }
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-            json!({ "error": { "why": String::from_utf8_lossy(&bytes) } })
-        });
+        let body: Value = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| json!({ "error": { "why": String::from_utf8_lossy(&bytes) } }));
         Err(ControlError::Refused {
             status: status.as_u16(),
-            code: body["error"]["code"].as_u64().and_then(|c| u32::try_from(c).ok()).unwrap_or(0),
-            why: body["error"]["why"].as_str().unwrap_or("refused without a reason").to_owned(),
+            code: body["error"]["code"]
+                .as_u64()
+                .and_then(|c| u32::try_from(c).ok())
+                .unwrap_or(0),
+            why: body["error"]["why"]
+                .as_str()
+                .unwrap_or("refused without a reason")
+                .to_owned(),
         })
     }
 }
 
 fn sid(call_sid: &str) -> CallSid {
-    CallSid { call_sid: call_sid.to_owned() }
+    CallSid {
+        call_sid: call_sid.to_owned(),
+    }
 }
 
 /// The event stream: `{"type":"call","call":{…},"who"}`, `{"type":"conference","conference":{…},"participants":[…]}`, or

@@ -16,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -86,7 +87,11 @@ struct Refused(StatusCode, u32, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": { "code": self.1, "why": self.2 } }))).into_response()
+        (
+            self.0,
+            Json(json!({ "error": { "code": self.1, "why": self.2 } })),
+        )
+            .into_response()
     }
 }
 
@@ -95,7 +100,11 @@ fn bad(why: impl Into<String>) -> Refused {
 }
 
 fn no_such_call(sid: &str) -> Refused {
-    Refused(StatusCode::NOT_FOUND, 20404, format!("there is no live call {sid}"))
+    Refused(
+        StatusCode::NOT_FOUND,
+        20404,
+        format!("there is no live call {sid}"),
+    )
 }
 
 type Control = State<Arc<Switch>>;
@@ -106,7 +115,12 @@ pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
         if from_anywhere || wire.peer.ip().to_canonical().is_loopback() {
             next.run(request).await
         } else {
-            Refused(StatusCode::FORBIDDEN, 0, String::from("the control API answers this machine only")).into_response()
+            Refused(
+                StatusCode::FORBIDDEN,
+                0,
+                String::from("the control API answers this machine only"),
+            )
+            .into_response()
         }
     };
     Router::new()
@@ -130,17 +144,29 @@ pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
         .with_state(switch)
 }
 
-async fn call(State(switch): Control, Json(caller): Json<Caller>) -> Result<Json<CallSid>, Refused> {
+async fn call(
+    State(switch): Control,
+    Json(caller): Json<Caller>,
+) -> Result<Json<CallSid>, Refused> {
     let call_sid = callers::place(&switch, caller).map_err(bad)?;
     Ok(Json(CallSid { call_sid }))
 }
 
 fn live(w: &World, sid: &str) -> Result<(), Refused> {
-    if w.call(sid).is_some_and(|c| c.is_live() && !c.ghost) { Ok(()) } else { Err(no_such_call(sid)) }
+    if w.call(sid).is_some_and(|c| c.is_live() && !c.ghost) {
+        Ok(())
+    } else {
+        Err(no_such_call(sid))
+    }
 }
 
 async fn press(State(switch): Control, Json(keys): Json<Keys>) -> Result<Json<Value>, Refused> {
-    if keys.digits.is_empty() || !keys.digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | 'w')) {
+    if keys.digits.is_empty()
+        || !keys
+            .digits
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | 'w'))
+    {
         return Err(bad(format!("keys are 0-9, * and #, not {:?}", keys.digits)));
     }
     switch.world(|w| {
@@ -151,19 +177,30 @@ async fn press(State(switch): Control, Json(keys): Json<Keys>) -> Result<Json<Va
 }
 
 /// The far end hangs up: a caller, a called telephone, or a client.
-async fn hangup(State(switch): Control, Json(order): Json<CallSid>) -> Result<Json<Value>, Refused> {
+async fn hangup(
+    State(switch): Control,
+    Json(order): Json<CallSid>,
+) -> Result<Json<Value>, Refused> {
     switch.world(|w| {
         live(w, &order.call_sid)?;
         let call = w.call(&order.call_sid);
-        let refuses = call.is_some_and(|c| c.direction != Direction::Inbound && c.started.is_none());
-        let (status, sip) = if refuses { (CallStatus::Busy, Some(603)) } else { (CallStatus::Completed, None) };
+        let refuses =
+            call.is_some_and(|c| c.direction != Direction::Inbound && c.started.is_none());
+        let (status, sip) = if refuses {
+            (CallStatus::Busy, Some(603))
+        } else {
+            (CallStatus::Completed, None)
+        };
         w.finish(&order.call_sid, status, sip);
         Ok(Json(json!({})))
     })
 }
 
 /// A telephone or client that rings picks up.
-async fn answer(State(switch): Control, Json(order): Json<CallSid>) -> Result<Json<Value>, Refused> {
+async fn answer(
+    State(switch): Control,
+    Json(order): Json<CallSid>,
+) -> Result<Json<Value>, Refused> {
     switch.world(|w| {
         live(w, &order.call_sid)?;
         w.tell(&order.call_sid, Signal::PickUp);
@@ -171,25 +208,53 @@ async fn answer(State(switch): Control, Json(order): Json<CallSid>) -> Result<Js
     })
 }
 
-async fn connect(State(switch): Control, Json(order): Json<Connect>) -> Result<Json<Connected>, Refused> {
+async fn connect(
+    State(switch): Control,
+    Json(order): Json<Connect>,
+) -> Result<Json<Connected>, Refused> {
     let connected = connect_client(&switch, &order)?;
     Ok(Json(connected))
 }
 
 fn connect_client(switch: &Switch, order: &Connect) -> Result<Connected, Refused> {
-    if order.params.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() > 4096 {
-        return Err(Refused(StatusCode::BAD_REQUEST, 31105, String::from("the parameters are too long")));
+    if order
+        .params
+        .iter()
+        .map(|(k, v)| k.len() + v.len())
+        .sum::<usize>()
+        > 4096
+    {
+        return Err(Refused(
+            StatusCode::BAD_REQUEST,
+            31105,
+            String::from("the parameters are too long"),
+        ));
     }
     switch.world(|w| {
         let identity = token::check(&order.token, &w.account, w.now)
             .map_err(|e| Refused(StatusCode::UNAUTHORIZED, e.code, e.why))?;
-        let name = identity.identity;
-        if w.quirks.deny_second_device && w.calls().any(|c| c.is_live() && !c.ghost && c.client() == Some(&name)) {
-            return Err(Refused(StatusCode::CONFLICT, 0, String::from("A Call is already active")));
+        let name = identity.name;
+        if w.quirks.deny_second_device
+            && w.calls()
+                .any(|c| c.is_live() && !c.ghost && c.client() == Some(&name))
+        {
+            return Err(Refused(
+                StatusCode::CONFLICT,
+                0,
+                String::from("A Call is already active"),
+            ));
         }
-        let app = w.account.application(&identity.application_sid).map(|a| a.voice.clone()).unwrap_or_default();
+        let app = w
+            .account
+            .application(&identity.application_sid)
+            .map(|a| a.voice.clone())
+            .unwrap_or_default();
         let Some(source) = app.voice() else {
-            return Err(Refused(StatusCode::BAD_REQUEST, 31002, String::from("the application has no VoiceUrl")));
+            return Err(Refused(
+                StatusCode::BAD_REQUEST,
+                31002,
+                String::from("the application has no VoiceUrl"),
+            ));
         };
         let new = NewCall {
             from: format!("client:{name}"),
@@ -199,17 +264,31 @@ fn connect_client(switch: &Switch, order: &Connect) -> Result<Connected, Refused
             parent: None,
             callbacks: app
                 .status()
-                .map(|target| Subscription { target, events: vec![String::from("completed")] })
+                .map(|target| Subscription {
+                    target,
+                    events: vec![String::from("completed")],
+                })
                 .into_iter()
                 .collect(),
             fallback: app.fallback(),
         };
-        let call_sid = w.create_call(new, Program::Incoming { source: Source::Url(source) });
+        let call_sid = w.create_call(
+            new,
+            Program::Incoming {
+                source: Source::Url(source),
+            },
+        );
         if let Some(call) = w.call_mut(&call_sid) {
             call.app_sid = Some(identity.application_sid);
-            call.extra.0.extend(order.params.iter().map(|(k, v)| (k.clone(), v.clone())));
+            call.extra
+                .0
+                .extend(order.params.iter().map(|(k, v)| (k.clone(), v.clone())));
         }
-        Ok(Connected { call_sid, identity: name, ttl: identity.ttl })
+        Ok(Connected {
+            call_sid,
+            identity: name,
+            ttl: identity.ttl,
+        })
     })
 }
 
@@ -249,19 +328,29 @@ fn world_body(w: &World) -> Value {
             body
         })
         .collect();
-    let conferences: Vec<Value> =
-        w.rooms().filter(|r| recent(!r.is_over(), r.updated)).take(2000).map(|r| w.room_body(r)).collect();
+    let conferences: Vec<Value> = w
+        .rooms()
+        .filter(|r| recent(!r.is_over(), r.updated))
+        .take(2000)
+        .map(|r| w.room_body(r))
+        .collect();
     let participants: Vec<Value> = w
         .live_rooms()
-        .flat_map(|room| room.members.iter().map(move |p| w.participant_body_with_hearing(room, p)))
+        .flat_map(|room| {
+            room.members
+                .iter()
+                .map(move |p| w.participant_body_with_hearing(room, p))
+        })
         .collect();
     let hears: Vec<Value> = w
         .log
         .open()
-        .map(|h| json!({
-            "listener": h.listener, "speaker": h.speaker, "listener_sid": h.listener_sid,
-            "speaker_sid": h.speaker_sid, "conference_sid": h.conference_sid,
-        }))
+        .map(|h| {
+            json!({
+                "listener": h.listener, "speaker": h.speaker, "listener_sid": h.listener_sid,
+                "speaker_sid": h.speaker_sid, "conference_sid": h.conference_sid,
+            })
+        })
         .collect();
     json!({ "calls": calls, "conferences": conferences, "participants": participants, "hears": hears })
 }
@@ -288,13 +377,18 @@ async fn faults(State(switch): Control) -> Json<Value> {
     Json(switch.faults(|f| f.body(&quirks)))
 }
 
-async fn set_faults(State(switch): Control, Json(order): Json<FaultOrder>) -> Result<Json<Value>, Refused> {
+async fn set_faults(
+    State(switch): Control,
+    Json(order): Json<FaultOrder>,
+) -> Result<Json<Value>, Refused> {
     if order.clear {
         switch.faults(crate::faults::Faults::clear);
         switch.world(|w| w.quirks = crate::world::Quirks::default());
     }
     for setting in &order.set {
-        let (key, value) = setting.split_once('=').ok_or_else(|| bad(format!("a fault is key=value, not {setting:?}")))?;
+        let (key, value) = setting
+            .split_once('=')
+            .ok_or_else(|| bad(format!("a fault is key=value, not {setting:?}")))?;
         match switch.faults(|f| f.set(key, value)).map_err(bad)? {
             None => {}
             Some(Order::Quirk(quirk, on)) => switch.world(|w| match quirk {
@@ -312,7 +406,10 @@ async fn set_faults(State(switch): Control, Json(order): Json<FaultOrder>) -> Re
 /// A browser dies without a word. Its leg stays, dumb and deaf, until the carrier misses its sound.
 fn vanish(switch: &Arc<Switch>, identity: &str) -> Result<(), Refused> {
     let call = switch.world(|w| {
-        let sid = w.calls().find(|c| c.is_live() && !c.ghost && c.client() == Some(identity)).map(|c| c.sid.clone())?;
+        let sid = w
+            .calls()
+            .find(|c| c.is_live() && !c.ghost && c.client() == Some(identity))
+            .map(|c| c.sid.clone())?;
         if let Some(call) = w.call_mut(&sid) {
             call.ghost = true;
         }
@@ -342,7 +439,9 @@ async fn set_telephones(State(switch): Control, Json(rows): Json<Vec<Telephone>>
 }
 
 async fn clock(State(switch): Control) -> Json<Value> {
-    Json(json!({ "now_ms": switch.clock.now_ms(), "now": switch.clock.now().to_string(), "scale": switch.clock.scale() }))
+    Json(
+        json!({ "now_ms": switch.clock.now_ms(), "now": switch.clock.now().to_string(), "scale": switch.clock.scale() }),
+    )
 }
 
 fn call_view(w: &World, sid: &str) -> Option<Value> {
@@ -353,7 +452,10 @@ fn call_view(w: &World, sid: &str) -> Option<Value> {
 }
 
 async fn one_call(State(switch): Control, Path(sid): Path<String>) -> Result<Json<Value>, Refused> {
-    switch.world(|w| call_view(w, &sid)).map(Json).ok_or_else(|| no_such_call(&sid))
+    switch
+        .world(|w| call_view(w, &sid))
+        .map(Json)
+        .ok_or_else(|| no_such_call(&sid))
 }
 
 #[derive(Debug, Deserialize)]
@@ -372,13 +474,17 @@ async fn wait(
 ) -> Result<Json<Value>, Refused> {
     let timeout = match &wait.timeout {
         None => Duration::from_secs(30),
-        Some(text) => parse_duration(text).ok_or_else(|| bad(format!("timeout is a duration such as 30s, not {text:?}")))?,
+        Some(text) => parse_duration(text)
+            .ok_or_else(|| bad(format!("timeout is a duration such as 30s, not {text:?}")))?,
     };
     // Subscribed before the first look, so that no change falls between the two.
     let mut changes = switch.changes.subscribe();
     let there = |switch: &Switch| {
         let status = switch.world(|w| w.call(&sid).map(|c| c.status))?;
-        let wanted = wait.status.split(',').any(|s| s == status.rest() || (s == "completed" && status.is_final()));
+        let wanted = wait
+            .status
+            .split(',')
+            .any(|s| s == status.rest() || (s == "completed" && status.is_final()));
         Some(wanted)
     };
     let alarm = switch.clock.sleep(timeout);
@@ -394,26 +500,36 @@ async fn wait(
             change = changes.recv() => if matches!(change, Err(broadcast::error::RecvError::Closed)) { break },
         }
     }
-    switch.world(|w| call_view(w, &sid)).map(Json).ok_or_else(|| no_such_call(&sid))
+    switch
+        .world(|w| call_view(w, &sid))
+        .map(Json)
+        .ok_or_else(|| no_such_call(&sid))
 }
 
 /// Every change of a call or a conference: a WebSocket where one is asked for, else one JSON object a line.
-async fn events(State(switch): Control, upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>) -> Response {
+async fn events(
+    State(switch): Control,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Response {
     let changes = switch.changes.subscribe();
     let hello = json!({ "type": "hello", "at": switch.clock.now_ms() });
-    match upgrade {
-        Ok(upgrade) => upgrade.on_upgrade(move |socket| to_socket(switch, socket, changes, hello)),
-        Err(_) => {
-            let first = futures_util::stream::once(async move { hello });
-            let rest = futures_util::stream::unfold((switch, changes), |(switch, mut changes)| async move {
-                let change = next_change(&switch, &mut changes).await?;
-                Some((change, (switch, changes)))
-            });
-            let lines = futures_util::StreamExt::chain(first, rest);
-            let lines = futures_util::StreamExt::map(lines, |line| Ok::<_, std::convert::Infallible>(format!("{line}\n")));
-            ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::from_stream(lines)).into_response()
-        }
+    if let Ok(upgrade) = upgrade {
+        return upgrade.on_upgrade(move |socket| to_socket(switch, socket, changes, hello));
     }
+    let first = futures_util::stream::once(async move { hello });
+    let rest =
+        futures_util::stream::unfold((switch, changes), |(switch, mut changes)| async move {
+            let change = next_change(&switch, &mut changes).await?;
+            Some((change, (switch, changes)))
+        });
+    let lines = first
+        .chain(rest)
+        .map(|line| Ok::<_, std::convert::Infallible>(format!("{line}\n")));
+    (
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        axum::body::Body::from_stream(lines),
+    )
+        .into_response()
 }
 
 async fn next_change(switch: &Switch, changes: &mut broadcast::Receiver<Value>) -> Option<Value> {
@@ -427,10 +543,19 @@ async fn next_change(switch: &Switch, changes: &mut broadcast::Receiver<Value>) 
     }
 }
 
-async fn to_socket(switch: Arc<Switch>, mut socket: WebSocket, mut changes: broadcast::Receiver<Value>, hello: Value) {
+async fn to_socket(
+    switch: Arc<Switch>,
+    mut socket: WebSocket,
+    mut changes: broadcast::Receiver<Value>,
+    hello: Value,
+) {
     let mut next = Some(hello);
     while let Some(change) = next {
-        if socket.send(Message::text(change.to_string())).await.is_err() {
+        if socket
+            .send(Message::text(change.to_string()))
+            .await
+            .is_err()
+        {
             return;
         }
         next = tokio::select! {

@@ -2,19 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page, subscription, url_param};
+use super::{
+    Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page,
+    subscription, url_param,
+};
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164};
 use crate::legs::new_recording;
-use crate::world::account::{Application, CallerId, Key, Number, Queue, RecordingStatus, VoiceSettings};
+use crate::world::account::{
+    Application, CallerId, Key, Number, Queue, RecordingStatus, VoiceSettings,
+};
 use crate::world::bodies::key_body;
 use crate::world::{Method, Refusal, Source, World};
 
 pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str]) -> Outcome {
     match (method, path) {
-        ("GET", ["IncomingPhoneNumbers"]) => list_numbers(w, r),
-        ("GET", ["IncomingPhoneNumbers", "Local"]) => list_numbers(w, r),
-        ("POST", ["IncomingPhoneNumbers" ] | ["IncomingPhoneNumbers", "Local"]) => buy_number(w, r),
+        ("GET", ["IncomingPhoneNumbers"] | ["IncomingPhoneNumbers", "Local"]) => list_numbers(w, r),
+        ("POST", ["IncomingPhoneNumbers"] | ["IncomingPhoneNumbers", "Local"]) => buy_number(w, r),
         (_, ["IncomingPhoneNumbers", sid]) => number(w, r, method, sid),
         ("GET", ["AvailablePhoneNumbers"]) => {
             let uri = r.raw_path.trim_end_matches(".json");
@@ -25,41 +29,91 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
                     "subresource_uris": { "local": format!("{uri}/{code}/Local.json") },
                 }))
                 .collect();
-            Ok(Answer::ok(json!({ "countries": countries, "uri": r.raw_path })))
+            Ok(Answer::ok(
+                json!({ "countries": countries, "uri": r.raw_path }),
+            ))
         }
-        ("GET", ["AvailablePhoneNumbers", country, "Local" | "Mobile" | "TollFree"]) => available(w, r, country),
+        (
+            "GET",
+            [
+                "AvailablePhoneNumbers",
+                country,
+                "Local" | "Mobile" | "TollFree",
+            ],
+        ) => available(w, r, country),
         ("GET", ["Applications"]) => {
             let name = r.query.text("FriendlyName");
-            let apps = w.account.applications.iter().filter(|a| name.is_none_or(|n| a.friendly_name == n));
-            page(r, "applications", apps.map(|a| (a.sid.clone(), w.application_body(a))).collect())
+            let apps = w
+                .account
+                .applications
+                .iter()
+                .filter(|a| name.is_none_or(|n| a.friendly_name == n));
+            page(
+                r,
+                "applications",
+                apps,
+                |a| &a.sid,
+                |a| w.application_body(a),
+            )
         }
         ("POST", ["Applications"]) => create_application(w, r),
         (_, ["Applications", sid]) => application(w, r, method, sid),
-        ("GET", ["Keys"]) => page(r, "keys", w.account.keys.iter().map(|k| (k.sid.clone(), key_body(k, false))).collect()),
+        ("GET", ["Keys"]) => page(
+            r,
+            "keys",
+            w.account.keys.iter(),
+            |k| &k.sid,
+            |k| key_body(k, false),
+        ),
         ("POST", ["Keys"]) => {
             let (sid, secret) = (w.sid("SK"), w.sid("")[..32].to_owned());
             let friendly_name = r.form.text("FriendlyName").unwrap_or_default().to_owned();
-            let key = Key { sid, friendly_name, secret, created: w.now, updated: w.now };
+            let key = Key {
+                sid,
+                friendly_name,
+                secret,
+                created: w.now,
+                updated: w.now,
+            };
             w.account.keys.push(key.clone());
             Ok(Answer::created(key_body(&key, true)))
         }
         (_, ["Keys", sid]) => key(w, r, method, sid),
         ("GET", ["OutgoingCallerIds"]) => {
             let number = r.query.text("PhoneNumber");
-            let rows = w.account.caller_ids.iter().filter(|c| number.is_none_or(|n| c.number == n));
-            page(r, "outgoing_caller_ids", rows.map(|c| (c.sid.clone(), w.caller_id_body(c))).collect())
+            let rows = w
+                .account
+                .caller_ids
+                .iter()
+                .filter(|c| number.is_none_or(|n| c.number == n));
+            page(
+                r,
+                "outgoing_caller_ids",
+                rows,
+                |c| &c.sid,
+                |c| w.caller_id_body(c),
+            )
         }
         ("POST", ["OutgoingCallerIds"]) => verify_caller_id(w, r),
         (_, ["OutgoingCallerIds", sid]) => caller_id(w, r, method, sid),
-        ("GET", ["Queues"]) => {
-            page(r, "queues", w.account.queues.iter().map(|q| (q.sid.clone(), w.queue_body(q))).collect())
-        }
+        ("GET", ["Queues"]) => page(
+            r,
+            "queues",
+            w.account.queues.iter(),
+            |q| &q.sid,
+            |q| w.queue_body(q),
+        ),
         ("POST", ["Queues"]) => create_queue(w, r),
         (_, ["Queues", sid]) => queue(w, r, method, sid),
         ("GET", ["Queues", sid, "Members"]) => {
             let q = w.account.queue(sid).ok_or_else(|| missing(r))?;
-            let rows = (0..q.members.len()).map(|at| (q.members[at].0.clone(), w.member_body(q, at)));
-            page(r, "queue_members", rows.collect())
+            page(
+                r,
+                "queue_members",
+                q.members.iter().enumerate(),
+                |(_, m)| &m.0,
+                |(at, _)| w.member_body(q, *at),
+            )
         }
         (_, ["Queues", sid, "Members", member]) => queue_member(w, r, method, sid, member),
         ("GET", ["Recordings"]) => list_recordings(w, r, None),
@@ -103,8 +157,14 @@ fn voice_settings(form: &Form, voice: &mut VoiceSettings) -> Result<(), Refusal>
             value.clone_into(field);
         }
     }
-    if voice.url.is_empty() && !voice.fallback_url.is_empty() && before.fallback_url != voice.fallback_url {
-        return Err(Refusal::bad(21405, "Cannot set VoiceFallbackUrl without setting Url"));
+    if voice.url.is_empty()
+        && !voice.fallback_url.is_empty()
+        && before.fallback_url != voice.fallback_url
+    {
+        return Err(Refusal::bad(
+            21405,
+            "Cannot set VoiceFallbackUrl without setting Url",
+        ));
     }
     Ok(())
 }
@@ -115,21 +175,44 @@ fn list_numbers(w: &mut World, r: &Request<'_>) -> Outcome {
         .account
         .numbers
         .iter()
-        .filter(|n| number.is_none_or(|p| n.number.contains(p.trim_matches('*'))))
-        .filter(|n| name.is_none_or(|p| n.friendly_name == p))
-        .map(|n| (n.sid.clone(), w.number_body(n)));
-    page(r, "incoming_phone_numbers", rows.collect())
+        .filter(|n| number.is_none_or(|p| n.e164.contains(p.trim_matches('*'))))
+        .filter(|n| name.is_none_or(|p| n.friendly_name == p));
+    page(
+        r,
+        "incoming_phone_numbers",
+        rows,
+        |n| &n.sid,
+        |n| w.number_body(n),
+    )
 }
 
 fn buy_number(w: &mut World, r: &Request<'_>) -> Outcome {
     let number = match (r.form.text("PhoneNumber"), r.form.text("AreaCode")) {
         (Some(number), _) if is_e164(number) => number.to_owned(),
-        (Some(number), _) => return Err(Refusal::bad(21421, format!("{number} is not a valid number"))),
-        (None, Some(code)) if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) && !code.starts_with(['0', '1']) => {
-            let free = (0..10_000).map(|n| format!("+1{code}555{n:04}")).find(|n| w.account.number(n).is_none());
-            free.ok_or_else(|| Refusal::bad(21452, format!("No phone numbers found in area code {code}")))?
+        (Some(number), _) => {
+            return Err(Refusal::bad(
+                21421,
+                format!("{number} is not a valid number"),
+            ));
         }
-        (None, Some(code)) => return Err(Refusal::bad(21452, format!("No phone numbers found in area code {code}"))),
+        (None, Some(code))
+            if code.len() == 3
+                && code.bytes().all(|b| b.is_ascii_digit())
+                && !code.starts_with(['0', '1']) =>
+        {
+            let free = (0..10_000)
+                .map(|n| format!("+1{code}555{n:04}"))
+                .find(|n| w.account.number(n).is_none());
+            free.ok_or_else(|| {
+                Refusal::bad(21452, format!("No phone numbers found in area code {code}"))
+            })?
+        }
+        (None, Some(code)) => {
+            return Err(Refusal::bad(
+                21452,
+                format!("No phone numbers found in area code {code}"),
+            ));
+        }
         (None, None) => return Err(Refusal::bad(21421, "PhoneNumber or AreaCode is required")),
     };
     if w.account.number(&number).is_some() {
@@ -138,7 +221,7 @@ fn buy_number(w: &mut World, r: &Request<'_>) -> Outcome {
     let mut row = Number {
         sid: String::new(),
         friendly_name: number.clone(),
-        number,
+        e164: number,
         voice: VoiceSettings::default(),
         voice_application_sid: String::new(),
         caller_id_lookup: false,
@@ -155,7 +238,10 @@ fn buy_number(w: &mut World, r: &Request<'_>) -> Outcome {
 fn number_form(w: &World, form: &Form, row: &mut Number) -> Result<(), Refusal> {
     if let Some(app) = form.get("VoiceApplicationSid") {
         if !app.is_empty() && w.account.application(app).is_none() {
-            return Err(Refusal::bad(21420, format!("ApplicationSid {app} is not accessible")));
+            return Err(Refusal::bad(
+                21420,
+                format!("ApplicationSid {app} is not accessible"),
+            ));
         }
         app.clone_into(&mut row.voice_application_sid);
     }
@@ -173,7 +259,12 @@ fn number_form(w: &World, form: &Form, row: &mut Number) -> Result<(), Refusal> 
 }
 
 fn number(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
-    let at = w.account.numbers.iter().position(|n| n.sid == sid).ok_or_else(|| missing(r))?;
+    let at = w
+        .account
+        .numbers
+        .iter()
+        .position(|n| n.sid == sid)
+        .ok_or_else(|| missing(r))?;
     match method {
         "GET" => {}
         "POST" => {
@@ -194,12 +285,24 @@ fn number(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
 /// Twenty free numbers of the area asked for; any other valid one may be bought just as well.
 fn available(w: &mut World, r: &Request<'_>, country: &str) -> Outcome {
     let prefix = match country {
-        "US" | "CA" => format!("+1{}555", r.query.text("AreaCode").filter(|a| a.len() == 3).unwrap_or("415")),
+        "US" | "CA" => format!(
+            "+1{}555",
+            r.query
+                .text("AreaCode")
+                .filter(|a| a.len() == 3)
+                .unwrap_or("415")
+        ),
         "GB" => String::from("+4420794"),
         "DE" => String::from("+4930555"),
         _ => return Err(missing(r)),
     };
-    let pattern: String = r.query.text("Contains").unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    let pattern: String = r
+        .query
+        .text("Contains")
+        .unwrap_or_default()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     let rows: Vec<Value> = (0..10_000)
         .map(|n| format!("{prefix}{n:04}"))
         .filter(|n| w.account.number(n).is_none() && n.contains(&pattern))
@@ -210,20 +313,33 @@ fn available(w: &mut World, r: &Request<'_>, country: &str) -> Outcome {
             "longitude": null, "locality": null, "postal_code": null, "rate_center": null, "region": null,
         }))
         .collect();
-    Ok(Answer::ok(json!({ "available_phone_numbers": rows, "uri": r.raw_path })))
+    Ok(Answer::ok(
+        json!({ "available_phone_numbers": rows, "uri": r.raw_path }),
+    ))
 }
 
 fn create_application(w: &mut World, r: &Request<'_>) -> Outcome {
     let mut voice = VoiceSettings::default();
     voice_settings(&r.form, &mut voice)?;
     let friendly_name = r.form.text("FriendlyName").unwrap_or_default().to_owned();
-    let app = Application { sid: w.sid("AP"), friendly_name, voice, created: w.now, updated: w.now };
+    let app = Application {
+        sid: w.sid("AP"),
+        friendly_name,
+        voice,
+        created: w.now,
+        updated: w.now,
+    };
     w.account.applications.push(app.clone());
     Ok(Answer::created(w.application_body(&app)))
 }
 
 fn application(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
-    let at = w.account.applications.iter().position(|a| a.sid == sid).ok_or_else(|| missing(r))?;
+    let at = w
+        .account
+        .applications
+        .iter()
+        .position(|a| a.sid == sid)
+        .ok_or_else(|| missing(r))?;
     match method {
         "GET" => {}
         "POST" => {
@@ -246,12 +362,20 @@ fn application(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outco
 
 fn key(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
     let now = w.now;
-    let at = w.account.keys.iter().position(|k| k.sid == sid).ok_or_else(|| missing(r))?;
+    let at = w
+        .account
+        .keys
+        .iter()
+        .position(|k| k.sid == sid)
+        .ok_or_else(|| missing(r))?;
     match method {
         "GET" => {}
         "POST" => {
             let key = &mut w.account.keys[at];
-            r.form.text("FriendlyName").unwrap_or_default().clone_into(&mut key.friendly_name);
+            r.form
+                .text("FriendlyName")
+                .unwrap_or_default()
+                .clone_into(&mut key.friendly_name);
             key.updated = now;
         }
         "DELETE" => {
@@ -265,9 +389,16 @@ fn key(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
 
 /// At Twilio a verification call follows; here the number counts as verified at once.
 fn verify_caller_id(w: &mut World, r: &Request<'_>) -> Outcome {
-    let number = r.form.text("PhoneNumber").filter(|n| is_e164(n)).ok_or_else(|| Refusal::bad(21421, "PhoneNumber is not valid"))?;
+    let number = r
+        .form
+        .text("PhoneNumber")
+        .filter(|n| is_e164(n))
+        .ok_or_else(|| Refusal::bad(21421, "PhoneNumber is not valid"))?;
     if w.account.caller_ids.iter().any(|c| c.number == number) {
-        return Err(Refusal::bad(21450, "Phone number already validated on your account"));
+        return Err(Refusal::bad(
+            21450,
+            "Phone number already validated on your account",
+        ));
     }
     let row = CallerId {
         sid: w.sid("PN"),
@@ -285,12 +416,20 @@ fn verify_caller_id(w: &mut World, r: &Request<'_>) -> Outcome {
 
 fn caller_id(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
     let now = w.now;
-    let at = w.account.caller_ids.iter().position(|c| c.sid == sid).ok_or_else(|| missing(r))?;
+    let at = w
+        .account
+        .caller_ids
+        .iter()
+        .position(|c| c.sid == sid)
+        .ok_or_else(|| missing(r))?;
     match method {
         "GET" => {}
         "POST" => {
             let row = &mut w.account.caller_ids[at];
-            r.form.text("FriendlyName").unwrap_or_default().clone_into(&mut row.friendly_name);
+            r.form
+                .text("FriendlyName")
+                .unwrap_or_default()
+                .clone_into(&mut row.friendly_name);
             row.updated = now;
         }
         "DELETE" => {
@@ -311,20 +450,45 @@ fn queue_max(form: &Form) -> Result<Option<usize>, Refusal> {
 }
 
 fn create_queue(w: &mut World, r: &Request<'_>) -> Outcome {
-    let name = r.form.text("FriendlyName").filter(|n| n.chars().count() <= 64);
-    let name = name.ok_or_else(|| Refusal::bad(20001, "FriendlyName is required and has at most 64 characters"))?.to_owned();
+    let name = r
+        .form
+        .text("FriendlyName")
+        .filter(|n| n.chars().count() <= 64);
+    let name = name
+        .ok_or_else(|| {
+            Refusal::bad(
+                20001,
+                "FriendlyName is required and has at most 64 characters",
+            )
+        })?
+        .to_owned();
     if w.account.queue(&name).is_some() {
-        return Err(Refusal::bad(22003, "Queue with this friendly name already exists"));
+        return Err(Refusal::bad(
+            22003,
+            "Queue with this friendly name already exists",
+        ));
     }
     let max = queue_max(&r.form)?.unwrap_or(100);
-    let queue = Queue { sid: w.sid("QU"), name, max, created: w.now, updated: w.now, members: Vec::new() };
+    let queue = Queue {
+        sid: w.sid("QU"),
+        name,
+        max,
+        created: w.now,
+        updated: w.now,
+        members: Vec::new(),
+    };
     w.account.queues.push(queue.clone());
     Ok(Answer::created(w.queue_body(&queue)))
 }
 
 fn queue(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
     let now = w.now;
-    let at = w.account.queues.iter().position(|q| q.sid == sid).ok_or_else(|| missing(r))?;
+    let at = w
+        .account
+        .queues
+        .iter()
+        .position(|q| q.sid == sid)
+        .ok_or_else(|| missing(r))?;
     match method {
         "GET" => {}
         "POST" => {
@@ -338,7 +502,10 @@ fn queue(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
         }
         "DELETE" => {
             if !w.account.queues[at].members.is_empty() {
-                return Err(Refusal::bad(22002, "Cannot delete a queue that is not empty"));
+                return Err(Refusal::bad(
+                    22002,
+                    "Cannot delete a queue that is not empty",
+                ));
             }
             w.account.queues.remove(at);
             return Ok(Answer::gone());
@@ -362,7 +529,8 @@ fn queue_member(w: &mut World, r: &Request<'_>, method: &str, sid: &str, member:
         "POST" => {
             let target = url_param(&r.form, "Url", "Method", Method::Post)?;
             let target = target.ok_or_else(|| Refusal::bad(21205, "Url is required"))?;
-            w.redirect(&call, Source::Url(target)).map_err(|e| at_path(r, e))?;
+            w.redirect(&call, Source::Url(target))
+                .map_err(|e| at_path(r, e))?;
         }
         _ => return not_allowed(),
     }
@@ -381,17 +549,28 @@ fn list_recordings(w: &World, r: &Request<'_>, call: Option<&str>) -> Outcome {
         // Conferences are not recorded here, only legs.
         .filter(|_| call.is_some() || q.text("ConferenceSid").is_none())
         .filter(|rec| deleted || !rec.deleted)
-        .filter(|rec| in_dates(q, "DateCreated", Some(rec.created)))
-        .map(|rec| (rec.sid.clone(), w.recording_body(rec, call.is_some())));
-    page(r, "recordings", rows.collect())
+        .filter(|rec| in_dates(q, "DateCreated", Some(rec.created)));
+    page(
+        r,
+        "recordings",
+        rows,
+        |rec| &rec.sid,
+        |rec| w.recording_body(rec, call.is_some()),
+    )
 }
 
 fn recording(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
     let hidden = r.query.flag("IncludeSoftDeleted") != Some(true);
-    let at = w.account.recordings.iter().position(|rec| rec.sid == sid && !(hidden && rec.deleted));
+    let at = w
+        .account
+        .recordings
+        .iter()
+        .position(|rec| rec.sid == sid && !(hidden && rec.deleted));
     let at = at.ok_or_else(|| missing(r))?;
     match method {
-        "GET" => Ok(Answer::ok(w.recording_body(&w.account.recordings[at], false))),
+        "GET" => Ok(Answer::ok(
+            w.recording_body(&w.account.recordings[at], false),
+        )),
         "DELETE" => {
             w.account.recordings[at].deleted = true;
             Ok(Answer::gone())
@@ -404,11 +583,20 @@ pub(super) fn call_recordings(w: &mut World, r: &Request<'_>, method: &str, call
     match method {
         "GET" => list_recordings(w, r, Some(call)),
         "POST" => {
-            if w.call(call).is_none_or(|c| c.started.is_none() || !c.is_live()) {
-                return Err(Refusal::bad(21220, "Requested resource is not eligible for recording"));
+            if w.call(call)
+                .is_none_or(|c| c.started.is_none() || !c.is_live())
+            {
+                return Err(Refusal::bad(
+                    21220,
+                    "Requested resource is not eligible for recording",
+                ));
             }
             let hook = subscription(&r.form, "RecordingStatusCallback", &["completed"])?;
-            let channels = if r.form.text("RecordingChannels") == Some("dual") { 2 } else { 1 };
+            let channels = if r.form.text("RecordingChannels") == Some("dual") {
+                2
+            } else {
+                1
+            };
             let mut recording = new_recording(call, "StartCallRecordingAPI", channels, hook, w.now);
             if let Some(track) = r.form.text("RecordingTrack") {
                 track.clone_into(&mut recording.track);
@@ -420,15 +608,28 @@ pub(super) fn call_recordings(w: &mut World, r: &Request<'_>, method: &str, call
     }
 }
 
-pub(super) fn call_recording(w: &mut World, r: &Request<'_>, method: &str, call: &str, sid: &str) -> Outcome {
+pub(super) fn call_recording(
+    w: &mut World,
+    r: &Request<'_>,
+    method: &str,
+    call: &str,
+    sid: &str,
+) -> Outcome {
     let found = w.account.recordings.iter().find(|rec| {
-        rec.call == call && !rec.deleted && (rec.sid == sid || (sid == "Twilio.CURRENT" && rec.is_live()))
+        rec.call == call
+            && !rec.deleted
+            && (rec.sid == sid || (sid == "Twilio.CURRENT" && rec.is_live()))
     });
     let recording = found.ok_or_else(|| missing(r))?.clone();
     match method {
         "GET" => Ok(Answer::ok(w.recording_body(&recording, true))),
         "DELETE" => {
-            if let Some(row) = w.account.recordings.iter_mut().find(|rec| rec.sid == recording.sid) {
+            if let Some(row) = w
+                .account
+                .recordings
+                .iter_mut()
+                .find(|rec| rec.sid == recording.sid)
+            {
                 row.deleted = true;
             }
             Ok(Answer::gone())
@@ -439,12 +640,22 @@ pub(super) fn call_recording(w: &mut World, r: &Request<'_>, method: &str, call:
                 Some("in-progress") => RecordingStatus::InProgress,
                 Some("stopped" | "completed") => RecordingStatus::Completed,
                 Some("absent") => RecordingStatus::Absent,
-                _ => return Err(Refusal::bad(20001, "Status may be paused, in-progress or stopped")),
+                _ => {
+                    return Err(Refusal::bad(
+                        20001,
+                        "Status may be paused, in-progress or stopped",
+                    ));
+                }
             };
             if !recording.is_live() {
-                return Err(Refusal::bad(21220, "Recording is not in-progress. Cannot update."));
+                return Err(Refusal::bad(
+                    21220,
+                    "Recording is not in-progress. Cannot update.",
+                ));
             }
-            let row = w.set_recording(&recording.sid, status).ok_or_else(|| missing(r))?;
+            let row = w
+                .set_recording(&recording.sid, status)
+                .ok_or_else(|| missing(r))?;
             Ok(Answer::ok(w.recording_body(&row, true)))
         }
         _ => not_allowed(),

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page, subscription, url_param};
+use super::{
+    Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page,
+    subscription, url_param,
+};
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164};
 use crate::world::call::{CallStatus, Direction, NewCall};
@@ -12,20 +15,24 @@ pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
     let q = &r.query;
     let status = match q.text("Status") {
         None => None,
-        Some(text) => Some(CallStatus::read(text).ok_or_else(|| Refusal::bad(20001, format!("Status {text:?} is unknown")))?),
+        Some(text) => Some(
+            CallStatus::read(text)
+                .ok_or_else(|| Refusal::bad(20001, format!("Status {text:?} is unknown")))?,
+        ),
     };
     let rows = w
         .calls()
         .filter(|c| q.text("To").is_none_or(|to| c.to == to))
         .filter(|c| q.text("From").is_none_or(|from| c.from == from))
-        .filter(|c| q.text("ParentCallSid").is_none_or(|p| c.parent.as_deref() == Some(p)))
+        .filter(|c| {
+            q.text("ParentCallSid")
+                .is_none_or(|p| c.parent.as_deref() == Some(p))
+        })
         .filter(|c| status.is_none_or(|s| c.status.rest() == s.rest()))
         // Before the answer there is no start time; the date of creation stands in, as it does for Twilio's own filter.
         .filter(|c| in_dates(q, "StartTime", Some(c.started.unwrap_or(c.created))))
-        .filter(|c| in_dates(q, "EndTime", c.ended))
-        .map(|c| (c.sid.clone(), w.call_body(c)))
-        .collect();
-    page(r, "calls", rows)
+        .filter(|c| in_dates(q, "EndTime", c.ended));
+    page(r, "calls", rows, |c| &c.sid, |c| w.call_body(c))
 }
 
 pub(super) fn fetch(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
@@ -41,36 +48,67 @@ pub(super) struct Ends {
 }
 
 pub(super) fn ends(w: &World, form: &Form) -> Result<Ends, Refusal> {
-    let to = form.text("To").ok_or_else(|| Refusal::bad(21201, "No 'To' number is specified"))?;
-    let from = form.text("From").ok_or_else(|| Refusal::bad(21213, "No 'From' number is specified"))?;
+    let to = form
+        .text("To")
+        .ok_or_else(|| Refusal::bad(21201, "No 'To' number is specified"))?;
+    let from = form
+        .text("From")
+        .ok_or_else(|| Refusal::bad(21213, "No 'From' number is specified"))?;
     let who = if let Some(client) = to.strip_prefix("client:") {
         let identity = client.split('?').next().unwrap_or(client);
-        if identity.is_empty() || identity.len() > 121 || identity.contains(|c: char| c.is_control() || c == ' ') {
-            return Err(Refusal::bad(21211, format!("The client identity in {to:?} is not valid")));
+        if identity.is_empty()
+            || identity.len() > 121
+            || identity.contains(|c: char| c.is_control() || c == ' ')
+        {
+            return Err(Refusal::bad(
+                21211,
+                format!("The client identity in {to:?} is not valid"),
+            ));
         }
         identity.to_owned()
     } else if to.starts_with("sip:") || to.starts_with("app:") {
-        return Err(Refusal::bad(21214, format!("This double of Twilio has no way to reach {to}")));
+        return Err(Refusal::bad(
+            21214,
+            format!("This double of Twilio has no way to reach {to}"),
+        ));
     } else if is_e164(to) {
         to.to_owned()
     } else {
-        return Err(Refusal::bad(21211, format!("Invalid 'To' Phone Number: {to}")));
+        return Err(Refusal::bad(
+            21211,
+            format!("Invalid 'To' Phone Number: {to}"),
+        ));
     };
     let from_client = from.starts_with("client:") || from.starts_with("sip:");
     if from_client {
         if !to.starts_with("client:") && form.text("CallerId").is_none() {
-            return Err(Refusal::bad(21212, format!("Invalid From Number (caller ID): {from}")));
+            return Err(Refusal::bad(
+                21212,
+                format!("Invalid From Number (caller ID): {from}"),
+            ));
         }
     } else if !is_e164(from) {
-        return Err(Refusal::bad(21212, format!("Invalid From Number (caller ID): {from}")));
-    } else if !w.account.may_call_from(from) && form.text("CallToken").is_none() && !to.starts_with("client:") {
+        return Err(Refusal::bad(
+            21212,
+            format!("Invalid From Number (caller ID): {from}"),
+        ));
+    } else if !w.account.may_call_from(from)
+        && form.text("CallToken").is_none()
+        && !to.starts_with("client:")
+    {
         return Err(Refusal::bad(
             21210,
-            format!("The source phone number provided, {from}, is not yet verified for your account. You may only make calls from phone numbers that you've verified or purchased from Twilio."),
+            format!(
+                "The source phone number provided, {from}, is not yet verified for your account. You may only make calls from phone numbers that you've verified or purchased from Twilio."
+            ),
         ));
     }
     let from = form.text("CallerId").unwrap_or(from).to_owned();
-    Ok(Ends { from, to: to.to_owned(), who })
+    Ok(Ends {
+        from,
+        to: to.to_owned(),
+        who,
+    })
 }
 
 /// The dialling itself: time-out, detection, and the place in the queue of one call a second.
@@ -81,16 +119,34 @@ pub(super) fn dial(w: &mut World, form: &Form, detection_callback: &str) -> Resu
             .parse()
             .ok()
             .filter(|t| (1..=600).contains(t))
-            .ok_or_else(|| Refusal::bad(21208, format!("Timeout must be 1 to 600 seconds, not {text:?}")))?,
+            .ok_or_else(|| {
+                Refusal::bad(
+                    21208,
+                    format!("Timeout must be 1 to 600 seconds, not {text:?}"),
+                )
+            })?,
     };
     let machine_detection = match form.text("MachineDetection") {
         None => None,
         Some("Enable" | "DetectMessageEnd") => {
-            let callback = url_param(form, detection_callback, &format!("{detection_callback}Method"), Method::Post)?;
-            let later = detection_callback == "AmdStatusCallback" || form.flag("AsyncAmd") == Some(true);
-            Some(MachineDetection { callback: callback.filter(|_| later) })
+            let callback = url_param(
+                form,
+                detection_callback,
+                &format!("{detection_callback}Method"),
+                Method::Post,
+            )?;
+            let later =
+                detection_callback == "AmdStatusCallback" || form.flag("AsyncAmd") == Some(true);
+            Some(MachineDetection {
+                callback: callback.filter(|_| later),
+            })
         }
-        Some(other) => return Err(Refusal::bad(21234, format!("Invalid MachineDetection value {other:?}"))),
+        Some(other) => {
+            return Err(Refusal::bad(
+                21234,
+                format!("Invalid MachineDetection value {other:?}"),
+            ));
+        }
     };
     Ok(Dial {
         not_before: w.next_dial(),
@@ -106,7 +162,10 @@ pub(super) fn time_limit(form: &Form) -> Result<Option<u64>, Refusal> {
         None => Ok(None),
         Some(text) => match text.parse() {
             Ok(limit) if limit > 0 => Ok(Some(limit)),
-            _ => Err(Refusal::bad(20001, format!("TimeLimit must be a number of seconds, not {text:?}"))),
+            _ => Err(Refusal::bad(
+                20001,
+                format!("TimeLimit must be a number of seconds, not {text:?}"),
+            )),
         },
     }
 }
@@ -118,13 +177,17 @@ fn source(w: &World, form: &Form) -> Result<Option<(Source, Option<String>)>, Re
     }
     if let Some(twiml) = form.text("Twiml") {
         if twiml.chars().count() > 4000 {
-            return Err(Refusal::bad(32018, "Twiml size exceeded maximum allowed value of 4000 characters"));
+            return Err(Refusal::bad(
+                32018,
+                "Twiml size exceeded maximum allowed value of 4000 characters",
+            ));
         }
         return Ok(Some((Source::Twiml(twiml.to_owned()), None)));
     }
     if let Some(sid) = form.text("ApplicationSid") {
         let app = w.account.application(sid).and_then(|app| app.voice.voice());
-        let target = app.ok_or_else(|| Refusal::bad(21218, format!("Invalid ApplicationSid {sid}")))?;
+        let target =
+            app.ok_or_else(|| Refusal::bad(21218, format!("Invalid ApplicationSid {sid}")))?;
         return Ok(Some((Source::Url(target), Some(sid.to_owned()))));
     }
     Ok(None)
@@ -133,10 +196,16 @@ fn source(w: &World, form: &Form) -> Result<Option<(Source, Option<String>)>, Re
 pub(super) fn create(w: &mut World, r: &Request<'_>) -> Outcome {
     let form = &r.form;
     let ends = ends(w, form)?;
-    let (source, app_sid) =
-        source(w, form)?.ok_or_else(|| Refusal::bad(21205, "Url parameter is required: one of Url, Twiml or ApplicationSid"))?;
+    let (source, app_sid) = source(w, form)?.ok_or_else(|| {
+        Refusal::bad(
+            21205,
+            "Url parameter is required: one of Url, Twiml or ApplicationSid",
+        )
+    })?;
     let fallback = url_param(form, "FallbackUrl", "FallbackMethod", Method::Post)?;
-    let callbacks = subscription(form, "StatusCallback", &["completed"])?.into_iter().collect();
+    let callbacks = subscription(form, "StatusCallback", &["completed"])?
+        .into_iter()
+        .collect();
     let limit = time_limit(form)?;
     let dial = dial(w, form, "AsyncAmdStatusCallback")?;
     let queue_time = dial.not_before - w.now;
@@ -169,8 +238,15 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
     }
     let redirect = source(w, form)?;
     if !live {
-        let what = if redirect.is_some() { "redirect" } else { "modify" };
-        return Err(Refusal::bad(21220, format!("Call is not in-progress. Cannot {what}.")));
+        let what = if redirect.is_some() {
+            "redirect"
+        } else {
+            "modify"
+        };
+        return Err(Refusal::bad(
+            21220,
+            format!("Call is not in-progress. Cannot {what}."),
+        ));
     }
     let fallback = url_param(form, "FallbackUrl", "FallbackMethod", Method::Post)?;
     let callback = subscription(form, "StatusCallback", &["completed"])?;
@@ -189,13 +265,12 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
         (Some("completed"), _) => {
             w.finish(sid, CallStatus::Completed, None);
         }
-        // Once a call is answered, "canceled" has no effect; Twilio answers 200 all the same.
         (Some(_), _) if !answered => {
             w.finish(sid, CallStatus::Canceled, None);
         }
-        (Some(_), _) => {}
         (None, Some((source, _))) => w.redirect(sid, source).map_err(|e| at_path(r, e))?,
-        (None, None) => {}
+        // Once a call is answered, "canceled" has no effect; Twilio answers 200 all the same.
+        _ => {}
     }
     let call = w.call(sid).ok_or_else(|| missing(r))?;
     Ok(Answer::ok(w.call_body(call)))
@@ -206,7 +281,7 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
     let call = w.call(sid).ok_or_else(|| missing(r))?;
     match (method, what) {
         (_, "Recordings") => super::account::call_recordings(w, r, method, sid),
-        ("GET", "Events") => page(r, "events", Vec::new()),
+        ("GET", "Events") => page(r, "events", [], |sid: &&str| sid, |_| json!({})),
         ("GET", "Notifications") => {
             let account = &w.account.credentials.account_sid;
             let rows = call.notes.iter().enumerate().map(|(at, note)| {
@@ -221,7 +296,13 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
                 });
                 (id, body)
             });
-            page(r, "notifications", rows.collect())
+            page(
+                r,
+                "notifications",
+                rows,
+                |(id, _)| id,
+                |(_, body)| body.clone(),
+            )
         }
         ("POST", "Streams") => {
             check_url_wss(r.form.text("Url"))?;
@@ -229,13 +310,18 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
             Ok(Answer::created(stream_body(w, r, sid, &id, "in-progress")))
         }
         ("POST", "UserDefinedMessages") => {
-            r.form.text("Content").ok_or_else(|| Refusal::bad(20001, "Content is required"))?;
+            r.form
+                .text("Content")
+                .ok_or_else(|| Refusal::bad(20001, "Content is required"))?;
             let (id, account) = (w.sid("KX"), w.account.credentials.account_sid.clone());
             let body = json!({ "sid": id, "account_sid": account, "call_sid": sid, "date_created": rfc2822(w.now) });
             Ok(Answer::created(body))
         }
         ("POST", "UserDefinedMessageSubscriptions") => {
-            let callback = r.form.text("Callback").ok_or_else(|| Refusal::bad(20001, "Callback is required"))?;
+            let callback = r
+                .form
+                .text("Callback")
+                .ok_or_else(|| Refusal::bad(20001, "Callback is required"))?;
             check_url(callback, "Callback")?;
             let (id, account) = (w.sid("ZY"), w.account.credentials.account_sid.clone());
             let body = json!({ "sid": id, "account_sid": account, "call_sid": sid, "date_created": rfc2822(w.now), "uri": r.raw_path });
@@ -259,7 +345,13 @@ fn check_url_wss(url: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// Streams are accepted and answered for; their sound goes nowhere.
-fn stream_body(w: &World, r: &Request<'_>, call: &str, stream: &str, status: &str) -> serde_json::Value {
+fn stream_body(
+    w: &World,
+    r: &Request<'_>,
+    call: &str,
+    stream: &str,
+    status: &str,
+) -> serde_json::Value {
     let account = &w.account.credentials.account_sid;
     json!({
         "sid": stream, "account_sid": account, "call_sid": call, "name": r.form.text("Name"), "status": status,

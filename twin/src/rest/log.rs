@@ -25,7 +25,10 @@ struct Row {
 pub(crate) struct RestLog(Mutex<VecDeque<Row>>);
 
 impl RestLog {
-    #[expect(clippy::too_many_arguments, reason = "one row of a log, written in one place")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one row of a log, written in one place"
+    )]
     pub(crate) fn add(
         &self,
         at: i64,
@@ -40,7 +43,15 @@ impl RestLog {
         if rows.len() >= REMEMBERED {
             rows.pop_front();
         }
-        rows.push_back(Row { at, method: method.to_owned(), path: path.to_owned(), params, status, code, fault });
+        rows.push_back(Row {
+            at,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            params,
+            status,
+            code,
+            fault,
+        });
     }
 
     /// Oldest first.

@@ -10,7 +10,6 @@ pub(crate) mod log;
 mod rooms;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method as Verb, StatusCode, Uri, header};
@@ -34,15 +33,24 @@ pub(crate) struct Answer {
 
 impl Answer {
     fn ok(body: Value) -> Self {
-        Self { status: 200, body: Some(body) }
+        Self {
+            status: 200,
+            body: Some(body),
+        }
     }
 
     fn created(body: Value) -> Self {
-        Self { status: 201, body: Some(body) }
+        Self {
+            status: 201,
+            body: Some(body),
+        }
     }
 
     fn gone() -> Self {
-        Self { status: 204, body: None }
+        Self {
+            status: 204,
+            body: None,
+        }
     }
 }
 
@@ -69,18 +77,33 @@ pub(crate) async fn serve(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let began = Instant::now();
     let at = switch.clock.now_ms();
     let query = Form::decode(uri.query().unwrap_or_default().as_bytes());
-    let form = if verb == Verb::POST || verb == Verb::PUT { Form::decode(&body) } else { Form::new() };
-    let shown = if form.0.is_empty() { query.clone() } else { form.clone() };
+    let form = if verb == Verb::POST || verb == Verb::PUT {
+        Form::decode(&body)
+    } else {
+        Form::new()
+    };
+    let shown = if form.0.is_empty() {
+        query.clone()
+    } else {
+        form.clone()
+    };
     let fate = switch.faults(|f| f.rest(verb.as_str(), uri.path()));
     if let Some(slow) = fate.slow {
         switch.clock.sleep(slow).await;
     }
     let outcome = match fate.refuse {
-        Some(429) => Err(Refusal { status: 429, code: 20429, message: String::from("Too Many Requests") }),
-        Some(status) => Err(Refusal { status, code: 20500, message: String::from("An internal server error has occurred") }),
+        Some(429) => Err(Refusal {
+            status: 429,
+            code: 20429,
+            message: String::from("Too Many Requests"),
+        }),
+        Some(status) => Err(Refusal {
+            status,
+            code: 20500,
+            message: String::from("An internal server error has occurred"),
+        }),
         None => admit(&switch, &headers).and_then(|()| {
             let request = Request {
                 method: verb.as_str(),
@@ -96,24 +119,44 @@ pub(crate) async fn serve(
         Ok(answer) => (answer.status, None),
         Err(refusal) => (refusal.status, Some(refusal.code)),
     };
-    switch.requests.add(at, verb.as_str(), uri.path(), shown, status, code, fate.name());
+    switch.requests.add(
+        at,
+        verb.as_str(),
+        uri.path(),
+        shown,
+        status,
+        code,
+        fate.name(),
+    );
     if let Some(after) = fate.lose_after {
         switch.clock.sleep(after).await;
         wire.cut();
     }
     let request_id = switch.world(|w| w.sid("RQ"));
     let mut response = match outcome {
-        Ok(Answer { status, body: Some(body) }) => {
-            (StatusCode::from_u16(status).unwrap_or(StatusCode::OK), axum::Json(body)).into_response()
-        }
-        Ok(Answer { status, body: None }) => StatusCode::from_u16(status).unwrap_or(StatusCode::NO_CONTENT).into_response(),
+        Ok(Answer {
+            status,
+            body: Some(body),
+        }) => (
+            StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
+            axum::Json(body),
+        )
+            .into_response(),
+        Ok(Answer { status, body: None }) => StatusCode::from_u16(status)
+            .unwrap_or(StatusCode::NO_CONTENT)
+            .into_response(),
         Err(refusal) => error(&refusal),
     };
     let headers = response.headers_mut();
-    let seconds = format!("{:.3}", began.elapsed().max(Duration::from_millis(1)).as_secs_f64());
-    for (name, value) in [("twilio-request-id", request_id.as_str()), ("twilio-request-duration", &seconds),
-        ("twilio-concurrent-requests", "1"), ("x-home-region", "us1"), ("x-api-domain", "api.twilio.com")]
-    {
+    let took = (switch.clock.now_ms() - at).max(1);
+    let seconds = format!("{}.{:03}", took / 1000, took % 1000);
+    for (name, value) in [
+        ("twilio-request-id", request_id.as_str()),
+        ("twilio-request-duration", &seconds),
+        ("twilio-concurrent-requests", "1"),
+        ("x-home-region", "us1"),
+        ("x-api-domain", "api.twilio.com"),
+    ] {
         if let Ok(value) = value.parse() {
             headers.insert(name, value);
         }
@@ -135,21 +178,38 @@ fn error(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = (status, axum::Json(body)).into_response();
     if refusal.status == 401 {
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"Twilio API\""));
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            header::HeaderValue::from_static("Basic realm=\"Twilio API\""),
+        );
     }
     response
 }
 
 fn admit(switch: &Switch, headers: &HeaderMap) -> Result<(), Refusal> {
-    let refused = || Refusal { status: 401, code: 20003, message: String::from("Authenticate") };
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or_else(refused)?;
-    let encoded = value.strip_prefix("Basic ").or(value.strip_prefix("basic ")).ok_or_else(refused)?;
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).map_err(|_| refused())?;
+    let refused = || Refusal {
+        status: 401,
+        code: 20003,
+        message: String::from("Authenticate"),
+    };
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .ok_or_else(refused)?;
+    let encoded = value
+        .strip_prefix("Basic ")
+        .or(value.strip_prefix("basic "))
+        .ok_or_else(refused)?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim())
+        .map_err(|_| refused())?;
     let text = String::from_utf8(decoded).map_err(|_| refused())?;
     let (user, password) = text.split_once(':').ok_or_else(refused)?;
-    if switch.world(|w| w.account.admits(user, password)) { Ok(()) } else { Err(refused()) }
+    if switch.world(|w| w.account.admits(user, password)) {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 /// The path behind the account. Another account's is not found, however it authenticates.
@@ -158,8 +218,13 @@ fn segments(switch: &Switch, path: &str) -> Result<Vec<String>, Refusal> {
     let rest = path.strip_prefix(PREFIX).ok_or_else(missing)?;
     let rest = rest.strip_suffix(".json").ok_or_else(missing)?;
     let mut segments = Vec::new();
-    for segment in rest.split('/').filter(|s| !s.is_empty()) {
-        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().map_err(|_| missing())?;
+    for segment in rest.split('/').skip(1) {
+        if segment.is_empty() {
+            return Err(missing());
+        }
+        let decoded = percent_encoding::percent_decode_str(segment)
+            .decode_utf8()
+            .map_err(|_| missing())?;
         segments.push(decoded.into_owned());
     }
     if segments.is_empty() {
@@ -177,10 +242,13 @@ fn segments(switch: &Switch, path: &str) -> Result<Vec<String>, Refusal> {
 fn route(w: &mut World, r: &Request<'_>) -> Outcome {
     let path: Vec<&str> = r.path.iter().map(String::as_str).collect();
     match (r.method, path.as_slice()) {
-        ("GET", []) => {
-            let accounts = vec![(w.account.credentials.account_sid.clone(), w.account_body())];
-            page(r, "accounts", accounts)
-        }
+        ("GET", []) => page(
+            r,
+            "accounts",
+            [&w.account.credentials.account_sid],
+            |sid| sid,
+            |_| w.account_body(),
+        ),
         ("GET", ["Account"]) => Ok(Answer::ok(w.account_body())),
         ("POST", ["Account"]) => {
             if let Some(name) = r.form.text("FriendlyName") {
@@ -196,14 +264,19 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
         (method, ["Account", "Calls", call]) => match method {
             "GET" => calls::fetch(w, r, call),
             "POST" => calls::update(w, r, call),
-            "DELETE" => w.delete_call(call).map_err(|e| at_path(r, e)).map(|()| Answer::gone()),
+            "DELETE" => w
+                .delete_call(call)
+                .map_err(|e| at_path(r, e))
+                .map(|()| Answer::gone()),
             _ => not_allowed(),
         },
         (method, ["Account", "Calls", call, what]) => calls::sub(w, r, method, call, what),
         (method, ["Account", "Calls", call, "Recordings", recording]) => {
             account::call_recording(w, r, method, call, recording)
         }
-        ("POST", ["Account", "Calls", call, "Streams", stream]) => calls::stop_stream(w, r, call, stream),
+        ("POST", ["Account", "Calls", call, "Streams", stream]) => {
+            calls::stop_stream(w, r, call, stream)
+        }
         ("GET", ["Account", "Conferences"]) => rooms::list(w, r),
         (method, ["Account", "Conferences", room]) => match method {
             "GET" => rooms::fetch(w, r, room),
@@ -223,7 +296,13 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
         },
         ("GET", ["Account", "Conferences", room, "Recordings"]) => {
             w.room(room).ok_or_else(|| missing(r))?;
-            page(r, "recordings", Vec::new())
+            page(
+                r,
+                "recordings",
+                Vec::new(),
+                |sid: &&str| sid,
+                |_| Value::Null,
+            )
         }
         (method, ["Account", rest @ ..]) => account::route(w, r, method, rest),
         _ => Err(missing(r)),
@@ -231,7 +310,11 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
 }
 
 fn not_allowed() -> Outcome {
-    Err(Refusal { status: 405, code: 20004, message: String::from("Method not allowed") })
+    Err(Refusal {
+        status: 405,
+        code: 20004,
+        message: String::from("Method not allowed"),
+    })
 }
 
 /// Not found, in Twilio's words: they name the path.
@@ -240,36 +323,60 @@ fn missing(r: &Request<'_>) -> Refusal {
 }
 
 fn at_path(r: &Request<'_>, refusal: Refusal) -> Refusal {
-    if refusal.code == 20404 { missing(r) } else { refusal }
+    if refusal.code == 20404 {
+        missing(r)
+    } else {
+        refusal
+    }
 }
 
-/// A page of a list. `rows` are sid and body, in the list's order.
-fn page(r: &Request<'_>, key: &str, rows: Vec<(String, Value)>) -> Outcome {
+/// A page of a list. `rows` are in the list's order; only those shown are rendered.
+fn page<T>(
+    r: &Request<'_>,
+    key: &str,
+    rows: impl IntoIterator<Item = T>,
+    sid: impl Fn(&T) -> &str,
+    body: impl Fn(&T) -> Value,
+) -> Outcome {
     let size: usize = match r.query.text("PageSize") {
         None => 50,
         Some(text) => {
-            let size = text.parse().map_err(|_| Refusal::bad(20001, format!("PageSize {text:?} is not a number")))?;
+            let size = text
+                .parse()
+                .map_err(|_| Refusal::bad(20001, format!("PageSize {text:?} is not a number")))?;
             if size > 1000 {
-                return Err(Refusal::bad(20007, "Page size must be less than or equal to 1000"));
+                return Err(Refusal::bad(
+                    20007,
+                    "Page size must be less than or equal to 1000",
+                ));
             }
             std::cmp::max(size, 1)
         }
     };
-    let number: usize = r.query.text("Page").and_then(|p| p.parse().ok()).unwrap_or(0);
+    let rows: Vec<T> = rows.into_iter().collect();
+    let number: usize = r
+        .query
+        .text("Page")
+        .and_then(|p| p.parse().ok())
+        .unwrap_or(0);
     // A token names the last row of the page before ("PA") or the first row of the page behind ("PB").
     let start = match r.query.text("PageToken") {
         None => number.saturating_mul(size),
         Some(token) => {
             let invalid = || Refusal::bad(21481, "Invalid PageToken");
-            let at = |sid: &str| rows.iter().position(|(row, _)| row == sid).ok_or_else(invalid);
+            let at = |wanted: &str| {
+                rows.iter()
+                    .position(|row| sid(row) == wanted)
+                    .ok_or_else(invalid)
+            };
             match (token.strip_prefix("PA"), token.strip_prefix("PB")) {
-                (Some(sid), _) => at(sid)? + 1,
-                (_, Some(sid)) => at(sid)?.saturating_sub(size),
+                (Some(last), _) => at(last)? + 1,
+                (_, Some(first)) => at(first)?.saturating_sub(size),
                 _ => return Err(invalid()),
             }
         }
     };
-    let shown: Vec<&(String, Value)> = rows.iter().skip(start).take(size).collect();
+    let shown: Vec<&T> = rows.iter().skip(start).take(size).collect();
     let mut filters = Form::new();
     for (name, value) in &r.query.0 {
         if !matches!(name.as_str(), "PageSize" | "Page" | "PageToken") {
@@ -285,13 +392,16 @@ fn page(r: &Request<'_>, key: &str, rows: Vec<(String, Value)>) -> Outcome {
         }
         format!("{}?{}", r.raw_path, query.encode())
     };
-    let more = rows.len() > start + shown.len();
-    let next = shown.last().filter(|_| more).map(|(sid, _)| address(number + 1, Some(format!("PA{sid}"))));
+    let more = rows.len() > start.saturating_add(shown.len());
+    let next = shown
+        .last()
+        .filter(|_| more)
+        .map(|row| address(number + 1, Some(format!("PA{}", sid(row)))));
     let previous = shown
         .first()
         .filter(|_| number > 0 && start > 0)
-        .map(|(sid, _)| address(number - 1, Some(format!("PB{sid}"))));
-    let bodies: Vec<&Value> = shown.iter().map(|(_, body)| body).collect();
+        .map(|row| address(number - 1, Some(format!("PB{}", sid(row)))));
+    let bodies: Vec<Value> = shown.into_iter().map(body).collect();
     Ok(Answer::ok(json!({
         key: bodies,
         "page": number,
@@ -306,20 +416,38 @@ fn page(r: &Request<'_>, key: &str, rows: Vec<(String, Value)>) -> Outcome {
 }
 
 /// A checked URL parameter with its method.
-fn url_param(form: &Form, url: &str, method: &str, default: Method) -> Result<Option<Target>, Refusal> {
-    let Some(value) = form.text(url) else { return Ok(None) };
+fn url_param(
+    form: &Form,
+    url: &str,
+    method: &str,
+    default: Method,
+) -> Result<Option<Target>, Refusal> {
+    let Some(value) = form.text(url) else {
+        return Ok(None);
+    };
     check_url(value, url)?;
-    Ok(Some(Target::new(value, Method::read(form.text(method), default))))
+    Ok(Some(Target::new(
+        value,
+        Method::read(form.text(method), default),
+    )))
 }
 
 /// `21205` for what Twilio would not call.
 fn check_url(value: &str, name: &str) -> Result<(), Refusal> {
-    crate::legs::resolve(None, value).map(|_| ()).map_err(|why| Refusal::bad(21205, format!("{name} is not a valid URL: {why}")))
+    crate::legs::resolve(None, value)
+        .map(|_| ())
+        .map_err(|why| Refusal::bad(21205, format!("{name} is not a valid URL: {why}")))
 }
 
 /// A status callback with its method and events.
-fn subscription(form: &Form, prefix: &str, default: &[&str]) -> Result<Option<Subscription>, Refusal> {
-    let Some(target) = url_param(form, prefix, &format!("{prefix}Method"), Method::Post)? else { return Ok(None) };
+fn subscription(
+    form: &Form,
+    prefix: &str,
+    default: &[&str],
+) -> Result<Option<Subscription>, Refusal> {
+    let Some(target) = url_param(form, prefix, &format!("{prefix}Method"), Method::Post)? else {
+        return Ok(None);
+    };
     let mut events = form.words(&format!("{prefix}Event"));
     if events.is_empty() {
         events = default.iter().map(|e| (*e).to_owned()).collect();
@@ -330,13 +458,23 @@ fn subscription(form: &Form, prefix: &str, default: &[&str]) -> Result<Option<Su
 /// A date filter: the plain key is that day, `<` is on or before, `>` on or after.
 fn in_dates(query: &Form, key: &str, ms: Option<i64>) -> bool {
     const DAY: i64 = 86_400_000;
-    let get = |suffix: &str| query.text(&format!("{key}{suffix}")).and_then(crate::clock::parse_moment);
+    let get = |suffix: &str| {
+        query
+            .text(&format!("{key}{suffix}"))
+            .and_then(crate::clock::parse_moment)
+    };
     let (on, before, after) = (get(""), get("<"), get(">"));
     if on.is_none() && before.is_none() && after.is_none() {
         return true;
     }
     let Some(ms) = ms else { return false };
     on.is_none_or(|day| ms.div_euclid(DAY) == day.div_euclid(DAY))
-        && before.is_none_or(|day| ms < if day % DAY == 0 { day + DAY } else { day + 1000 })
+        && before.is_none_or(|day| {
+            ms < if day % DAY == 0 {
+                day + DAY
+            } else {
+                day + 1000
+            }
+        })
         && after.is_none_or(|day| ms >= day)
 }

@@ -1,6 +1,9 @@
 //! Conferences and participants: list, fetch, add, hold, mute, coach, announce, remove, end.
 
-use super::{Answer, Outcome, Request, at_path, calls, check_url, in_dates, missing, page, subscription, url_param};
+use super::{
+    Answer, Outcome, Request, at_path, calls, check_url, in_dates, missing, page, subscription,
+    url_param,
+};
 use crate::form::{Form, is_sid};
 use crate::world::call::{Direction, NewCall};
 use crate::world::conference::{DEFAULT_MUSIC, Entry, Room, RoomStatus, Update, label_is_valid};
@@ -10,17 +13,18 @@ pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
     let q = &r.query;
     let status = q.text("Status");
     if !matches!(status, None | Some("init" | "in-progress" | "completed")) {
-        return Err(Refusal::bad(20001, "Status may be init, in-progress or completed"));
+        return Err(Refusal::bad(
+            20001,
+            "Status may be init, in-progress or completed",
+        ));
     }
     let rows = w
         .rooms()
         .filter(|c| q.text("FriendlyName").is_none_or(|name| c.name == name))
         .filter(|c| status.is_none_or(|s| c.status.word() == s))
         .filter(|c| in_dates(q, "DateCreated", Some(c.created)))
-        .filter(|c| in_dates(q, "DateUpdated", Some(c.updated)))
-        .map(|c| (c.sid.clone(), w.room_body(c)))
-        .collect();
-    page(r, "conferences", rows)
+        .filter(|c| in_dates(q, "DateUpdated", Some(c.updated)));
+    page(r, "conferences", rows, |c| &c.sid, |c| w.room_body(c))
 }
 
 fn room<'w>(w: &'w World, r: &Request<'_>, sid: &str) -> Result<&'w Room, Refusal> {
@@ -37,7 +41,12 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
     match r.form.text("Status") {
         Some("completed") => w.end_room_by_api(sid),
         Some(_) => return Err(Refusal::bad(20001, "Status may only be completed")),
-        None if over => return Err(Refusal::bad(16022, "Conference does not exist or is completed")),
+        None if over => {
+            return Err(Refusal::bad(
+                16022,
+                "Conference does not exist or is completed",
+            ));
+        }
         None => {}
     }
     if let Some(target) = announce {
@@ -55,10 +64,14 @@ pub(super) fn participants(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome
         .iter()
         .filter(|p| q.flag("Muted").is_none_or(|f| p.muted == f))
         .filter(|p| q.flag("Hold").is_none_or(|f| p.hold == f))
-        .filter(|p| q.flag("Coaching").is_none_or(|f| p.coaching == f))
-        .map(|p| (p.call.clone(), w.participant_body(room, p)))
-        .collect();
-    page(r, "participants", rows)
+        .filter(|p| q.flag("Coaching").is_none_or(|f| p.coaching == f));
+    page(
+        r,
+        "participants",
+        rows,
+        |p| &p.call,
+        |p| w.participant_body(room, p),
+    )
 }
 
 pub(super) fn participant(w: &mut World, r: &Request<'_>, sid: &str, who: &str) -> Outcome {
@@ -72,7 +85,10 @@ fn wait(form: &Form) -> Result<Option<Target>, Refusal> {
         Some("") => Ok(None),
         Some(url) => {
             check_url(url, "WaitUrl")?;
-            Ok(Some(Target::new(url, Method::read(form.text("WaitMethod"), Method::Post))))
+            Ok(Some(Target::new(
+                url,
+                Method::read(form.text("WaitMethod"), Method::Post),
+            )))
         }
         None => Ok(Some(Target::new(DEFAULT_MUSIC, Method::Get))),
     }
@@ -92,7 +108,10 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
     let coaching = form.flag("Coaching").unwrap_or(false);
     let coach = form.text("CallSidToCoach").map(str::to_owned);
     if coaching && coach.is_none() {
-        return Err(Refusal::bad(20001, "CallSidToCoach is required when Coaching is true"));
+        return Err(Refusal::bad(
+            20001,
+            "CallSidToCoach is required when Coaching is true",
+        ));
     }
     let max = match form.text("MaxParticipants").map(str::parse::<usize>) {
         None => 250,
@@ -113,19 +132,28 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
         by_api: true,
         queue_time: None,
     };
-    let callbacks = subscription(form, "StatusCallback", &["completed"])?.into_iter().collect();
+    let callbacks = subscription(form, "StatusCallback", &["completed"])?
+        .into_iter()
+        .collect();
     let limit = calls::time_limit(form)?;
     let there = if is_sid(sid_or_name, "CF") {
         let room = w.room(sid_or_name).filter(|room| !room.is_over());
-        let refused = || Refusal { status: 404, code: 16022, message: String::from("Conference does not exist or is completed") };
+        let refused = || Refusal {
+            status: 404,
+            code: 16022,
+            message: String::from("Conference does not exist or is completed"),
+        };
         Some(room.ok_or_else(refused)?)
     } else {
         w.room_named(sid_or_name)
     };
     match there {
-        Some(room) => w.may_enter(room, &entry)?,
+        Some(room) => room.admits(&entry)?,
         None if entry.coach.is_some() => {
-            return Err(Refusal::bad(16028, "Participant to be whispered is not present in the conference"));
+            return Err(Refusal::bad(
+                16028,
+                "Participant to be whispered is not present in the conference",
+            ));
         }
         None => {}
     }
@@ -133,7 +161,11 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
     let dial = calls::dial(w, form, "AmdStatusCallback")?;
     let queue_time = dial.not_before - w.now;
     entry.queue_time = Some(queue_time);
-    let room = if is_sid(sid_or_name, "CF") { sid_or_name.to_owned() } else { w.open_room(sid_or_name, &entry) };
+    let room = if is_sid(sid_or_name, "CF") {
+        sid_or_name.to_owned()
+    } else {
+        w.open_room(sid_or_name, &entry)
+    };
     let new = NewCall {
         from: ends.from,
         to: ends.to,
@@ -156,7 +188,11 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
 
 pub(super) fn update_participant(w: &mut World, r: &Request<'_>, sid: &str, who: &str) -> Outcome {
     let form = &r.form;
-    let call = room(w, r, sid)?.member(who).ok_or_else(|| missing(r))?.call.clone();
+    let call = room(w, r, sid)?
+        .member(who)
+        .ok_or_else(|| missing(r))?
+        .call
+        .clone();
     let update = Update {
         muted: form.flag("Muted"),
         hold: form.flag("Hold"),
@@ -168,7 +204,8 @@ pub(super) fn update_participant(w: &mut World, r: &Request<'_>, sid: &str, who:
         coaching: form.flag("Coaching"),
         coach: form.text("CallSidToCoach").map(str::to_owned),
     };
-    w.update_participant(sid, &call, update).map_err(|e| at_path(r, e))?;
+    w.update_participant(sid, &call, update)
+        .map_err(|e| at_path(r, e))?;
     let room = room(w, r, sid)?;
     let p = room.member(&call).ok_or_else(|| missing(r))?;
     Ok(Answer::ok(w.participant_body(room, p)))

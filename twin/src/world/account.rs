@@ -73,13 +73,14 @@ impl VoiceSettings {
 }
 
 fn target(url: &str, method: &str) -> Option<Target> {
-    (!url.is_empty()).then(|| Target::new(url, super::Method::read(Some(method), super::Method::Post)))
+    (!url.is_empty())
+        .then(|| Target::new(url, super::Method::read(Some(method), super::Method::Post)))
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Number {
     pub(crate) sid: String,
-    pub(crate) number: String,
+    pub(crate) e164: String,
     pub(crate) friendly_name: String,
     pub(crate) voice: VoiceSettings,
     pub(crate) voice_application_sid: String,
@@ -169,7 +170,10 @@ impl Recording {
     }
 
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self.status, RecordingStatus::InProgress | RecordingStatus::Paused)
+        matches!(
+            self.status,
+            RecordingStatus::InProgress | RecordingStatus::Paused
+        )
     }
 }
 
@@ -217,7 +221,7 @@ impl Account {
     }
 
     pub(crate) fn number(&self, number: &str) -> Option<&Number> {
-        self.numbers.iter().find(|n| n.number == number)
+        self.numbers.iter().find(|n| n.e164 == number)
     }
 
     pub(crate) fn application(&self, sid: &str) -> Option<&Application> {
@@ -245,16 +249,24 @@ impl Account {
             self.keys.iter().find(|k| k.sid == user).map(|k| &k.secret)
         };
         secret.is_some_and(|secret| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(secret.as_bytes(), password.as_bytes()).is_ok()
+            aws_lc_rs::constant_time::verify_slices_are_equal(
+                secret.as_bytes(),
+                password.as_bytes(),
+            )
+            .is_ok()
         })
     }
 
     pub(crate) fn queue(&self, sid_or_name: &str) -> Option<&Queue> {
-        self.queues.iter().find(|q| q.sid == sid_or_name || q.name == sid_or_name)
+        self.queues
+            .iter()
+            .find(|q| q.sid == sid_or_name || q.name == sid_or_name)
     }
 
     pub(crate) fn queue_mut(&mut self, sid_or_name: &str) -> Option<&mut Queue> {
-        self.queues.iter_mut().find(|q| q.sid == sid_or_name || q.name == sid_or_name)
+        self.queues
+            .iter_mut()
+            .find(|q| q.sid == sid_or_name || q.name == sid_or_name)
     }
 
     pub(crate) fn leave_queues(&mut self, call: &str) {
@@ -267,7 +279,12 @@ impl Account {
 impl World {
     /// Starts recording a leg. A second recording of the same leg is a silent repetition of the first.
     pub(crate) fn start_recording(&mut self, mut recording: Recording) -> Recording {
-        if let Some(running) = self.account.recordings.iter().find(|r| r.call == recording.call && r.is_live()) {
+        if let Some(running) = self
+            .account
+            .recordings
+            .iter()
+            .find(|r| r.call == recording.call && r.is_live())
+        {
             return running.clone();
         }
         recording.sid = self.sid("RE");
@@ -277,7 +294,11 @@ impl World {
     }
 
     /// Moves a recording to another state and reports it.
-    pub(crate) fn set_recording(&mut self, sid: &str, status: RecordingStatus) -> Option<Recording> {
+    pub(crate) fn set_recording(
+        &mut self,
+        sid: &str,
+        status: RecordingStatus,
+    ) -> Option<Recording> {
         let now = self.now;
         let recording = self.account.recordings.iter_mut().find(|r| r.sid == sid)?;
         recording.status = status;
@@ -304,17 +325,32 @@ impl World {
     }
 
     fn recording_event(&mut self, recording: &Recording) {
-        let Some(hook) = recording.hook.as_ref().filter(|h| h.wants(recording.status.word())) else { return };
+        let Some(hook) = recording
+            .hook
+            .as_ref()
+            .filter(|h| h.wants(recording.status.word()))
+        else {
+            return;
+        };
         let account = &self.account.credentials.account_sid;
         let mut form = crate::form::Form::new();
         form.push("AccountSid", account);
         form.push("CallSid", &recording.call);
         form.push("RecordingSid", &recording.sid);
-        form.push("RecordingUrl", format!("/2010-04-01/Accounts/{account}/Recordings/{}", recording.sid));
+        form.push(
+            "RecordingUrl",
+            format!(
+                "/2010-04-01/Accounts/{account}/Recordings/{}",
+                recording.sid
+            ),
+        );
         form.push("RecordingStatus", recording.status.word());
         form.push("RecordingDuration", recording.seconds(self.now).to_string());
         form.push("RecordingChannels", recording.channels.to_string());
-        form.push("RecordingStartTime", crate::clock::rfc2822(recording.created));
+        form.push(
+            "RecordingStartTime",
+            crate::clock::rfc2822(recording.created),
+        );
         form.push("RecordingSource", recording.source);
         form.push("RecordingTrack", &recording.track);
         form.push("ErrorCode", "0");

@@ -12,20 +12,29 @@ use super::conference::{Participant, Room};
 use crate::clock::rfc2822;
 
 fn or_null(text: &str) -> Value {
-    if text.is_empty() { Value::Null } else { json!(text) }
+    if text.is_empty() {
+        Value::Null
+    } else {
+        json!(text)
+    }
 }
 
 /// `+15551234567` is shown as `(555) 123-4567`; anything else as it is.
 fn formatted(number: &str) -> String {
     match number.strip_prefix("+1") {
-        Some(d) if d.len() == 10 && d.is_ascii() => format!("({}) {}-{}", &d[..3], &d[3..6], &d[6..]),
+        Some(d) if d.len() == 10 && d.is_ascii() => {
+            format!("({}) {}-{}", &d[..3], &d[3..6], &d[6..])
+        }
         _ => number.to_owned(),
     }
 }
 
 impl World {
     fn base(&self) -> String {
-        format!("/2010-04-01/Accounts/{}", self.account.credentials.account_sid)
+        format!(
+            "/2010-04-01/Accounts/{}",
+            self.account.credentials.account_sid
+        )
     }
 
     pub(crate) fn call_body(&self, call: &Call) -> Value {
@@ -130,13 +139,19 @@ impl World {
     }
 
     pub(crate) fn number_body(&self, n: &Number) -> Value {
-        let (voice, method) = (&n.voice, |m: &str| if m.is_empty() { String::from("POST") } else { m.to_uppercase() });
+        let (voice, method) = (&n.voice, |m: &str| {
+            if m.is_empty() {
+                String::from("POST")
+            } else {
+                m.to_uppercase()
+            }
+        });
         let emergency = !n.emergency_address_sid.is_empty();
         json!({
             "sid": n.sid,
             "account_sid": self.account.credentials.account_sid,
             "friendly_name": n.friendly_name,
-            "phone_number": n.number,
+            "phone_number": n.e164,
             "api_version": "2010-04-01",
             "address_requirements": "none",
             "address_sid": null,
@@ -175,7 +190,13 @@ impl World {
     }
 
     pub(crate) fn application_body(&self, a: &Application) -> Value {
-        let method = |m: &str| if m.is_empty() { String::from("POST") } else { m.to_uppercase() };
+        let method = |m: &str| {
+            if m.is_empty() {
+                String::from("POST")
+            } else {
+                m.to_uppercase()
+            }
+        };
         json!({
             "sid": a.sid,
             "account_sid": self.account.credentials.account_sid,
@@ -214,7 +235,11 @@ impl World {
     }
 
     pub(crate) fn queue_body(&self, q: &Queue) -> Value {
-        let waited: i64 = q.members.iter().map(|(_, since)| (self.now - since).max(0) / 1000).sum();
+        let waited: i64 = q
+            .members
+            .iter()
+            .map(|(_, since)| (self.now - since).max(0) / 1000)
+            .sum();
         let size = i64::try_from(q.members.len()).unwrap_or(i64::MAX);
         json!({
             "sid": q.sid,

@@ -24,7 +24,10 @@ pub(crate) enum CallStatus {
 
 impl CallStatus {
     pub(crate) fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Busy | Self::Failed | Self::NoAnswer | Self::Canceled)
+        matches!(
+            self,
+            Self::Completed | Self::Busy | Self::Failed | Self::NoAnswer | Self::Canceled
+        )
     }
 
     /// As status callbacks say it.
@@ -44,7 +47,11 @@ impl CallStatus {
 
     /// As the REST API says it.
     pub(crate) fn rest(self) -> &'static str {
-        if self == Self::Initiated { "queued" } else { self.word() }
+        if self == Self::Initiated {
+            "queued"
+        } else {
+            self.word()
+        }
     }
 
     pub(crate) fn read(text: &str) -> Option<Self> {
@@ -150,8 +157,14 @@ impl Call {
 
     /// The identity of the client at the far end.
     pub(crate) fn client(&self) -> Option<&str> {
-        let address = if self.direction == Direction::Inbound { &self.from } else { &self.to };
-        address.strip_prefix("client:").map(|rest| rest.split('?').next().unwrap_or(rest))
+        let address = if self.direction == Direction::Inbound {
+            &self.from
+        } else {
+            &self.to
+        };
+        address
+            .strip_prefix("client:")
+            .map(|rest| rest.split('?').next().unwrap_or(rest))
     }
 
     /// Seconds from the answer to the end; zero when never answered.
@@ -167,7 +180,10 @@ impl World {
     /// Makes a call and starts its program. Its status is the direction's first one.
     pub(crate) fn create_call(&mut self, new: NewCall, program: Program) -> String {
         let sid = self.create_quiet_call(new);
-        self.effect(Effect::Start { call: sid.clone(), program });
+        self.effect(Effect::Start {
+            call: sid.clone(),
+            program,
+        });
         sid
     }
 
@@ -178,7 +194,11 @@ impl World {
             Direction::Inbound => CallStatus::Ringing,
             Direction::OutboundApi | Direction::OutboundDial => CallStatus::Queued,
         };
-        let number = if new.direction == Direction::Inbound { &new.to } else { &new.from };
+        let number = if new.direction == Direction::Inbound {
+            &new.to
+        } else {
+            &new.from
+        };
         let number_sid = self.account.number(number).map(|n| n.sid.clone());
         let call = Call {
             sid: sid.clone(),
@@ -228,7 +248,9 @@ impl World {
     /// An outgoing call moves on: initiated, then ringing.
     pub(crate) fn progress(&mut self, sid: &str, status: CallStatus) -> bool {
         let now = self.now;
-        let Some(call) = self.call_mut(sid) else { return false };
+        let Some(call) = self.call_mut(sid) else {
+            return false;
+        };
         if !call.is_live() || call.status == CallStatus::InProgress {
             return false;
         }
@@ -238,14 +260,23 @@ impl World {
         if let Some(room) = room {
             self.touch_room(&room);
         }
-        self.call_event(sid, if status == CallStatus::Initiated { "initiated" } else { "ringing" });
+        self.call_event(
+            sid,
+            if status == CallStatus::Initiated {
+                "initiated"
+            } else {
+                "ringing"
+            },
+        );
         true
     }
 
     /// The call is answered. False when it already was, or is over.
     pub(crate) fn answer(&mut self, sid: &str) -> bool {
         let now = self.now;
-        let Some(call) = self.call_mut(sid) else { return false };
+        let Some(call) = self.call_mut(sid) else {
+            return false;
+        };
         if !call.is_live() || call.status == CallStatus::InProgress {
             return false;
         }
@@ -259,24 +290,31 @@ impl World {
     /// The call is over, for whatever reason; only the first final status counts.
     pub(crate) fn finish(&mut self, sid: &str, status: CallStatus, sip_code: Option<u16>) -> bool {
         let now = self.now;
-        let Some(call) = self.call_mut(sid) else { return false };
+        let Some(call) = self.call_mut(sid) else {
+            return false;
+        };
         if !call.is_live() {
             return false;
         }
         let was_answered = call.started.is_some();
         // A call that was never answered can't be completed: its end is a cancellation.
-        call.status = if status == CallStatus::Completed && !was_answered { CallStatus::Canceled } else { status };
+        call.status = if status == CallStatus::Completed && !was_answered {
+            CallStatus::Canceled
+        } else {
+            status
+        };
         call.sip_code = sip_code.or(was_answered.then_some(200)).or(Some(487));
         call.ended = Some(now);
         call.updated = now;
         let parent = call.parent.clone();
+        // Told first: the ends of its children must not look like the end of a dial that goes on.
+        self.tell(sid, Signal::Ended);
         self.leave(sid, LeaveReason::HungUp, false);
         self.release_children(sid);
         self.unbridge(sid);
         self.account.leave_queues(sid);
         self.complete_recordings(sid);
         self.call_event(sid, "completed");
-        self.tell(sid, Signal::Ended);
         if let Some(parent) = parent {
             self.tell(&parent, Signal::ChildEnded(sid.to_owned()));
         }
@@ -285,7 +323,11 @@ impl World {
 
     /// Ends the legs a call's `<Dial>` made.
     pub(crate) fn release_children(&mut self, sid: &str) {
-        let children = self.calls.get_mut(sid).map(|c| std::mem::take(&mut c.children)).unwrap_or_default();
+        let children = self
+            .calls
+            .get_mut(sid)
+            .map(|c| std::mem::take(&mut c.children))
+            .unwrap_or_default();
         for child in children {
             self.finish(&child, CallStatus::Completed, None);
         }
@@ -312,11 +354,18 @@ impl World {
     /// Points a live call at another program (Call resource, `Url` or `Twiml`). It leaves its conference, its queue
     /// and whoever it talks to.
     pub(crate) fn redirect(&mut self, sid: &str, source: Source) -> Result<(), Refusal> {
-        let Some(call) = self.call(sid) else { return Err(Refusal::not_found(sid)) };
+        let Some(call) = self.call(sid) else {
+            return Err(Refusal::not_found(sid));
+        };
         if call.status != CallStatus::InProgress {
-            return Err(Refusal::bad(21220, "Call is not in-progress. Cannot redirect."));
+            return Err(Refusal::bad(
+                21220,
+                "Call is not in-progress. Cannot redirect.",
+            ));
         }
         let parent = call.parent.clone();
+        // Told first, so that no end of a child sends the program on to the action of a dial it has left.
+        self.tell(sid, Signal::Redirected(source));
         self.leave(sid, LeaveReason::UpdatedViaApi, false);
         self.release_children(sid);
         // The parent of a redirected leg is told by the end of the bridge, and no longer owns the leg.
@@ -331,7 +380,6 @@ impl World {
             call.updated = now;
             call.background = Hearing::Silence;
         }
-        self.tell(sid, Signal::Redirected(source));
         Ok(())
     }
 
@@ -349,14 +397,24 @@ impl World {
         if let Some(call) = self.calls.get_mut(sid)
             && call.notes.len() < 100
         {
-            call.notes.push(Note { at, code, text: text.into(), url: url.to_owned() });
+            call.notes.push(Note {
+                at,
+                code,
+                text: text.into(),
+                url: url.to_owned(),
+            });
         }
     }
 
     pub(crate) fn delete_call(&mut self, sid: &str) -> Result<(), Refusal> {
-        let Some(call) = self.calls.get(sid) else { return Err(Refusal::not_found(sid)) };
+        let Some(call) = self.calls.get(sid) else {
+            return Err(Refusal::not_found(sid));
+        };
         if call.is_live() {
-            return Err(Refusal::bad(20009, "Cannot delete this call because it's still in progress."));
+            return Err(Refusal::bad(
+                20009,
+                "Cannot delete this call because it's still in progress.",
+            ));
         }
         self.calls.remove(sid);
         Ok(())
@@ -392,7 +450,14 @@ impl World {
         for (side, number) in [("From", &call.from), ("To", &call.to)] {
             if number.starts_with("+1") && number.len() == 12 {
                 form.push(format!("{side}Country"), "US");
-                form.push(if side == "From" { "CallerCountry" } else { "CalledCountry" }, "US");
+                form.push(
+                    if side == "From" {
+                        "CallerCountry"
+                    } else {
+                        "CalledCountry"
+                    },
+                    "US",
+                );
             }
         }
         for (key, value) in &call.extra.0 {
@@ -403,9 +468,15 @@ impl World {
 
     /// A call callback for `event`, to everybody who asked for it.
     fn call_event(&mut self, sid: &str, event: &str) {
-        let Some(call) = self.calls.get(sid) else { return };
-        let wanted: Vec<Target> =
-            call.callbacks.iter().filter(|s| s.wants(event)).map(|s| s.target.clone()).collect();
+        let Some(call) = self.calls.get(sid) else {
+            return;
+        };
+        let wanted: Vec<Target> = call
+            .callbacks
+            .iter()
+            .filter(|s| s.wants(event))
+            .map(|s| s.target.clone())
+            .collect();
         if wanted.is_empty() {
             return;
         }
@@ -429,7 +500,10 @@ impl World {
             call.sequence += 1;
         }
         for target in wanted {
-            self.effect(Effect::Callback { target, form: form.clone() });
+            self.effect(Effect::Callback {
+                target,
+                form: form.clone(),
+            });
         }
     }
 }

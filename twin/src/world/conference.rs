@@ -130,7 +130,40 @@ impl Room {
     }
 
     pub(crate) fn member(&self, call_or_label: &str) -> Option<&Participant> {
-        self.members.iter().find(|p| p.call == call_or_label || p.label.as_deref() == Some(call_or_label))
+        self.members
+            .iter()
+            .find(|p| p.call == call_or_label || p.label.as_deref() == Some(call_or_label))
+    }
+
+    /// Whether `entry` may become part of this room; the codes are those of the REST API (the TwiML ones are one less,
+    /// but for the coach's).
+    pub(crate) fn admits(&self, entry: &Entry) -> Result<(), Refusal> {
+        if let Some(label) = &entry.label {
+            if !label_is_valid(label) {
+                return Err(Refusal::bad(
+                    16024,
+                    "Invalid participant label, must not exceed 128 characters, must not be a CallSid, must not contain '/'",
+                ));
+            }
+            if self.member(label).is_some() {
+                return Err(Refusal::bad(
+                    16026,
+                    "Participant label is in use by another participant",
+                ));
+            }
+        }
+        if self.members.len() >= self.max {
+            return Err(Refusal::bad(16020, "Conference is full"));
+        }
+        if let Some(coach) = &entry.coach
+            && self.member(coach).is_none_or(|p| !p.joined)
+        {
+            return Err(Refusal::bad(
+                16028,
+                "Participant to be whispered is not present in the conference",
+            ));
+        }
+        Ok(())
     }
 
     fn member_mut(&mut self, call: &str) -> Option<&mut Participant> {
@@ -182,31 +215,6 @@ impl World {
         sid
     }
 
-    /// Whether `entry` may become part of `room`; the codes are those of the REST API (the TwiML ones are one less,
-    /// but for the coach's).
-    pub(crate) fn may_enter(&self, room: &Room, entry: &Entry) -> Result<(), Refusal> {
-        if let Some(label) = &entry.label {
-            if !label_is_valid(label) {
-                return Err(Refusal::bad(
-                    16024,
-                    "Invalid participant label, must not exceed 128 characters, must not be a CallSid, must not contain '/'",
-                ));
-            }
-            if room.member(label).is_some() {
-                return Err(Refusal::bad(16026, "Participant label is in use by another participant"));
-            }
-        }
-        if room.members.len() >= room.max {
-            return Err(Refusal::bad(16020, "Conference is full"));
-        }
-        if let Some(coach) = &entry.coach
-            && room.member(coach).is_none_or(|p| !p.joined)
-        {
-            return Err(Refusal::bad(16028, "Participant to be whispered is not present in the conference"));
-        }
-        Ok(())
-    }
-
     /// Puts a call on the list of a room; it is not there until [`World::admit`].
     pub(crate) fn list_participant(&mut self, room: &str, call: &str, entry: Entry) {
         let now = self.now;
@@ -241,8 +249,12 @@ impl World {
     /// The call is in the room: join, and perhaps start. False when the room is over.
     pub(crate) fn admit(&mut self, room: &str, call: &str) -> bool {
         let now = self.now;
-        let Some(r) = self.rooms.get_mut(room).filter(|r| !r.is_over()) else { return false };
-        let Some(member) = r.member_mut(call) else { return false };
+        let Some(r) = self.rooms.get_mut(room).filter(|r| !r.is_over()) else {
+            return false;
+        };
+        let Some(member) = r.member_mut(call) else {
+            return false;
+        };
         member.joined = true;
         member.updated = now;
         let wait = member.wait.clone();
@@ -250,10 +262,18 @@ impl World {
         self.touch_room(room);
         self.touched_calls.insert(call.to_owned());
         self.participant_event(room, call, "participant-join", "join", None);
-        if self.rooms.get(room).is_some_and(|r| r.status == RoomStatus::Init)
+        if self
+            .rooms
+            .get(room)
+            .is_some_and(|r| r.status == RoomStatus::Init)
             && let Some(target) = wait
         {
-            self.effect(Effect::Play { call: call.to_owned(), room: room.to_owned(), purpose: Purpose::Wait, target });
+            self.effect(Effect::Play {
+                call: call.to_owned(),
+                room: room.to_owned(),
+                purpose: Purpose::Wait,
+                target,
+            });
         }
         self.start_if_due(room);
         true
@@ -261,14 +281,24 @@ impl World {
 
     fn start_if_due(&mut self, room: &str) {
         let now = self.now;
-        let Some(r) = self.rooms.get_mut(room) else { return };
+        let Some(r) = self.rooms.get_mut(room) else {
+            return;
+        };
         let present = r.members.iter().filter(|p| p.joined);
-        if r.status != RoomStatus::Init || present.clone().count() < 2 || !present.clone().any(|p| p.start) {
+        if r.status != RoomStatus::Init
+            || present.clone().count() < 2
+            || !present.clone().any(|p| p.start)
+        {
             return;
         }
         r.status = RoomStatus::InProgress;
         r.updated = now;
-        let waiting: Vec<String> = r.members.iter().filter(|p| p.joined && !p.hold).map(|p| p.call.clone()).collect();
+        let waiting: Vec<String> = r
+            .members
+            .iter()
+            .filter(|p| p.joined && !p.hold)
+            .map(|p| p.call.clone())
+            .collect();
         for call in waiting {
             self.effect(Effect::Hush { call: call.clone() });
             self.set_member_background(room, &call, Hearing::Silence);
@@ -279,14 +309,30 @@ impl World {
     /// Takes a call out of its room, wherever that is, and ends the room if that call's flag or its being the last
     /// demands it. The call itself goes on: who removes it decides what it does next.
     pub(crate) fn leave(&mut self, call: &str, reason: LeaveReason, kicked: bool) {
-        let Some(room) = self.call_mut(call).and_then(|c| c.room.take()) else { return };
-        let Some(at) = self.rooms.get(&room).and_then(|r| r.members.iter().position(|p| p.call == call)) else { return };
+        let Some(room) = self.call_mut(call).and_then(|c| c.room.take()) else {
+            return;
+        };
+        let Some(at) = self
+            .rooms
+            .get(&room)
+            .and_then(|r| r.members.iter().position(|p| p.call == call))
+        else {
+            return;
+        };
         let now = self.now;
-        self.effect(Effect::Hush { call: call.to_owned() });
+        self.effect(Effect::Hush {
+            call: call.to_owned(),
+        });
         let joined = self.rooms[&room].members[at].joined;
-        let reason = if joined { reason } else { LeaveReason::AddFailed };
+        let reason = if joined {
+            reason
+        } else {
+            LeaveReason::AddFailed
+        };
         self.participant_event(&room, call, "participant-leave", "leave", Some(reason));
-        let Some(r) = self.rooms.get_mut(&room) else { return };
+        let Some(r) = self.rooms.get_mut(&room) else {
+            return;
+        };
         let gone = r.members.remove(at);
         r.updated = now;
         let (over, empty) = (r.is_over(), r.members.is_empty());
@@ -302,7 +348,11 @@ impl World {
             };
             self.end_room(&room, why, Some(&gone), LeaveReason::ModeratorEnded);
         } else if empty {
-            let why = if kicked { "last-participant-kicked" } else { "last-participant-left" };
+            let why = if kicked {
+                "last-participant-kicked"
+            } else {
+                "last-participant-left"
+            };
             self.end_room(&room, why, Some(&gone), LeaveReason::ModeratorEnded);
         } else if self.quirks.coach_audible_after_leave {
             self.free_coaches_of(&room, call);
@@ -311,8 +361,14 @@ impl World {
 
     fn free_coaches_of(&mut self, room: &str, coached: &str) {
         let now = self.now;
-        let Some(r) = self.rooms.get_mut(room) else { return };
-        for coach in r.members.iter_mut().filter(|p| p.coaching && p.coach.as_deref() == Some(coached)) {
+        let Some(r) = self.rooms.get_mut(room) else {
+            return;
+        };
+        for coach in r
+            .members
+            .iter_mut()
+            .filter(|p| p.coaching && p.coach.as_deref() == Some(coached))
+        {
             coach.coaching = false;
             coach.coach = None;
             coach.updated = now;
@@ -321,7 +377,11 @@ impl World {
 
     /// Removes a participant (Participant resource, DELETE). A leg that TwiML brought goes on with its document.
     pub(crate) fn kick(&mut self, room: &str, call: &str) {
-        let by_api = self.rooms.get(room).and_then(|r| r.member(call)).is_some_and(|p| p.by_api || !p.joined);
+        let by_api = self
+            .rooms
+            .get(room)
+            .and_then(|r| r.member(call))
+            .is_some_and(|p| p.by_api || !p.joined);
         self.leave(call, LeaveReason::UpdatedViaApi, true);
         if by_api {
             self.finish(call, CallStatus::Completed, None);
@@ -332,21 +392,42 @@ impl World {
 
     /// Ends a room by request (Conference resource, `Status=completed`).
     pub(crate) fn end_room_by_api(&mut self, room: &str) {
-        self.end_room(room, "conference-ended-via-api", None, LeaveReason::EndedViaApi);
+        self.end_room(
+            room,
+            "conference-ended-via-api",
+            None,
+            LeaveReason::EndedViaApi,
+        );
     }
 
-    fn end_room(&mut self, room: &str, why: &'static str, by: Option<&Participant>, reason: LeaveReason) {
+    fn end_room(
+        &mut self,
+        room: &str,
+        why: &'static str,
+        by: Option<&Participant>,
+        reason: LeaveReason,
+    ) {
         let now = self.now;
-        let Some(r) = self.rooms.get_mut(room).filter(|r| !r.is_over()) else { return };
+        let Some(r) = self.rooms.get_mut(room).filter(|r| !r.is_over()) else {
+            return;
+        };
         r.status = RoomStatus::Completed;
         r.updated = now;
         r.reason_ended = Some(why);
         r.ended_by = by.map(|p| p.call.clone());
         self.live_rooms.remove(&r.name);
-        let rest: Vec<(String, bool, bool)> = r.members.iter().map(|p| (p.call.clone(), p.by_api, p.joined)).collect();
+        let rest: Vec<(String, bool, bool)> = r
+            .members
+            .iter()
+            .map(|p| (p.call.clone(), p.by_api, p.joined))
+            .collect();
         self.touch_room(room);
         for (call, _, joined) in &rest {
-            let reason = if *joined { reason } else { LeaveReason::AddFailed };
+            let reason = if *joined {
+                reason
+            } else {
+                LeaveReason::AddFailed
+            };
             if let Some(c) = self.call_mut(call) {
                 c.room = None;
             }
@@ -378,11 +459,20 @@ impl World {
     }
 
     /// Changes a participant (Participant resource, POST). All is checked before anything is changed.
-    pub(crate) fn update_participant(&mut self, room: &str, call: &str, update: Update) -> Result<(), Refusal> {
+    pub(crate) fn update_participant(
+        &mut self,
+        room: &str,
+        call: &str,
+        update: Update,
+    ) -> Result<(), Refusal> {
         let quirks = self.quirks.clone();
         let now = self.now;
-        let Some(r) = self.rooms.get_mut(room) else { return Err(Refusal::not_found(room)) };
-        let Some(before) = r.member(call).cloned() else { return Err(Refusal::not_found(call)) };
+        let Some(r) = self.rooms.get_mut(room) else {
+            return Err(Refusal::not_found(room));
+        };
+        let Some(before) = r.member(call).cloned() else {
+            return Err(Refusal::not_found(call));
+        };
         if update.hold == Some(true)
             && quirks.refuse_hold_before_start
             && (r.status != RoomStatus::InProgress || !before.joined)
@@ -391,17 +481,30 @@ impl World {
         }
         let coach = update.coach.clone().or(before.coach.clone());
         if update.coaching == Some(true) || (update.coach.is_some() && before.coaching) {
-            let target = coach.as_deref().and_then(|sid| r.member(sid)).filter(|p| p.joined && p.call != call);
+            let target = coach
+                .as_deref()
+                .and_then(|sid| r.member(sid))
+                .filter(|p| p.joined && p.call != call);
             match target {
                 None => {
-                    return Err(Refusal::bad(16028, "Participant to be whispered is not present in the conference"));
+                    return Err(Refusal::bad(
+                        16028,
+                        "Participant to be whispered is not present in the conference",
+                    ));
                 }
-                Some(target) if target.hold => return Err(Refusal::bad(16027, "Participant to be whispered is on hold")),
+                Some(target) if target.hold => {
+                    return Err(Refusal::bad(
+                        16027,
+                        "Participant to be whispered is on hold",
+                    ));
+                }
                 Some(_) => {}
             }
         }
         let started = r.status == RoomStatus::InProgress;
-        let Some(member) = r.member_mut(call) else { return Err(Refusal::not_found(call)) };
+        let Some(member) = r.member_mut(call) else {
+            return Err(Refusal::not_found(call));
+        };
         member.updated = now;
         if let Some(wait) = update.wait {
             member.wait = Some(wait);
@@ -434,27 +537,51 @@ impl World {
         }
         match (before.hold, after.hold) {
             (_, true) if !before.hold || update.hold_target.is_some() => {
-                let target = update.hold_target.unwrap_or_else(|| Target::new(DEFAULT_MUSIC, super::Method::Get));
-                self.effect(Effect::Hush { call: call.to_owned() });
+                let target = update
+                    .hold_target
+                    .unwrap_or_else(|| Target::new(DEFAULT_MUSIC, super::Method::Get));
+                self.effect(Effect::Hush {
+                    call: call.to_owned(),
+                });
                 self.set_member_background(room, call, Hearing::Silence);
-                self.effect(Effect::Play { call: call.to_owned(), room: room.to_owned(), purpose: Purpose::Hold, target });
+                self.effect(Effect::Play {
+                    call: call.to_owned(),
+                    room: room.to_owned(),
+                    purpose: Purpose::Hold,
+                    target,
+                });
             }
             (true, false) => {
-                self.effect(Effect::Hush { call: call.to_owned() });
+                self.effect(Effect::Hush {
+                    call: call.to_owned(),
+                });
                 self.set_member_background(room, call, Hearing::Silence);
                 if !started && let Some(target) = after.wait.clone() {
                     let (call, room) = (call.to_owned(), room.to_owned());
-                    self.effect(Effect::Play { call, room, purpose: Purpose::Wait, target });
+                    self.effect(Effect::Play {
+                        call,
+                        room,
+                        purpose: Purpose::Wait,
+                        target,
+                    });
                 }
             }
             _ => {}
         }
         if before.hold != after.hold {
-            let event = if after.hold { "participant-hold" } else { "participant-unhold" };
+            let event = if after.hold {
+                "participant-hold"
+            } else {
+                "participant-unhold"
+            };
             self.participant_event(room, call, event, "hold", None);
         }
         if before.muted != after.muted {
-            let event = if after.muted { "participant-mute" } else { "participant-unmute" };
+            let event = if after.muted {
+                "participant-mute"
+            } else {
+                "participant-unmute"
+            };
             self.participant_event(room, call, event, "mute", None);
         }
         let modified = before.end != after.end
@@ -472,7 +599,13 @@ impl World {
         let calls: Vec<String> = self
             .rooms
             .get(room)
-            .map(|r| r.members.iter().filter(|p| p.joined && !p.hold).map(|p| p.call.clone()).collect())
+            .map(|r| {
+                r.members
+                    .iter()
+                    .filter(|p| p.joined && !p.hold)
+                    .map(|p| p.call.clone())
+                    .collect()
+            })
             .unwrap_or_default();
         for call in calls {
             self.announce(room, &call, target.clone());
@@ -481,18 +614,34 @@ impl World {
 
     fn announce(&mut self, room: &str, call: &str, target: Target) {
         let (call, room) = (call.to_owned(), room.to_owned());
-        self.effect(Effect::Play { call, room, purpose: Purpose::Announce, target });
+        self.effect(Effect::Play {
+            call,
+            room,
+            purpose: Purpose::Announce,
+            target,
+        });
     }
 
     /// An announcement begins or ends; an end is reported to the room's callback.
-    pub(crate) fn set_announcing(&mut self, room: &str, call: &str, playing: bool, ended: Option<(&str, Option<&str>)>) {
+    pub(crate) fn set_announcing(
+        &mut self,
+        room: &str,
+        call: &str,
+        playing: bool,
+        ended: Option<(&str, Option<&str>)>,
+    ) {
         if let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call)) {
             member.announcing = playing;
             self.touch_room(room);
         }
         if let Some((url, failure)) = ended {
-            let event = if failure.is_some() { "announcement-fail" } else { "announcement-end" };
-            let (call, url, failure) = (call.to_owned(), url.to_owned(), failure.map(str::to_owned));
+            let event = if failure.is_some() {
+                "announcement-fail"
+            } else {
+                "announcement-end"
+            };
+            let (call, url, failure) =
+                (call.to_owned(), url.to_owned(), failure.map(str::to_owned));
             self.room_event(room, event, "announcement", |form| {
                 form.push("CallSid", &call);
                 form.push("AnnounceUrl", &url);
@@ -513,9 +662,21 @@ impl World {
         }
     }
 
-    fn participant_event(&mut self, room: &str, call: &str, event: &str, kind: &str, left: Option<LeaveReason>) {
-        let Some(member) = self.rooms.get(room).and_then(|r| r.member(call)).cloned() else { return };
-        let status = self.calls.get(call).map_or("completed", |c| c.status.word());
+    fn participant_event(
+        &mut self,
+        room: &str,
+        call: &str,
+        event: &str,
+        kind: &str,
+        left: Option<LeaveReason>,
+    ) {
+        let Some(member) = self.rooms.get(room).and_then(|r| r.member(call)).cloned() else {
+            return;
+        };
+        let status = self
+            .calls
+            .get(call)
+            .map_or("completed", |c| c.status.word());
         self.room_event(room, event, kind, |form| {
             form.push("CallSid", &member.call);
             form.push("Muted", member.muted.to_string());
@@ -539,8 +700,12 @@ impl World {
     fn room_event(&mut self, room: &str, event: &str, kind: &str, more: impl FnOnce(&mut Form)) {
         let now = self.now;
         let account = self.account.credentials.account_sid.clone();
-        let Some(r) = self.rooms.get_mut(room) else { return };
-        let Some(hook) = r.hook.as_ref().filter(|h| h.wants(kind)) else { return };
+        let Some(r) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let Some(hook) = r.hook.as_ref().filter(|h| h.wants(kind)) else {
+            return;
+        };
         let target = hook.target.clone();
         r.sequence += 1;
         let mut form = Form::new();

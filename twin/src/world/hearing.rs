@@ -66,11 +66,19 @@ pub(crate) struct HearingLog {
 impl HearingLog {
     /// Closed and open intervals, oldest first.
     pub(crate) fn hears(&self) -> Vec<HearsInterval> {
-        self.hears.iter().chain(self.open_hears.values()).cloned().collect()
+        self.hears
+            .iter()
+            .chain(self.open_hears.values())
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn hearing(&self) -> Vec<HearingInterval> {
-        self.hearing.iter().chain(self.open_hearing.values()).cloned().collect()
+        self.hearing
+            .iter()
+            .chain(self.open_hearing.values())
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &HearsInterval> {
@@ -142,14 +150,30 @@ impl World {
 
     /// What an answered call hears now, with its conference and whether it is alone there.
     fn call_hearing(&self, sid: &str) -> Option<(Hearing, Option<String>, bool)> {
-        let call = self.calls.get(sid).filter(|c| c.status == CallStatus::InProgress && !c.ghost)?;
+        let call = self
+            .calls
+            .get(sid)
+            .filter(|c| c.status == CallStatus::InProgress && !c.ghost)?;
         if let Some(room) = call.room.as_ref().and_then(|r| self.rooms.get(r))
             && let Some(p) = room.member(sid).filter(|p| p.joined)
         {
-            let alone = room.members.iter().filter(|p| p.joined && !self.is_ghost(&p.call)).count() < 2;
-            return Some((self.participant_hearing(room, p), Some(room.sid.clone()), alone));
+            let alone = room
+                .members
+                .iter()
+                .filter(|p| p.joined && !self.is_ghost(&p.call))
+                .count()
+                < 2;
+            return Some((
+                self.participant_hearing(room, p),
+                Some(room.sid.clone()),
+                alone,
+            ));
         }
-        match call.bridged.as_deref().and_then(|other| self.calls.get(other)) {
+        match call
+            .bridged
+            .as_deref()
+            .and_then(|other| self.calls.get(other))
+        {
             Some(other) if other.ghost => Some((Hearing::Silence, None, true)),
             Some(_) => Some((Hearing::People, None, false)),
             None => Some((call.background, None, true)),
@@ -182,8 +206,12 @@ impl World {
             }
         }
         for sid in &calls {
-            let Some(call) = self.calls.get(sid) else { continue };
-            let Some(other) = call.bridged.as_ref() else { continue };
+            let Some(call) = self.calls.get(sid) else {
+                continue;
+            };
+            let Some(other) = call.bridged.as_ref() else {
+                continue;
+            };
             if call.room.is_none() && !call.ghost && !self.is_ghost(other) {
                 wanted.insert((sid.clone(), other.clone()), None);
                 wanted.insert((other.clone(), sid.clone()), None);
@@ -191,15 +219,17 @@ impl World {
         }
         self.settle_pairs(&all_rooms, &calls, wanted);
         for sid in &calls {
-            let next = self.call_hearing(sid).map(|(hearing, conference_sid, alone)| HearingInterval {
-                who: self.calls[sid].who.clone(),
-                call_sid: sid.clone(),
-                conference_sid,
-                alone,
-                hearing,
-                from: self.now,
-                to: None,
-            });
+            let next = self
+                .call_hearing(sid)
+                .map(|(hearing, conference_sid, alone)| HearingInterval {
+                    who: self.calls[sid].who.clone(),
+                    call_sid: sid.clone(),
+                    conference_sid,
+                    alone,
+                    hearing,
+                    from: self.now,
+                    to: None,
+                });
             self.log.set_hearing(sid, self.now, next);
         }
         if self.watched {
@@ -218,7 +248,10 @@ impl World {
             .open_hears
             .iter()
             .filter(|(key, open)| {
-                let touched = open.conference_sid.as_ref().is_some_and(|room| rooms.contains(room))
+                let touched = open
+                    .conference_sid
+                    .as_ref()
+                    .is_some_and(|room| rooms.contains(room))
                     || calls.contains(&key.0)
                     || calls.contains(&key.1);
                 touched && wanted.get(*key) != Some(&open.conference_sid)
@@ -233,7 +266,12 @@ impl World {
             if self.log.open_hears.contains_key(&key) {
                 continue;
             }
-            let who = |sid: &str| self.calls.get(sid).map(|c| c.who.clone()).unwrap_or_default();
+            let who = |sid: &str| {
+                self.calls
+                    .get(sid)
+                    .map(|c| c.who.clone())
+                    .unwrap_or_default()
+            };
             let (listener, speaker) = (who(&listener_sid), who(&speaker_sid));
             let now = self.now;
             let first = self.calls.get_mut(&listener_sid).is_some_and(|c| {
@@ -242,10 +280,19 @@ impl World {
                 first
             });
             if first {
-                self.effect(Effect::FirstHeard { call: listener_sid.clone() });
+                self.effect(Effect::FirstHeard {
+                    call: listener_sid.clone(),
+                });
             }
-            let interval =
-                HearsInterval { listener, speaker, listener_sid, speaker_sid, conference_sid, from: now, to: None };
+            let interval = HearsInterval {
+                listener,
+                speaker,
+                listener_sid,
+                speaker_sid,
+                conference_sid,
+                from: now,
+                to: None,
+            };
             self.log.open_hears.insert(key, interval);
         }
     }
@@ -259,8 +306,11 @@ impl World {
         }
         for sid in rooms {
             if let Some(room) = self.rooms.get(sid) {
-                let participants: Vec<_> =
-                    room.members.iter().map(|p| self.participant_body_with_hearing(room, p)).collect();
+                let participants: Vec<_> = room
+                    .members
+                    .iter()
+                    .map(|p| self.participant_body_with_hearing(room, p))
+                    .collect();
                 let body = json!({
                     "type": "conference", "at": self.now,
                     "conference": self.room_body(room), "participants": participants,

@@ -68,7 +68,10 @@ impl Method {
 
 impl Target {
     pub(crate) fn new(url: impl Into<String>, method: Method) -> Self {
-        Self { url: url.into(), method }
+        Self {
+            url: url.into(),
+            method,
+        }
     }
 }
 
@@ -139,7 +142,12 @@ pub(crate) enum Effect {
     /// Start the program of a call.
     Start { call: String, program: Program },
     /// Run a conference document for a participant, in place of any older one in the same slot.
-    Play { call: String, room: String, purpose: Purpose, target: Target },
+    Play {
+        call: String,
+        room: String,
+        purpose: Purpose,
+        target: Target,
+    },
     /// Stop the waiting or hold document of a participant.
     Hush { call: String },
     /// A person was heard on this call for the first time.
@@ -190,11 +198,19 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A validation or state error: HTTP 400.
     pub(crate) fn bad(code: u32, message: impl Into<String>) -> Self {
-        Self { status: 400, code, message: message.into() }
+        Self {
+            status: 400,
+            code,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
-        Self { status: 404, code: 20404, message: format!("The requested resource {what} was not found") }
+        Self {
+            status: 404,
+            code: 20404,
+            message: format!("The requested resource {what} was not found"),
+        }
     }
 }
 
@@ -286,21 +302,31 @@ impl World {
 
     /// The live room of that name.
     pub(crate) fn room_named(&self, name: &str) -> Option<&Room> {
-        self.live_rooms.get(name).and_then(|sid| self.rooms.get(sid))
+        self.live_rooms
+            .get(name)
+            .and_then(|sid| self.rooms.get(sid))
     }
 
     /// Calls, newest first.
     pub(crate) fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.call_order.iter().rev().filter_map(|sid| self.calls.get(sid))
+        self.call_order
+            .iter()
+            .rev()
+            .filter_map(|sid| self.calls.get(sid))
     }
 
     /// Conferences, newest first.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &Room> {
-        self.room_order.iter().rev().filter_map(|sid| self.rooms.get(sid))
+        self.room_order
+            .iter()
+            .rev()
+            .filter_map(|sid| self.rooms.get(sid))
     }
 
     pub(crate) fn live_rooms(&self) -> impl Iterator<Item = &Room> {
-        self.live_rooms.values().filter_map(|sid| self.rooms.get(sid))
+        self.live_rooms
+            .values()
+            .filter_map(|sid| self.rooms.get(sid))
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {
@@ -308,7 +334,10 @@ impl World {
     }
 
     pub(crate) fn tell(&mut self, call: &str, signal: Signal) {
-        self.effect(Effect::Tell { call: call.to_owned(), signal });
+        self.effect(Effect::Tell {
+            call: call.to_owned(),
+            signal,
+        });
     }
 
     fn touch_room(&mut self, sid: &str) {

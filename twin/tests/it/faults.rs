@@ -1,0 +1,237 @@
+//! Faults: lost answers, refusals, doubled, late and lost web hooks, failing voice requests, retries.
+
+use crate::kit::{DESK, Kit, Seen};
+
+fn order(seen: &[Seen]) -> Vec<String> {
+    seen.iter()
+        .map(|s| s.get("SequenceNumber").to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_a_deed_without_a_word() {
+    let kit = Kit::with_desk().await;
+    let (.., room) = kit.talk().await;
+    kit.control
+        .fault(&["next.lose_answer=POST:/Participants"])
+        .await
+        .unwrap();
+    let form = [("From", DESK), ("To", "+15559001"), ("Label", "xfer")];
+    let url = kit.account_url(&format!("Conferences/{room}/Participants"));
+    let c = &kit.credentials;
+    let lost = kit
+        .http()
+        .post(url)
+        .basic_auth(&c.account_sid, Some(&c.auth_token))
+        .form(&form)
+        .send()
+        .await;
+    assert!(
+        lost.is_err(),
+        "the connection is cut, there is no answer: {lost:?}"
+    );
+    let (status, body) = kit
+        .get(&format!("Conferences/{room}/Participants/xfer"))
+        .await;
+    assert_eq!(
+        (status, &body["label"]),
+        (200, &"xfer".into()),
+        "the dial was done all the same"
+    );
+    let (status, body) = kit
+        .post(&format!("Conferences/{room}/Participants"), &form)
+        .await;
+    assert_eq!(
+        (status, body["code"].as_u64()),
+        (400, Some(16026)),
+        "only the next answer is lost"
+    );
+    let requests = kit.control.requests().await.unwrap();
+    let row = requests["rest"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["fault"] == "lose_answer")
+        .unwrap();
+    assert_eq!(
+        (&row["status"], &row["params"]["Label"]),
+        (&201.into(), &"xfer".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_is_never_processed() {
+    let kit = Kit::with_desk().await;
+    kit.control.fault(&["rest.429=1"]).await.unwrap();
+    let form = [
+        ("From", DESK),
+        ("To", "+15559001"),
+        ("Twiml", "<Response/>"),
+    ];
+    let (status, body) = kit.post("Calls", &form).await;
+    assert_eq!((status, body["code"].as_u64()), (429, Some(20429)));
+    kit.control.clear_faults().await.unwrap();
+    kit.control
+        .fault(&["next.500=POST:/Calls", "next.slow=POST:/Calls"])
+        .await
+        .unwrap();
+    assert_eq!(kit.post("Calls", &form).await.0, 500);
+    assert!(
+        kit.get("Calls").await.1["calls"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(kit.post("Calls", &form).await.0, 201);
+    let refused = kit.control.fault(&["rest.42=1"]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("known are webhook.double"),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doubles_share_a_token_and_the_lost_are_logged() {
+    let kit = Kit::with_desk().await;
+    kit.control
+        .fault(&["webhook.double=1", "next.webhook_lose=participant-hold"])
+        .await
+        .unwrap();
+    let (.., room) = kit.talk().await;
+    kit.post(
+        &format!("Conferences/{room}/Participants/cust"),
+        &[("Hold", "true")],
+    )
+    .await;
+    kit.post(
+        &format!("Conferences/{room}/Participants/cust"),
+        &[("Hold", "false")],
+    )
+    .await;
+    let seen = kit
+        .site
+        .until("eight callbacks", "/conf", |s| {
+            (s.len() == 8).then(|| s.to_vec())
+        })
+        .await;
+    let mut numbers = order(&seen);
+    numbers.sort();
+    assert_eq!(
+        numbers,
+        ["1", "1", "2", "2", "3", "3", "5", "5"],
+        "the fourth was lost, its number used"
+    );
+    for number in ["1", "5"] {
+        let tokens: Vec<&str> = seen
+            .iter()
+            .filter(|s| s.get("SequenceNumber") == number)
+            .map(|s| s.headers["i-twilio-idempotency-token"].as_str())
+            .collect();
+        assert!(
+            tokens[0] == tokens[1] && !tokens[0].is_empty(),
+            "{tokens:?}"
+        );
+    }
+    let requests = kit.control.requests().await.unwrap();
+    let lost = requests["webhooks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["params"]["SequenceNumber"] == "4")
+        .unwrap();
+    assert_eq!(
+        (&lost["fault"], lost["attempts"].as_array().unwrap().len()),
+        (&"lose+double".into(), 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_callback_is_overtaken() {
+    let kit = Kit::with_desk().await;
+    kit.control
+        .fault(&[
+            "next.webhook_delay=participant-join",
+            "webhook.delay_max=3s",
+        ])
+        .await
+        .unwrap();
+    kit.talk().await;
+    let seen = kit
+        .site
+        .until("three callbacks", "/conf", |s| {
+            (s.len() == 3).then(|| s.to_vec())
+        })
+        .await;
+    assert_eq!(
+        order(&seen).last().unwrap(),
+        "1",
+        "the first join came last: {:?}",
+        order(&seen)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fragment_brings_a_refused_callback_back() {
+    let kit = Kit::with_desk().await;
+    kit.site.replies(
+        "/conf",
+        &[
+            (503, "text/plain", ""),
+            (503, "text/plain", ""),
+            (204, "text/plain", ""),
+        ],
+    );
+    kit.site.twiml("/voice", &kit.room("cust", "waitUrl=\"\""));
+    kit.caller("+15550001").await;
+    let seen = kit
+        .site
+        .until("the third attempt", "/conf", |s| {
+            (s.len() == 3).then(|| s.to_vec())
+        })
+        .await;
+    assert_eq!(order(&seen), ["1", "1", "1"]);
+    let tokens: std::collections::BTreeSet<&str> = seen
+        .iter()
+        .map(|s| s.headers["i-twilio-idempotency-token"].as_str())
+        .collect();
+    assert_eq!(tokens.len(), 1, "retries keep their token");
+    // Without a fragment a 503 is final: the number's callback is sent once.
+    kit.site.reply("/status", 503, "text/plain", "");
+    kit.site.twiml("/voice", "<Hangup/>");
+    let call = kit.caller("+15550002").await;
+    kit.until_status(&call, "completed").await;
+    let attempts = kit
+        .site
+        .until("the status callback", "/status", |s| {
+            (!s.is_empty()).then_some(s.len())
+        })
+        .await;
+    assert_eq!(attempts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_request_that_times_out_goes_to_the_fallback() {
+    let kit = Kit::with_desk().await;
+    let (_, numbers) = kit.get("IncomingPhoneNumbers").await;
+    let path = format!(
+        "IncomingPhoneNumbers/{}",
+        numbers["incoming_phone_numbers"][0]["sid"]
+            .as_str()
+            .unwrap()
+    );
+    kit.post(&path, &[("VoiceFallbackUrl", &kit.site.at("/fallback"))])
+        .await;
+    kit.site.twiml("/voice", "<Pause length=\"600\"/>");
+    kit.site.twiml("/fallback", "<Pause length=\"600\"/>");
+    kit.control.fault(&["next.voice_fail=any"]).await.unwrap();
+    kit.caller("+15550001").await;
+    let asked = kit
+        .site
+        .until("the fallback", "/fallback", |s| s.first().cloned())
+        .await;
+    assert_eq!(asked.get("ErrorCode"), "11200");
+    assert!(
+        kit.site.seen("/voice").is_empty(),
+        "the request never arrived"
+    );
+}

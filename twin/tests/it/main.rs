@@ -1,0 +1,9 @@
+//! The twin from outside: a real listener, a small web server as the customer's, and the control API for the people.
+
+mod api;
+mod conferences;
+mod faults;
+// Marked so that the lints know it for test code, helpers included.
+#[cfg(test)]
+mod kit;
+mod programs;
