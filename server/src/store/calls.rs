@@ -1,0 +1,227 @@
+//! Reading what was committed: calls, the board's history, commands, the audit.
+//!
+//! Nothing here writes but the pruning of old changes. Read next: [`super::commit`].
+
+use cordboard_core::{
+    board::Card,
+    call::Call,
+    ids::{CallId, CallSid, LegId, Rev, Timestamp, UserId},
+    wire::{Cause, Delta, Position},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{AuditRow, Outcome, Store, StoreError, args, sql::Row};
+
+/// The statement that finds one command, by actor and id.
+pub(super) const COMMAND: &str =
+    "SELECT hash, call, outcome, why FROM commands WHERE actor = $1 AND id = $2";
+
+/// A command that was accepted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// Its content, or a hash of it.
+    pub hash: String,
+    /// The call it made or changed.
+    pub call: CallId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl CommandRecord {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            hash: row.get(0)?,
+            call: row.parse(1)?,
+            outcome: Outcome::read(&row.get::<String>(2)?, row.get(3)?)?,
+        })
+    }
+}
+
+/// What is stored of a delta. Its position is the row's number, and the board's epoch.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub(super) call: Card,
+    pub(super) cause: Cause,
+}
+
+impl Store {
+    /// The call, as it was last committed.
+    pub async fn load(&self, id: CallId) -> Result<Option<Call>, StoreError> {
+        let row = self
+            .db
+            .row(
+                "SELECT body FROM calls WHERE id = $1",
+                args![id.to_string()].into(),
+            )
+            .await?;
+        row.map(|row| row.json(0)).transpose()
+    }
+
+    /// Which leg a connection is now. One that has moved from call to call is where it went last.
+    pub async fn call_of_sid(&self, sid: &CallSid) -> Result<Option<LegId>, StoreError> {
+        Ok(self.legs_of_sid(sid).await?.into_iter().next())
+    }
+
+    /// Every leg a connection has been, the newest first.
+    pub async fn legs_of_sid(&self, sid: &CallSid) -> Result<Vec<LegId>, StoreError> {
+        let sql = "SELECT call, n FROM legs WHERE sid = $1 ORDER BY turn DESC, call DESC, n DESC";
+        let rows = self.db.rows(sql, args![sid.as_str()].into()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LegId {
+                    call: row.parse(0)?,
+                    n: row.int(1)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Every call that is not finished with: it is not over, or there is still something to be done about its legs. Oldest first.
+    pub async fn open_calls(&self) -> Result<Vec<Call>, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT body FROM calls WHERE live ORDER BY arrived, id",
+                Vec::new(),
+            )
+            .await?;
+        rows.iter().map(|row| row.json(0)).collect()
+    }
+
+    /// Calls that ended at `since` or later, the newest first, at most `limit`.
+    pub async fn ended_calls(
+        &self,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Call>, StoreError> {
+        let sql = "SELECT body FROM calls WHERE ended_at >= $1 ORDER BY ended_at DESC, id LIMIT $2";
+        let rows = self.db.rows(sql, args![since, limit as u64].into()).await?;
+        rows.iter().map(|row| row.json(0)).collect()
+    }
+
+    /// Calls that want to be told the time, the most overdue first, at most `limit`.
+    pub async fn due_calls(&self, now: Timestamp, limit: usize) -> Result<Vec<CallId>, StoreError> {
+        let sql = "SELECT id FROM calls WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2";
+        let rows = self.db.rows(sql, args![now, limit as u64].into()).await?;
+        rows.iter().map(|row| row.parse(0)).collect()
+    }
+
+    /// When the next call wants to be told the time. It may have passed.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = self
+            .db
+            .row(
+                "SELECT MIN(due_at) FROM calls WHERE due_at IS NOT NULL",
+                Vec::new(),
+            )
+            .await?;
+        row.map_or(Ok(None), |row| row.maybe_time(0))
+    }
+
+    /// Where the board is: its epoch and its revision.
+    pub async fn board_position(&self) -> Result<(String, Rev), StoreError> {
+        let row = self
+            .db
+            .row("SELECT epoch, rev FROM board WHERE id = 1", Vec::new())
+            .await?;
+        let row = row.ok_or_else(|| StoreError::Unreadable("the board has no row".to_owned()))?;
+        Ok((row.get(0)?, row.int(1)?))
+    }
+
+    /// The changes after `rev`, in order and without a gap, at most `limit`. None: the epoch is another board's, `rev` is one that has not been,
+    /// or what followed it is pruned; only a snapshot helps.
+    pub async fn changes_since(
+        &self,
+        epoch: &str,
+        rev: Rev,
+        limit: usize,
+    ) -> Result<Option<Vec<Delta>>, StoreError> {
+        // One statement, so that head and changes are of one moment.
+        let sql = "SELECT b.epoch, b.rev, c.rev, c.body FROM board b LEFT JOIN changes c ON c.rev > $1 WHERE b.id = 1
+                   ORDER BY c.rev LIMIT $2";
+        let rows = self
+            .db
+            .rows(sql, args![rev, limit.max(1) as u64].into())
+            .await?;
+        let mut deltas = Vec::with_capacity(rows.len());
+        let mut expected = rev;
+        for row in &rows {
+            let head: Rev = row.int(1)?;
+            if row.get::<String>(0)? != epoch || rev > head {
+                return Ok(None);
+            }
+            if rev == head {
+                return Ok(Some(Vec::new()));
+            }
+            expected += 1;
+            // Nothing after it, or not what comes next: it was pruned.
+            if row
+                .get::<Option<i64>>(2)?
+                .and_then(|r| Rev::try_from(r).ok())
+                != Some(expected)
+            {
+                return Ok(None);
+            }
+            let Shown { call, cause } = row.json(3)?;
+            deltas.push(Delta {
+                at: Position {
+                    epoch: epoch.to_owned(),
+                    rev: expected,
+                },
+                call,
+                cause,
+            });
+        }
+        Ok(Some(deltas))
+    }
+
+    /// Forgets all but the last `keep` changes of the board.
+    pub async fn prune_changes(&self, keep: u64) -> Result<(), StoreError> {
+        self.db
+            .run(
+                "DELETE FROM changes WHERE rev <= (SELECT rev FROM board WHERE id = 1) - $1",
+                args![keep].into(),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// The command that this person sent under this id.
+    pub async fn command(
+        &self,
+        actor: UserId,
+        id: &str,
+    ) -> Result<Option<CommandRecord>, StoreError> {
+        let row = self.db.row(COMMAND, args![actor, id].into()).await?;
+        row.as_ref().map(CommandRecord::read).transpose()
+    }
+
+    /// How many lines the audit has.
+    pub async fn audit_len(&self) -> Result<u64, StoreError> {
+        let row = self
+            .db
+            .row("SELECT COUNT(*) FROM audit", Vec::new())
+            .await?;
+        row.map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// The last `n` lines of the audit, the newest first.
+    pub async fn recent_audit(&self, n: usize) -> Result<Vec<AuditRow>, StoreError> {
+        let sql = "SELECT at, actor, kind, call, raw FROM audit ORDER BY id DESC LIMIT $1";
+        let rows = self.db.rows(sql, args![n as u64].into()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AuditRow {
+                    at: row.time(0)?,
+                    actor: row
+                        .get::<Option<i64>>(1)?
+                        .and_then(|u| u32::try_from(u).ok())
+                        .map(UserId),
+                    kind: row.get(2)?,
+                    call: row.get::<Option<String>>(3)?.and_then(|c| c.parse().ok()),
+                    raw: row.get(4)?,
+                })
+            })
+            .collect()
+    }
+}
