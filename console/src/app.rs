@@ -1,0 +1,678 @@
+//! What the console knows and how it changes: one pure function, [`update`], from a message to commands.
+//!
+//! Keys, the mouse, the server and the clock all arrive as [`Msg`]; what should happen in the world leaves as [`Cmd`]. Nothing here draws, waits,
+//! reads a clock or opens a socket, so a test or a recording replays it exactly.
+//!
+//! The console never guesses. A command that was sent is a card marked *asked* until the server's delta says what became of it, and while
+//! the link is down nothing is sent at all: the last picture stays, dimmed, and says how old it is.
+//!
+//! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping), `app/find.rs` (typing names), `app/link.rs` (what the
+//! server says), `app/cursor.rs` (where the keyboard is).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use cordboard_core::{
+    board::{At, Board, Card, DropTarget},
+    ids::{CallId, Rev, SafeText, SlotId, Timestamp, UserId},
+    machine::Intent,
+    policy::Actor,
+    wire::{ClientMsg, Me, ServerMsg},
+};
+
+use crate::{
+    keymap::{Action, Key},
+    shape::Shape,
+    theme::Theme,
+};
+
+mod act;
+mod carry;
+mod cursor;
+mod find;
+mod link;
+mod person;
+
+pub use act::Offer;
+pub use carry::{Carry, Hand, Preview};
+pub use cursor::{Area, Cursor};
+pub use find::{Field, Find, Found, Purpose};
+pub use link::{Link, LinkNews};
+pub use person::{Look, State};
+
+/// A sentence that is safe to show: cleaned word by word, at most [`Sentence::CELLS`] cells.
+///
+/// [`SafeText`] holds names and is cut at 64 cells; what is said about names is longer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sentence(String);
+
+impl Sentence {
+    /// The longest sentence.
+    pub const CELLS: usize = 400;
+
+    /// Cleans `text`, whoever wrote it.
+    pub fn new(text: &str) -> Self {
+        let mut out = String::new();
+        for word in text.split_whitespace() {
+            let word = SafeText::from(word);
+            if out.len() + word.as_str().len() > Self::CELLS {
+                out.push('…');
+                break;
+            }
+            if !out.is_empty() && !word.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word.as_str());
+        }
+        Self(out)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Sentence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Something on the screen that the mouse can mean. The view says where each one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spot {
+    /// A call, and what it lies on: a drop here lands on that.
+    Call(CallId, Option<DropTarget>),
+    /// A place to drop on, or to select.
+    Place(DropTarget),
+    /// A button.
+    Button(Action),
+    /// A line of a list in a window.
+    Line(usize),
+    /// An area that scrolls.
+    Area(Area),
+    /// A window: takes clicks and does nothing with them.
+    Window,
+}
+
+impl Spot {
+    /// The call that could be picked up here.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Call(call, _) => Some(*call),
+            _ => None,
+        }
+    }
+
+    /// What a drop here lands on.
+    pub fn target(&self) -> Option<&DropTarget> {
+        match self {
+            Self::Call(_, on) => on.as_ref(),
+            Self::Place(target) => Some(target),
+            _ => None,
+        }
+    }
+}
+
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// The local clock. Comes before every batch of others.
+    Time(Timestamp),
+    /// The screen has this size now.
+    Size(u16, u16),
+    /// A key.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse has picked up a call.
+    Lift(CallId, (u16, u16)),
+    /// The mouse carries a call over something, or over nothing.
+    Over(Option<DropTarget>, (u16, u16)),
+    /// The mouse has let go of what it carried.
+    Release(Option<DropTarget>),
+    /// A carry is off: another button, the window lost the focus.
+    Cancel,
+    /// A click.
+    Click(Spot),
+    /// Two clicks on the same thing.
+    DoubleClick(Spot),
+    /// The wheel over something: lines down.
+    Wheel(Option<Spot>, i16),
+    /// Whether the terminal's window has the focus.
+    Focus(bool),
+    /// News of the connection.
+    Link(LinkNews),
+    /// The server said something.
+    Server(Box<ServerMsg>),
+}
+
+/// Something that should happen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cmd {
+    /// Send this to the server.
+    Send(ClientMsg),
+    /// Ring the terminal's bell.
+    Bell,
+    /// Turn mouse capture on or off.
+    Mouse(bool),
+    /// Put this on the clipboard of the terminal.
+    Copy(String),
+    /// Draw everything again.
+    Redraw,
+    /// Stop until the shell brings us back.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// A command on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The call, unless it is yet to be made.
+    pub call: Option<CallId>,
+    /// What was asked, in words.
+    pub sentence: Sentence,
+    /// When, by the local clock.
+    pub at: Timestamp,
+    /// The call's revision after it, once the server has taken it.
+    pub accepted: Option<Rev>,
+}
+
+/// How something that was said is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// For your information.
+    Info,
+    /// It has worked.
+    Good,
+    /// It has not.
+    Bad,
+}
+
+/// Something the console has said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// What.
+    pub text: Sentence,
+    /// How it is meant.
+    pub mood: Mood,
+    /// When, by the local clock.
+    pub at: Timestamp,
+}
+
+/// A window over the board.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dialog {
+    /// What every key does; the first line shown.
+    Help(usize),
+    /// What was said lately; the first line shown.
+    Log(usize),
+    /// Typing a name or a number.
+    Find(Find),
+    /// Choosing a slot for a call seen at that revision.
+    Park(CallId, Rev),
+    /// A question before something that can't be undone.
+    Confirm(Question),
+    /// More than one thing could be meant.
+    Choose(CallId, Rev, Vec<(Intent, Sentence)>),
+}
+
+/// What is asked before it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// End somebody else's call?
+    HangUp(CallId, Rev),
+    /// Leave while on a call?
+    Quit,
+}
+
+/// Everything the console knows.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The board, as of the last delta.
+    pub board: Board,
+    /// Who is signed in.
+    pub me: Option<Me>,
+    /// The connection.
+    pub link: Link,
+    /// The local clock.
+    pub now: Timestamp,
+    /// What the server's clock shows more than ours, in milliseconds.
+    pub offset: i64,
+    /// The difference between local civil time and UTC, in seconds; for the clock in the header.
+    pub utc_offset: i32,
+    /// Where the keyboard is.
+    pub cursor: Cursor,
+    /// What is being carried.
+    pub carry: Option<Carry>,
+    /// The window over the board.
+    pub dialog: Option<Dialog>,
+    /// Commands on their way, by id.
+    pub asked: BTreeMap<String, Asked>,
+    /// What was said, newest last.
+    pub notes: VecDeque<Note>,
+    /// The numbers that waiting calls carry.
+    pub digits: BTreeMap<CallId, u8>,
+    /// The people in the order of their extensions.
+    pub order: Vec<UserId>,
+    /// The first line of people that is visible.
+    pub first_row: usize,
+    /// The first waiting call that is visible.
+    pub first_chip: usize,
+    /// Where things are.
+    pub shape: Shape,
+    /// The colours.
+    pub theme: Theme,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+    /// Whether there is anything new to draw.
+    pub dirty: bool,
+    /// When the picture stopped being current, by the local clock.
+    pub lost: Option<Timestamp>,
+    /// Since when the server owes us a picture.
+    lagging: Option<Timestamp>,
+    /// The revision the last pulse named that we had not reached.
+    behind: Option<Rev>,
+    size: (u16, u16),
+    ids: Ids,
+    last_bell: Option<Timestamp>,
+}
+
+/// Makes command ids: a prefix drawn at random outside, and a count.
+#[derive(Debug, Clone)]
+struct Ids {
+    prefix: String,
+    count: u64,
+}
+
+/// How long a note stays.
+pub const NOTE_MS: i64 = 6_000;
+/// How many notes are kept for the log.
+const NOTES: usize = 200;
+/// The longest text that is taken from a paste.
+const PASTE: usize = 64;
+
+impl Model {
+    /// A console before its first connection. `run` is drawn at random, so that two consoles never send the same command id.
+    pub fn new(now: Timestamp, run: u64, theme: Theme) -> Self {
+        Self {
+            board: Board::default(),
+            me: None,
+            link: Link::Connecting,
+            now,
+            offset: 0,
+            utc_offset: 0,
+            cursor: Cursor::default(),
+            carry: None,
+            dialog: None,
+            asked: BTreeMap::new(),
+            notes: VecDeque::new(),
+            digits: BTreeMap::new(),
+            order: Vec::new(),
+            first_row: 0,
+            first_chip: 0,
+            shape: Shape::default(),
+            theme,
+            mouse: true,
+            dirty: true,
+            lost: None,
+            lagging: None,
+            behind: None,
+            size: (0, 0),
+            ids: Ids { prefix: format!("t{run:016x}"), count: 0 },
+            last_bell: None,
+        }
+    }
+
+    /// The server's clock, as far as it is known.
+    pub fn server_now(&self) -> Timestamp {
+        self.now.plus(self.offset)
+    }
+
+    /// Whole seconds from `since` (by the server's clock) to now. All of them turn at the same moment, so one frame a second shows every timer.
+    pub fn seconds_since(&self, since: Timestamp) -> i64 {
+        (self.shown_now().millis().div_euclid(1000) - since.millis().div_euclid(1000)).max(0)
+    }
+
+    /// Whole seconds from now until `deadline`, never negative.
+    pub fn seconds_until(&self, deadline: Timestamp) -> i64 {
+        (deadline.millis().div_euclid(1000) - self.shown_now().millis().div_euclid(1000)).max(0)
+    }
+
+    /// The moment the picture is of: now, or when the link was lost. A stopped picture does not count on.
+    pub fn shown_now(&self) -> Timestamp {
+        match self.lost {
+            Some(lost) if !self.link.is_live() => lost.plus(self.offset),
+            _ => self.server_now(),
+        }
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> Option<Actor> {
+        self.me.as_ref().map(|me| Actor { user: me.id, role: me.role })
+    }
+
+    /// The calls that wait and could be answered, longest first: those at the desk, those that ring, and those sent to me.
+    pub fn waiting(&self) -> Vec<&Card> {
+        let mut calls = self.board.waiting();
+        if let Some(me) = &self.me {
+            let mine = me.id.to_string();
+            calls.extend(self.board.calls.values().filter(|c| matches!(&c.place.at, At::Transferring { to, .. } if *to == mine)));
+        }
+        calls.sort_by_key(|c| (c.since, c.id));
+        calls
+    }
+
+    /// My calls: the one I am on first, then those I hold, then those I am sending on.
+    pub fn own(&self) -> Vec<&Card> {
+        let Some(me) = self.me.as_ref().map(|m| m.id) else { return Vec::new() };
+        let rank = |card: &Card| match &card.place.at {
+            At::Talking { users } if users.contains(&me) => Some(0),
+            At::Connecting { user } | At::Dialling { user, .. } if *user == me => Some(0),
+            At::Held { user, .. } | At::Holding { user, .. } if *user == me => Some(1),
+            At::Transferring { from, .. } if *from == me => Some(2),
+            _ => None,
+        };
+        let mut own: Vec<_> = self.board.calls.values().filter_map(|c| rank(c).map(|r| (r, c))).collect();
+        own.sort_by_key(|(r, c)| (*r, c.place.since, c.id));
+        own.into_iter().map(|(_, c)| c).collect()
+    }
+
+    /// The call I am on, or joining, or making.
+    pub fn current(&self) -> Option<&Card> {
+        self.own().into_iter().find(|c| {
+            matches!(c.place.at, At::Talking { .. } | At::Connecting { .. } | At::Dialling { .. })
+        })
+    }
+
+    /// The command on its way for a call, if there is one that the server has not taken, or whose result has not reached this board.
+    pub fn asked_of(&self, call: CallId) -> Option<&Asked> {
+        let rev = self.board.calls.get(&call).map_or(0, |c| c.rev);
+        self.asked.values().find(|a| a.call == Some(call) && a.accepted.is_none_or(|r| r > rev))
+    }
+
+    /// What was last said, while it is new.
+    pub fn note(&self) -> Option<&Note> {
+        self.notes.back().filter(|n| self.now.since(n.at) < NOTE_MS)
+    }
+
+    /// A person's name.
+    pub fn name(&self, user: UserId) -> SafeText {
+        self.board.people.get(&user).map_or_else(|| SafeText::from(&*user.to_string()), |p| p.name.clone())
+    }
+
+    /// The title of the terminal's window.
+    pub fn title(&self) -> String {
+        if !self.link.is_live() {
+            return "Cordboard: not connected".to_owned();
+        }
+        let waiting = self.waiting().len();
+        match (self.current(), waiting) {
+            (Some(card), 0) => format!("{} · Cordboard", card.title()),
+            (Some(card), n) => format!("({n}) {} · Cordboard", card.title()),
+            (None, 0) => "Cordboard".to_owned(),
+            (None, n) => format!("({n}) waiting · Cordboard"),
+        }
+    }
+
+    /// When the picture changes next by time alone, by the local clock.
+    pub fn next_change(&self) -> Timestamp {
+        let minute = {
+            let local = self.now.millis();
+            Timestamp::from_millis((local.div_euclid(60_000) + 1) * 60_000)
+        };
+        let mut next = minute;
+        if self.ticking() {
+            let server = self.server_now().millis();
+            let turn = (server.div_euclid(1000) + 1) * 1000 - self.offset;
+            next = next.min(Timestamp::from_millis(turn));
+        }
+        if let Some(note) = self.note() {
+            next = next.min(note.at.plus(NOTE_MS));
+        }
+        next
+    }
+
+    /// Whether any shown number counts seconds.
+    fn ticking(&self) -> bool {
+        !self.link.is_live() || !self.board.calls.is_empty()
+    }
+
+    /// What of the time is visible: a change of this is worth a frame.
+    fn visible_time(&self) -> (i64, Option<i64>, bool) {
+        let seconds = self.ticking().then(|| self.server_now().millis().div_euclid(1000));
+        (self.now.millis().div_euclid(60_000), seconds, self.note().is_some())
+    }
+
+    /// Says something.
+    fn say(&mut self, mood: Mood, text: &str) {
+        self.notes.push_back(Note { text: Sentence::new(text), mood, at: self.now });
+        while self.notes.len() > NOTES {
+            self.notes.pop_front();
+        }
+        self.dirty = true;
+    }
+}
+
+/// Takes one message.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
+    match msg {
+        Msg::Time(now) => return model.time(now),
+        Msg::Size(width, height) => {
+            model.size = (width, height);
+            model.cancel_carry(None);
+            model.reshape();
+        }
+        Msg::Key(key) => return model.key(key),
+        Msg::Paste(text) => model.paste(&text),
+        Msg::Lift(call, at) => model.lift(call, Hand::Mouse, Some(at)),
+        Msg::Over(target, at) => model.carry_over(target, at),
+        Msg::Release(target) => return model.release(target),
+        Msg::Cancel => model.cancel_carry(None),
+        Msg::Click(spot) => return model.click(&spot, false),
+        Msg::DoubleClick(spot) => return model.click(&spot, true),
+        Msg::Wheel(spot, lines) => model.wheel(spot.as_ref(), lines),
+        Msg::Focus(false) => {
+            if model.carry.as_ref().is_some_and(|c| c.hand == Hand::Mouse) {
+                model.cancel_carry(None);
+            }
+        }
+        Msg::Focus(true) => {}
+        Msg::Link(news) => return model.link_news(news),
+        Msg::Server(msg) => return model.hear(*msg),
+    }
+    Vec::new()
+}
+
+impl Model {
+    fn time(&mut self, now: Timestamp) -> Vec<Cmd> {
+        let before = self.visible_time();
+        self.now = now;
+        self.dirty |= before != self.visible_time();
+        self.remind()
+    }
+
+    fn reshape(&mut self) {
+        self.shape = Shape::of(self.size.0, self.size.1, self.board.slots.len());
+        self.keep_cursor_in_sight();
+        self.dirty = true;
+    }
+
+    fn key(&mut self, key: Key) -> Vec<Cmd> {
+        self.dirty = true;
+        if key == Key::Ctrl('c') {
+            return self.act(Action::Quit);
+        }
+        if let Some(action @ (Action::Redraw | Action::Suspend | Action::Mouse | Action::Theme)) =
+            crate::keymap::action_for(key)
+        {
+            return self.act(action);
+        }
+        if self.dialog.is_some() {
+            return self.key_in_dialog(key);
+        }
+        if self.carry.is_some() {
+            return self.key_while_carrying(key);
+        }
+        if let Key::Arrow(dir) = key {
+            self.move_cursor(dir);
+            return Vec::new();
+        }
+        match key {
+            Key::Home => self.jump(isize::MIN),
+            Key::End => self.jump(isize::MAX),
+            Key::PageUp => self.page(-1),
+            Key::PageDown => self.page(1),
+            _ => {
+                if let Some(action) = crate::keymap::action_for(key) {
+                    return self.act(action);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn key_in_dialog(&mut self, key: Key) -> Vec<Cmd> {
+        let Some(dialog) = self.dialog.take() else { return Vec::new() };
+        match dialog {
+            Dialog::Find(find) => self.key_in_find(find, key),
+            Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
+            Dialog::Help(top) | Dialog::Log(top) => {
+                let help = matches!(dialog, Dialog::Help(_));
+                let again = |top| Some(if help { Dialog::Help(top) } else { Dialog::Log(top) });
+                match key {
+                    Key::Arrow(crate::keymap::Dir::Down) => self.dialog = again(top.saturating_add(1)),
+                    Key::Arrow(crate::keymap::Dir::Up) => self.dialog = again(top.saturating_sub(1)),
+                    Key::PageDown => self.dialog = again(top.saturating_add(10)),
+                    Key::PageUp => self.dialog = again(top.saturating_sub(10)),
+                    // A call that rings can be answered from everywhere.
+                    Key::Char('a' | '1'..='9') => {
+                        return crate::keymap::action_for(key).map(|a| self.act(a)).unwrap_or_default();
+                    }
+                    _ => {}
+                }
+                Vec::new()
+            }
+            Dialog::Confirm(question) => match key {
+                Key::Enter | Key::Char('y' | 'Y') => self.confirmed(question),
+                Key::Esc | Key::Char('n' | 'N' | 'q') => Vec::new(),
+                _ => {
+                    self.dialog = Some(Dialog::Confirm(question));
+                    Vec::new()
+                }
+            },
+            Dialog::Choose(call, seen, options) => match key {
+                Key::Esc => Vec::new(),
+                Key::Enter => self.chosen(call, seen, &options, 0),
+                Key::Char(c) if c.is_ascii_digit() && c != '0' => {
+                    self.chosen(call, seen, &options, c as usize - '1' as usize)
+                }
+                _ => {
+                    self.dialog = Some(Dialog::Choose(call, seen, options));
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    fn chosen(&mut self, call: CallId, seen: Rev, options: &[(Intent, Sentence)], n: usize) -> Vec<Cmd> {
+        match options.get(n) {
+            Some((intent, sentence)) => self.order(call, intent.clone(), sentence.as_str(), seen),
+            None => {
+                self.dialog = Some(Dialog::Choose(call, seen, options.to_vec()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Pasted text only ever fills a field: it is never a command.
+    fn paste(&mut self, text: &str) {
+        if let Some(Dialog::Find(find)) = &mut self.dialog {
+            for c in text.chars().take(PASTE).filter(|c| !c.is_control()) {
+                find.text.insert(c);
+            }
+            self.search();
+            self.dirty = true;
+        }
+    }
+
+    fn click(&mut self, spot: &Spot, double: bool) -> Vec<Cmd> {
+        self.dirty = true;
+        match (spot, &self.dialog) {
+            (Spot::Button(action), _) => return self.press(*action),
+            (Spot::Line(n), Some(_)) => return self.click_line(*n, double),
+            (Spot::Window, _) => return Vec::new(),
+            // A click beside a window closes it.
+            (_, Some(_)) => {
+                self.dialog = None;
+                return Vec::new();
+            }
+            _ => {}
+        }
+        if let (Some(carry), Some(target)) = (&self.carry, spot.target()) {
+            // For hands that can't drag: click where it should go, and once more to let go.
+            if carry.over.as_ref() == Some(target) {
+                return self.release(Some(target.clone()));
+            }
+            self.carry_to(target.clone());
+            return Vec::new();
+        }
+        self.select(spot);
+        if double { self.act(Action::Activate) } else { Vec::new() }
+    }
+
+    /// A button is pressed: in a window its own, on the board as its key would.
+    fn press(&mut self, action: Action) -> Vec<Cmd> {
+        match (action, &self.dialog) {
+            (Action::Activate, Some(_)) => self.key_in_dialog(Key::Enter),
+            (Action::Back, Some(_)) => {
+                self.dialog = None;
+                Vec::new()
+            }
+            (Action::Activate, None) if self.carry.is_some() => self.key_while_carrying(Key::Enter),
+            (action, Some(_)) => {
+                self.dialog = None;
+                self.act(action)
+            }
+            (action, None) => self.act(action),
+        }
+    }
+
+    fn click_line(&mut self, n: usize, double: bool) -> Vec<Cmd> {
+        match self.dialog.take() {
+            Some(Dialog::Find(mut find)) => {
+                let again = find.picked == Some(n);
+                if n < find.found.len() {
+                    find.picked = Some(n);
+                }
+                if double || again {
+                    return self.key_in_find(find, Key::Enter);
+                }
+                self.dialog = Some(Dialog::Find(find));
+                Vec::new()
+            }
+            Some(Dialog::Park(call, seen)) => self.park_in(call, seen, n),
+            Some(Dialog::Choose(call, seen, options)) => self.chosen(call, seen, &options, n),
+            other => {
+                self.dialog = other;
+                Vec::new()
+            }
+        }
+    }
+
+    fn confirmed(&mut self, question: Question) -> Vec<Cmd> {
+        match question {
+            Question::Quit => vec![Cmd::Quit],
+            Question::HangUp(call, seen) => {
+                let who = self.board.calls.get(&call).map(|c| c.title().to_owned()).unwrap_or_default();
+                self.order(call, Intent::Hangup, &format!("hang up on {who}"), seen)
+            }
+        }
+    }
+
+    /// The slots with nobody in them.
+    pub fn free_slots(&self) -> impl Iterator<Item = &SlotId> {
+        self.board.slots.iter().map(|s| &s.id).filter(|id| self.board.in_slot(id).is_none())
+    }
+}

@@ -1,0 +1,332 @@
+//! Typing a name, an extension or a number: to find somebody, to send a call on, to dial.
+//!
+//! An empty field never swallows Enter for a call that waits: it answers it. So nothing is picked until something was typed or an arrow was used.
+
+use cordboard_core::{
+    board::DropTarget,
+    ids::{CallId, Emergency, Phone, Rev, SafeText, UserId},
+};
+use nucleo_matcher::{
+    Config, Matcher, Utf32Str,
+    pattern::{AtomKind, CaseMatching, Normalization, Pattern},
+};
+
+use super::{Area, Cmd, Dialog, Model, Mood, Sentence};
+use crate::keymap::{Action, Dir, Key};
+
+/// What a name is typed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To find a person; with a call in hand, to send it to them.
+    Search(Option<(CallId, Rev)>),
+    /// To send that call on.
+    Transfer(CallId, Rev),
+    /// To call somebody.
+    Dial,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// One of us.
+    Person(UserId),
+    /// A telephone number.
+    Number(Phone),
+    /// Digits that only the server can read, for instance a national number.
+    Digits(SafeText),
+    /// Help.
+    Emergency(Emergency),
+}
+
+/// A line of text being typed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Field {
+    text: Vec<char>,
+    at: usize,
+}
+
+impl Field {
+    /// The longest text.
+    const LONGEST: usize = 64;
+
+    /// A field with text in it, to be typed on.
+    pub fn with(text: &str) -> Self {
+        let text: Vec<char> = text.chars().take(Self::LONGEST).collect();
+        Self { at: text.len(), text }
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// What is in it.
+    pub fn text(&self) -> String {
+        self.text.iter().collect()
+    }
+
+    /// What stands before the cursor, and what after it, safe to show.
+    pub fn halves(&self) -> (SafeText, SafeText) {
+        let half = |chars: &[char]| SafeText::from(&*chars.iter().map(|c| if *c == ' ' { '\u{a0}' } else { *c }).collect::<String>());
+        (half(&self.text[..self.at]), half(&self.text[self.at..]))
+    }
+
+    /// Types a character.
+    pub fn insert(&mut self, c: char) {
+        if self.text.len() < Self::LONGEST && !c.is_control() {
+            self.text.insert(self.at, c);
+            self.at += 1;
+        }
+    }
+
+    /// Takes an editing key; false if it is none.
+    fn edit(&mut self, key: Key) -> bool {
+        match key {
+            Key::Char(c) => self.insert(c),
+            Key::Backspace if self.at > 0 => {
+                self.at -= 1;
+                self.text.remove(self.at);
+            }
+            Key::Delete if self.at < self.text.len() => {
+                self.text.remove(self.at);
+            }
+            Key::Ctrl('u') => {
+                self.text.drain(..self.at);
+                self.at = 0;
+            }
+            Key::Ctrl('w') => {
+                let from = self.text[..self.at].iter().rposition(|c| *c == ' ').unwrap_or(0);
+                self.text.drain(from..self.at);
+                self.at = from;
+            }
+            Key::Arrow(Dir::Left) => self.at = self.at.saturating_sub(1),
+            Key::Arrow(Dir::Right) => self.at = (self.at + 1).min(self.text.len()),
+            Key::Home | Key::Ctrl('a') => self.at = 0,
+            Key::End | Key::Ctrl('e') => self.at = self.text.len(),
+            Key::Backspace | Key::Delete => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// A window in which a name is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Find {
+    /// What for.
+    pub purpose: Purpose,
+    /// What was typed.
+    pub text: Field,
+    /// What fits, best first.
+    pub found: Vec<Found>,
+    /// Which of them is meant.
+    pub picked: Option<usize>,
+}
+
+impl Find {
+    /// The call that would be sent.
+    pub fn hand(&self) -> Option<(CallId, Rev)> {
+        match self.purpose {
+            Purpose::Search(hand) => hand,
+            Purpose::Transfer(call, seen) => Some((call, seen)),
+            Purpose::Dial => None,
+        }
+    }
+
+    pub(super) fn step(&mut self, by: isize) {
+        let Some(last) = self.found.len().checked_sub(1) else { return };
+        self.picked = Some(match self.picked {
+            None if by > 0 => 0,
+            None => return,
+            Some(at) => at.saturating_add_signed(by).min(last),
+        });
+    }
+}
+
+/// How many lines are listed. Whoever is not among them needs one more letter.
+const LISTED: usize = 50;
+
+impl Model {
+    pub(super) fn key_in_find(&mut self, mut find: Find, key: Key) -> Vec<Cmd> {
+        match key {
+            Key::Esc => return Vec::new(),
+            Key::Enter => return self.enter_in_find(find),
+            Key::Arrow(Dir::Down) => find.step(1),
+            Key::Arrow(Dir::Up) => match find.picked {
+                Some(0) if find.text.is_empty() => find.picked = None,
+                _ => find.step(-1),
+            },
+            Key::PageDown => find.step(10),
+            Key::PageUp => find.step(-10),
+            Key::Tab => {
+                // To the tile, whatever is in hand.
+                if let Some(Found::Person(user)) = find.picked.and_then(|n| find.found.get(n)) {
+                    self.show_person(*user);
+                    return Vec::new();
+                }
+            }
+            key => {
+                if find.text.edit(key) {
+                    self.dialog = Some(Dialog::Find(find));
+                    self.search();
+                    return Vec::new();
+                }
+            }
+        }
+        self.dialog = Some(Dialog::Find(find));
+        Vec::new()
+    }
+
+    fn show_person(&mut self, user: UserId) {
+        (self.cursor.area, self.cursor.person) = (Area::People, Some(user));
+        self.keep_cursor_in_sight();
+        self.dirty = true;
+    }
+
+    fn enter_in_find(&mut self, find: Find) -> Vec<Cmd> {
+        let Some(found) = find.picked.and_then(|n| find.found.get(n)).cloned() else {
+            if find.text.is_empty() && !self.waiting().is_empty() {
+                return self.act(Action::Answer);
+            }
+            self.dialog = Some(Dialog::Find(find));
+            return Vec::new();
+        };
+        match (find.hand(), target_of(&found)) {
+            (Some((call, seen)), Some(target)) => {
+                let Some(me) = self.actor() else { return Vec::new() };
+                match self.board.drop_on(me, call, &target) {
+                    cordboard_core::board::Drop::Do(intent, sentence) => self.order(call, intent, &sentence, seen),
+                    cordboard_core::board::Drop::Choose(options) => {
+                        let options = options.into_iter().map(|(i, s)| (i, Sentence::new(&s))).collect();
+                        self.dialog = Some(Dialog::Choose(call, seen, options));
+                        Vec::new()
+                    }
+                    cordboard_core::board::Drop::No(why) => {
+                        self.say(Mood::Bad, &why);
+                        self.dialog = Some(Dialog::Find(find));
+                        Vec::new()
+                    }
+                }
+            }
+            (None, _) if find.purpose == Purpose::Dial => {
+                let to = match &found {
+                    Found::Person(user) => match self.board.people.get(user) {
+                        Some(person) => person.extension.clone(),
+                        None => return Vec::new(),
+                    },
+                    Found::Number(number) => SafeText::from(number.as_str()),
+                    Found::Digits(digits) => digits.clone(),
+                    Found::Emergency(number) => SafeText::from(number.as_str()),
+                };
+                let sentence = self.find_sentence(&find, &found).to_string();
+                self.dial(&to, &sentence)
+            }
+            _ => {
+                if let Found::Person(user) = found {
+                    self.show_person(user);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// What Enter would do with that line of the list.
+    pub fn find_sentence(&self, find: &Find, found: &Found) -> Sentence {
+        if let (Some((call, _)), Some(target)) = (find.hand(), target_of(found)) {
+            return self.preview_of(call, &target).map(|p| p.sentence).unwrap_or_default();
+        }
+        let who = match found {
+            Found::Person(user) => self.name(*user).to_string(),
+            Found::Number(number) => number.to_string(),
+            Found::Digits(digits) => digits.to_string(),
+            Found::Emergency(number) => format!("{number}, the emergency number"),
+        };
+        Sentence::new(&match find.purpose {
+            Purpose::Dial => format!("call {who}"),
+            _ => format!("go to {who}"),
+        })
+    }
+
+    /// Whether Enter would do anything with that line of the list.
+    pub fn find_legal(&self, find: &Find, found: &Found) -> bool {
+        match (find.hand(), target_of(found)) {
+            (Some((call, _)), Some(target)) => self.preview_of(call, &target).is_some_and(|p| p.legal),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// Looks again for what is typed in the open window.
+    pub(super) fn search(&mut self) {
+        let Some(Dialog::Find(find)) = &self.dialog else { return };
+        let (text, purpose) = (find.text.text(), find.purpose);
+        let found = self.find(text.trim(), purpose);
+        if let Some(Dialog::Find(find)) = &mut self.dialog {
+            find.picked = (!text.trim().is_empty() && !found.is_empty()).then_some(0);
+            find.found = found;
+        }
+        self.dirty = true;
+    }
+
+    fn find(&self, text: &str, purpose: Purpose) -> Vec<Found> {
+        let mut found = Vec::new();
+        if purpose == Purpose::Dial
+            && let Some(number) = Emergency::recognise(text)
+        {
+            found.push(Found::Emergency(number));
+        }
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        match Phone::read(text) {
+            Ok(number) if digits >= 4 && !matches!(purpose, Purpose::Search(None)) => found.push(Found::Number(number)),
+            _ => {
+                let number_like = text.chars().all(|c| c.is_ascii_digit() || " -./()+".contains(c));
+                if purpose == Purpose::Dial && number_like && digits >= 5 {
+                    found.push(Found::Digits(SafeText::from(text)));
+                }
+            }
+        }
+        let skip = |user: UserId| self.is_me(user) && !matches!(purpose, Purpose::Search(None));
+        found.extend(self.rank_people(text).into_iter().filter(|u| !skip(*u)).take(LISTED).map(Found::Person));
+        found
+    }
+
+    /// The people who fit `text`, best first; everybody in the order of the board for no text.
+    fn rank_people(&self, text: &str) -> Vec<UserId> {
+        if text.is_empty() {
+            return self.order.clone();
+        }
+        let pattern = Pattern::new(text, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut chars = Vec::new();
+        let mut ranked: Vec<(u32, usize, UserId)> = Vec::new();
+        for (i, user) in self.order.iter().enumerate() {
+            let Some(person) = self.board.people.get(user) else { continue };
+            let extension = person.extension.as_str();
+            let score = if extension.eq_ignore_ascii_case(text) {
+                Some(u32::MAX)
+            } else if extension.starts_with(text) {
+                Some(u32::MAX - 1)
+            } else {
+                pattern.score(Utf32Str::new(person.name.as_str(), &mut chars), &mut matcher)
+            };
+            if let Some(score) = score {
+                ranked.push((score, i, *user));
+            }
+        }
+        ranked.sort_by_key(|(score, i, _)| (std::cmp::Reverse(*score), *i));
+        ranked.into_iter().map(|(.., user)| user).collect()
+    }
+
+    /// The one person who fits `text` best.
+    pub(super) fn best_person(&self, text: &str) -> Option<UserId> {
+        self.rank_people(text).into_iter().next()
+    }
+}
+
+fn target_of(found: &Found) -> Option<DropTarget> {
+    match found {
+        Found::Person(user) => Some(DropTarget::Person(*user)),
+        Found::Number(number) => Some(DropTarget::Number(number.clone())),
+        Found::Digits(_) | Found::Emergency(_) => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! The one table of what can be done, and the keys that do it.
+//!
+//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key. Whether an action is
+//! possible now, and on which call, is decided by [`crate::app`]. This module must not know the model, nor the terminal library: keys arrive as
+//! [`Key`], translated in [`crate::input`].
+//!
+//! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift, nothing that tmux swallows.
+
+/// A key, as far as this console tells keys apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A character as typed; capitals arrive as capitals.
+    Char(char),
+    /// A letter with Ctrl, in lower case.
+    Ctrl(char),
+    /// Return.
+    Enter,
+    /// Escape.
+    Esc,
+    /// Tab.
+    Tab,
+    /// Shift and Tab.
+    BackTab,
+    /// Backspace.
+    Backspace,
+    /// Delete.
+    Delete,
+    /// An arrow.
+    Arrow(Dir),
+    /// Home.
+    Home,
+    /// End.
+    End,
+    /// Page up.
+    PageUp,
+    /// Page down.
+    PageDown,
+    /// A function key.
+    F(u8),
+}
+
+/// Where an arrow points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dir {
+    /// Left.
+    Left,
+    /// Right.
+    Right,
+    /// Up.
+    Up,
+    /// Down.
+    Down,
+}
+
+/// Something a person can do at the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Answer the selected waiting call, or the one that waits longest.
+    Answer,
+    /// Answer the waiting call that carries this digit.
+    AnswerDigit(u8),
+    /// Do the obvious with what is selected: answer, fetch, resume, send.
+    Activate,
+    /// Hold, or go on with a held call.
+    Hold,
+    /// Put into a slot.
+    Park,
+    /// Send on to somebody.
+    Transfer,
+    /// Pick up, to be carried by arrows or letters.
+    PickUp,
+    /// Undo the last transfer or park.
+    TakeBack,
+    /// Fetch from a slot.
+    Retrieve,
+    /// Refuse a call that rings for me.
+    Decline,
+    /// End a call.
+    HangUp,
+    /// Call a number or a colleague.
+    Dial,
+    /// Find a person.
+    Search,
+    /// Copy the caller's number.
+    Copy,
+    /// Next area.
+    NextArea,
+    /// Previous area.
+    PrevArea,
+    /// Back: close, cancel, return to one's own line.
+    Back,
+    /// Show the help.
+    Help,
+    /// Show what was said lately.
+    Log,
+    /// Switch mouse capture, so that text can be selected.
+    Mouse,
+    /// Switch the colours.
+    Theme,
+    /// Draw everything again.
+    Redraw,
+    /// Leave to the shell for a moment.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// What.
+    pub action: Action,
+    /// The keys that do it, the one to be shown first.
+    pub keys: &'static [Key],
+    /// How that key is written.
+    pub key: &'static str,
+    /// The word on the button.
+    pub word: &'static str,
+    /// What it does, in a sentence for the help.
+    pub help: &'static str,
+    /// Where it stands in the help.
+    pub group: Group,
+}
+
+/// The headings of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Things done to calls.
+    Calls,
+    /// Getting about.
+    Board,
+    /// The console itself.
+    Console,
+}
+
+impl Group {
+    /// The heading.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Calls => "Calls",
+            Self::Board => "Getting about",
+            Self::Console => "This console",
+        }
+    }
+}
+
+const fn row(
+    action: Action,
+    keys: &'static [Key],
+    key: &'static str,
+    word: &'static str,
+    group: Group,
+    help: &'static str,
+) -> Row {
+    Row { action, keys, key, word, help, group }
+}
+
+/// Every action, in the order in which the footer offers them.
+pub const TABLE: &[Row] = &[
+    row(Action::Answer, &[Key::Char('a')], "a", "answer", Group::Calls, "Answer the selected call, or the one that has waited longest. A call you are on is held."),
+    row(Action::AnswerDigit(1), &[], "1-9", "answer that one", Group::Calls, "Answer the waiting call with that number. A call keeps its number while it waits."),
+    row(Action::Activate, &[Key::Enter], "Enter", "act", Group::Calls, "Do the obvious with what is selected: answer, fetch, resume, send."),
+    row(Action::Decline, &[Key::Char('n')], "n", "not me", Group::Calls, "Decline a call that rings for you. It goes where it would go if you did not answer."),
+    row(Action::TakeBack, &[Key::Char('u')], "u", "take back", Group::Calls, "Undo your last transfer or park, as long as nobody has taken the call."),
+    row(Action::Hold, &[Key::Char('h')], "h", "hold", Group::Calls, "Hold the call you are on, or go on with a held one."),
+    row(Action::Park, &[Key::Char('p')], "p", "park", Group::Calls, "Put the call into a slot, where anybody can fetch it. Enter takes the first free slot, a digit another."),
+    row(Action::Transfer, &[Key::Char('t')], "t", "transfer", Group::Calls, "Send the call on: type letters of a name, an extension or a number, then Enter."),
+    row(Action::PickUp, &[Key::Char('m')], "m", "pick up", Group::Calls, "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc lets go."),
+    row(Action::Retrieve, &[Key::Char('r')], "r", "fetch", Group::Calls, "Fetch the call from the selected slot, or the one that has been parked longest."),
+    row(Action::Dial, &[Key::Char('d')], "d", "dial", Group::Calls, "Call a colleague or a number."),
+    row(Action::HangUp, &[Key::Char('x')], "x", "hang up", Group::Calls, "End the call. Asks first if it is somebody else's."),
+    row(Action::Search, &[Key::Char('/')], "/", "find", Group::Board, "Find a person by letters of their name or by extension."),
+    row(Action::NextArea, &[Key::Tab], "Tab", "next area", Group::Board, "Go round: waiting, people, parking, you. Arrows move within one."),
+    row(Action::PrevArea, &[Key::BackTab], "Shift-Tab", "previous area", Group::Board, "Go round the other way."),
+    row(Action::Back, &[Key::Esc], "Esc", "back", Group::Board, "Close what is open, let go of what is carried, return to your own line."),
+    row(Action::Copy, &[Key::Char('y')], "y", "copy number", Group::Board, "Copy the caller's number to your terminal's clipboard."),
+    row(Action::Log, &[Key::Char('l')], "l", "log", Group::Console, "Read again what was said here lately."),
+    row(Action::Theme, &[Key::F(3)], "F3", "colours", Group::Console, "Change the colours: dark, light, 16 colours, none."),
+    row(Action::Mouse, &[Key::F(2)], "F2", "mouse", Group::Console, "Give the mouse back to the terminal, to select text with it; again to take it."),
+    row(Action::Redraw, &[Key::Ctrl('l')], "Ctrl-L", "redraw", Group::Console, "Draw the whole screen again."),
+    row(Action::Suspend, &[Key::Ctrl('z')], "Ctrl-Z", "shell", Group::Console, "Leave to the shell; fg brings the board back."),
+    row(Action::Help, &[Key::Char('?'), Key::F(1)], "?", "help", Group::Console, "This page."),
+    row(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], "q", "quit", Group::Console, "Leave the console. Calls go on without it."),
+];
+
+/// What `key` does on the board itself, where no text is being typed.
+pub fn action_for(key: Key) -> Option<Action> {
+    if let Key::Char(digit @ '1'..='9') = key {
+        return digit.to_digit(10).and_then(|d| u8::try_from(d).ok()).map(Action::AnswerDigit);
+    }
+    TABLE.iter().find(|row| row.keys.contains(&key)).map(|row| row.action)
+}
+
+/// The row of an action. Every action has one.
+pub fn row_of(action: Action) -> &'static Row {
+    let wanted = if let Action::AnswerDigit(_) = action { Action::AnswerDigit(1) } else { action };
+    TABLE.iter().find(|row| row.action == wanted).unwrap_or(&TABLE[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_key_does_two_things_and_every_row_can_be_reached() {
+        let mut seen = std::collections::HashSet::new();
+        for row in TABLE {
+            for key in row.keys {
+                assert!(seen.insert(*key), "{key:?} is bound twice");
+                assert_eq!(action_for(*key), Some(row.action));
+            }
+            assert_eq!(row_of(row.action).word, row.word, "{:?} has no row of its own", row.action);
+        }
+        assert_eq!(action_for(Key::Char('7')), Some(Action::AnswerDigit(7)));
+        assert_eq!(action_for(Key::Char('0')), None);
+        let words: BTreeSet<_> = TABLE.iter().map(|r| r.word).collect();
+        assert_eq!(words.len(), TABLE.len(), "a word stands for one action");
+    }
+}

@@ -1,0 +1,262 @@
+//! The header, the line of what was last said, and the buttons.
+//!
+//! Buttons are not a list of their own: they are the rows of the action table that are possible now, so footer, help and keys cannot disagree.
+
+use cordboard_core::{board::At, ids::SafeText, machine::PhonePage, policy::Role};
+use ratatui::layout::Rect;
+
+use super::{Canvas, ink::Ink, title};
+use crate::{
+    app::{Area, Dialog, Hand, Link, Model, Mood, Offer, Sentence, Spot},
+    keymap::{Action, row_of},
+    shape::Class,
+    theme::Tone,
+};
+
+pub(super) fn header(canvas: &mut Canvas<'_>) {
+    let model = canvas.model;
+    let rect = Rect { height: canvas.model.shape.header.height.min(1), ..canvas.model.shape.header };
+    let wide = rect.width >= 96;
+
+    let mut right = canvas.ink();
+    if let Some(me) = &model.me {
+        right = right.safe(&SafeText::clean(me.name.as_str(), if wide { 28 } else { 14 }), Tone::Text);
+        if wide {
+            right = right.say(" · ", Tone::Faint).say(role(me.role), Tone::Faint);
+        }
+    }
+    right = right.say("  ", Tone::Text).then(time_of_day(canvas)).say(" ", Tone::Text);
+
+    let mut left = canvas.ink().say(" ▐", Tone::Accent).say(" cordboard", Tone::Strong).gap(2);
+    if rect.width >= 60 {
+        if let Some(queue) = model.board.queues.first() {
+            left = left.safe(&SafeText::clean(queue.name.as_str(), 20), Tone::Faint).gap(3);
+        }
+    } else {
+        left = canvas.ink().say(" ▐ ", Tone::Accent);
+    }
+    left = left.then(link(canvas));
+    if rect.width >= 60 {
+        left = left.gap(3).then(phone(canvas));
+    }
+    canvas.line_both(rect, &left, &right);
+}
+
+fn time_of_day(canvas: &Canvas<'_>) -> Ink {
+    let local = canvas.model.now.millis().div_euclid(1000) + i64::from(canvas.model.utc_offset);
+    let minutes = local.div_euclid(60).rem_euclid(24 * 60);
+    let two = |n: i64| u64::try_from(n).unwrap_or(0);
+    let mut ink = canvas.ink();
+    for (n, after) in [(minutes / 60, ":"), (minutes % 60, "")] {
+        if n < 10 {
+            ink = ink.say("0", Tone::Strong);
+        }
+        ink = ink.count(two(n), Tone::Strong).say(after, Tone::Strong);
+    }
+    ink
+}
+
+fn link(canvas: &Canvas<'_>) -> Ink {
+    let (model, ink) = (canvas.model, canvas.ink());
+    let age = |ink: Ink| match model.lost {
+        Some(lost) => ink.say(" · as of ", Tone::Bad).time(model.now.since(lost) / 1000, Tone::Bad).say(" ago", Tone::Bad),
+        None => ink,
+    };
+    match &model.link {
+        Link::Live(None) => ink.say("● live", Tone::Good),
+        Link::Live(Some(ms)) => ink.say("● live ", Tone::Good).count(*ms, Tone::Faint).say(" ms", Tone::Faint),
+        Link::Connecting => age(ink.say("◌ connecting", Tone::Ring)),
+        Link::Resyncing => age(ink.say("◐ fetching the board", Tone::Ring)),
+        Link::Stale => age(ink.say("○ no word from the server", Tone::Bad)),
+        Link::Offline { next, .. } => {
+            let ink = age(ink.say("○ not connected", Tone::Bad));
+            match next {
+                Some(next) => {
+                    let seconds = (next.millis() - model.now.millis() + 999) / 1000;
+                    ink.say(" · next try in ", Tone::Bad).time(seconds, Tone::Bad)
+                }
+                None => ink,
+            }
+        }
+    }
+}
+
+fn phone(canvas: &Canvas<'_>) -> Ink {
+    let ink = canvas.ink();
+    if canvas.model.me.is_none() {
+        return ink;
+    }
+    match canvas.model.my_phone() {
+        PhonePage::Ready => ink.say("● phone ready", Tone::Good),
+        PhonePage::Unreachable => ink.say("◌ your phone page is not open", Tone::Bad),
+        PhonePage::Unknown => ink.say("? phone unknown", Tone::Unknown),
+    }
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "admin",
+        Role::Supervisor => "supervisor",
+        Role::Operator => "operator",
+        Role::Agent => "agent",
+        Role::ReadOnly => "looking only",
+    }
+}
+
+/// What matters most just now: what a drop would do, what went wrong, what was asked, or what Enter does.
+pub(super) fn note(canvas: &mut Canvas<'_>) {
+    let model = canvas.model;
+    let rect = model.shape.note;
+    let ink = canvas.ink().gap(1);
+    let ink = if let Some(carry) = &model.carry {
+        let who = model.board.calls.get(&carry.call).map(|c| title(c, 24)).unwrap_or_default();
+        let ink = ink.say("◇ ", Tone::Ring).safe(&who, Tone::Strong);
+        let ink = if carry.typed.is_empty() {
+            ink
+        } else {
+            ink.say("  ", Tone::Text).safe(&SafeText::from(&*carry.typed), Tone::Chip)
+        };
+        match (model.preview(), carry.hand) {
+            (Some(p), _) if p.legal => ink.say("  drop: ", Tone::Target).sentence(&p.sentence, Tone::Target),
+            (Some(p), _) => ink.say("  no: ", Tone::Forbidden).sentence(&p.sentence, Tone::Forbidden),
+            (None, Hand::Mouse) => ink.say("  over a person, a slot or your own line: let go to drop", Tone::Faint),
+            (None, Hand::Keyboard) => ink.say("  nobody fits what you typed", Tone::Faint),
+        }
+    } else if let Some(note) = model.note() {
+        let (sign, tone) = match note.mood {
+            Mood::Info => ("· ", Tone::Text),
+            Mood::Good => ("✓ ", Tone::Good),
+            Mood::Bad => ("! ", Tone::Bad),
+        };
+        ink.say(sign, tone).sentence(&note.text, tone)
+    } else if let Link::Offline { why, .. } = &model.link {
+        ink.say("! ", Tone::Bad).sentence(why, Tone::Bad)
+    } else if let Some(asked) = model.asked.values().next_back() {
+        ink.say("◌ asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Text)
+    } else if let (Offer::Yes { sentence, .. }, None) = (model.offer(Action::Activate), &model.dialog) {
+        ink.say("Enter: ", Tone::Faint).sentence(&sentence, Tone::Faint)
+    } else {
+        ink
+    };
+    canvas.line(rect, &ink);
+}
+
+/// The actions of the footer, in the order in which they get room.
+const HINTS: &[Action] = &[
+    Action::Answer,
+    Action::TakeBack,
+    Action::Decline,
+    Action::Hold,
+    Action::Park,
+    Action::Transfer,
+    Action::PickUp,
+    Action::Retrieve,
+    Action::HangUp,
+    Action::Dial,
+    Action::Search,
+];
+
+pub(super) fn hints(canvas: &mut Canvas<'_>) {
+    let model = canvas.model;
+    let rect = model.shape.hints;
+    if rect.is_empty() {
+        return;
+    }
+    let mut x = rect.x + 1;
+    // Help and the way out keep their place at the right end.
+    let mut limit = rect.right();
+    for action in [Action::Quit, Action::Help] {
+        if rect.width < 60 && action == Action::Quit {
+            continue;
+        }
+        let ink = hint(canvas, action, None, None);
+        let width = ink.width() + 1;
+        limit = limit.saturating_sub(width);
+        canvas.button(limit, rect.y, rect.right(), &ink, Spot::Button(action));
+    }
+    limit = limit.saturating_sub(1);
+
+    let modal: Option<&[(Action, &'static str)]> = match (&model.carry, &model.dialog) {
+        (Some(_), _) => Some(&[(Action::Activate, "drop"), (Action::Back, "let go"), (Action::NextArea, "people, slots, you")]),
+        (None, Some(Dialog::Help(_) | Dialog::Log(_))) => Some(&[(Action::Back, "close")]),
+        (None, Some(Dialog::Confirm(_))) => Some(&[(Action::Activate, "yes"), (Action::Back, "no")]),
+        (None, Some(_)) => Some(&[(Action::Activate, "do it"), (Action::Back, "close")]),
+        (None, None) => None,
+    };
+    if let Some(modal) = modal {
+        for (action, word) in modal {
+            let ink = hint(canvas, *action, Some(word), None);
+            x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Button(*action)));
+        }
+        return;
+    }
+    for action in HINTS {
+        let Offer::Yes { call, .. } = model.offer(*action) else { continue };
+        if skipped(model, *action) {
+            continue;
+        }
+        let about = call.and_then(|c| model.board.calls.get(&c)).filter(|_| named(model, *action)).map(|c| title(c, 16));
+        let mut ink = hint(canvas, *action, word(model, *action), about.as_ref());
+        if *action == Action::TakeBack
+            && let Some(card) = model.undoable()
+            && let At::Transferring { deadline, .. } | At::Parking { deadline, .. } | At::Parked { deadline, .. } = card.place.at
+        {
+            ink = ink.gap(1).time(model.seconds_until(deadline), Tone::Ring);
+        }
+        x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Button(*action)));
+    }
+}
+
+const fn advance(width: u16) -> u16 {
+    if width == 0 { 0 } else { width + 2 }
+}
+
+/// A key and its word.
+fn hint(canvas: &Canvas<'_>, action: Action, word: Option<&'static str>, about: Option<&SafeText>) -> Ink {
+    let row = row_of(action);
+    let mono = canvas.theme == crate::theme::Theme::Mono;
+    let ink = canvas.ink();
+    let ink = if mono { ink.say(row.key, Tone::Key) } else { ink.say(" ", Tone::Key).say(row.key, Tone::Key).say(" ", Tone::Key) };
+    let ink = ink.gap(1).say(word.unwrap_or(row.word), Tone::Text);
+    match about {
+        Some(name) => ink.gap(1).safe(name, Tone::Faint),
+        None => ink,
+    }
+}
+
+/// Hold is also how one goes on.
+fn word(model: &Model, action: Action) -> Option<&'static str> {
+    let Offer::Yes { call: Some(call), .. } = model.offer(action) else { return None };
+    let held = matches!(model.board.calls.get(&call)?.place.at, At::Held { .. } | At::Holding { .. });
+    (action == Action::Hold && held).then_some("resume")
+}
+
+/// Whether the hint says which call it means: always where it is not the one on the line.
+fn named(model: &Model, action: Action) -> bool {
+    let wide = model.shape.class == Class::Full;
+    match action {
+        Action::Answer | Action::TakeBack | Action::Retrieve | Action::Decline => wide,
+        _ => wide && model.cursor.area != Area::You && model.current().map(|c| c.id) != model.subject().map(|c| c.id),
+    }
+}
+
+/// Hints that are possible but would only be noise.
+fn skipped(model: &Model, action: Action) -> bool {
+    match action {
+        // Picking up is what one does with a call that is pointed at, or with one's own.
+        Action::PickUp | Action::Park | Action::Transfer | Action::HangUp => {
+            let own = model.subject().is_some_and(|c| model.own().iter().any(|o| o.id == c.id));
+            !own && model.cursor.area == Area::You
+        }
+        _ => false,
+    }
+}
+
+/// What is said to the bottom of a window about what Enter does.
+pub(super) fn verdict(ink: Ink, legal: bool, sentence: &Sentence) -> Ink {
+    if legal {
+        ink.say("Enter: ", Tone::Target).sentence(sentence, Tone::Target)
+    } else {
+        ink.say("no: ", Tone::Forbidden).sentence(sentence, Tone::Forbidden)
+    }
+}

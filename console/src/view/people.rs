@@ -1,0 +1,265 @@
+//! The people: a boxed tile each where there is room, a line each where there is not.
+
+use cordboard_core::{
+    board::{At, Card, DropTarget, Person},
+    ids::SafeText,
+    machine::PhonePage,
+};
+use ratatui::layout::Rect;
+
+use super::{Canvas, ink, ink::Ink, title};
+use crate::{
+    app::{Area, Look, Preview, Spot, State},
+    shape::Class,
+    theme::Tone,
+};
+
+pub(super) fn draw(canvas: &mut Canvas<'_>) {
+    let model = canvas.model;
+    let shape = &model.shape;
+    let here = model.cursor.area == Area::People;
+    let total = model.order.len();
+    let columns = usize::from(shape.columns.max(1));
+    let page = shape.people_on_page();
+    let first = (model.first_row * columns).min(total);
+    let shown = total.saturating_sub(first).min(page);
+    let left = canvas.ink().say(" People ", if here { Tone::Accent } else { Tone::Text });
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let right = if shown < total {
+        let range = canvas.ink().gap(1).count(number(first + 1), Tone::Text).say("–", Tone::Faint);
+        range.count(number(first + shown), Tone::Text).say(" of ", Tone::Faint).count(number(total), Tone::Text).gap(1)
+    } else {
+        canvas.ink()
+    };
+    canvas.rule(shape.people_rule, &left, &right, Tone::Rule);
+    canvas.hit(shape.people_rule, Spot::Area(Area::People));
+    canvas.hit(shape.people, Spot::Area(Area::People));
+    if total == 0 {
+        let text = if model.board.epoch.is_empty() { "The board has not come yet." } else { "Nobody works here yet." };
+        let ink = canvas.ink().gap(2).say(text, Tone::Faint);
+        canvas.line(shape.people, &ink);
+        return;
+    }
+    for (n, user) in model.order.iter().skip(first).take(page).enumerate() {
+        let Some(person) = model.board.people.get(user) else { continue };
+        let column = u16::try_from(n % columns).unwrap_or(0);
+        let row = u16::try_from(n / columns).unwrap_or(0);
+        let rect = Rect {
+            x: shape.people.x + column * shape.tile.0,
+            y: shape.people.y + row * shape.tile.1,
+            width: shape.tile.0,
+            height: shape.tile.1,
+        };
+        let tile = Tile::of(canvas, person);
+        if shape.class == Class::Full {
+            boxed(canvas, &tile, rect.intersection(shape.people));
+        } else {
+            line(canvas, &tile, Rect { width: rect.width - 1, ..rect });
+        }
+    }
+}
+
+/// What a tile shows.
+struct Tile<'a> {
+    person: &'a Person,
+    look: Look,
+    card: Option<&'a Card>,
+    /// The person is selected.
+    selected: bool,
+    /// What a drop here would do, while something is carried.
+    preview: Option<Preview>,
+    /// It would be dropped here now.
+    over: bool,
+}
+
+impl<'a> Tile<'a> {
+    fn of(canvas: &Canvas<'a>, person: &'a Person) -> Self {
+        let model = canvas.model;
+        let none = Vec::new();
+        let calls = canvas.calls.get(&person.id).unwrap_or(&none);
+        let look = model.look(person, calls);
+        let target = DropTarget::Person(person.id);
+        Self {
+            person,
+            look,
+            card: look.call.and_then(|c| calls.iter().copied().find(|card| card.id == c)),
+            selected: model.cursor.area == Area::People && model.cursor.person == Some(person.id),
+            preview: model.preview_on(&target),
+            over: model.carry.as_ref().is_some_and(|c| c.over == Some(target)),
+        }
+    }
+
+    /// The colour of the border, and whether it is heavy.
+    fn border(&self) -> (Tone, bool) {
+        match (&self.preview, self.over) {
+            (Some(p), true) => (if p.legal { Tone::Target } else { Tone::Forbidden }, true),
+            (Some(p), false) => (if p.legal { Tone::Lit } else { Tone::Rule }, false),
+            (None, _) if self.selected => (Tone::Accent, true),
+            (None, _) => match self.look.state {
+                State::Ringing | State::Connecting | State::Dialling => (Tone::Ring, false),
+                State::Talking => (Tone::Busy, false),
+                _ => (Tone::Rule, false),
+            },
+        }
+    }
+
+    fn name(&self) -> Tone {
+        match (&self.preview, self.look.state) {
+            (Some(p), _) if !p.legal && !self.over => Tone::Faint,
+            (_, State::Offline) => Tone::Faint,
+            _ => Tone::Strong,
+        }
+    }
+}
+
+pub(super) const fn tone(state: State) -> Tone {
+    match state {
+        State::Available => Tone::Good,
+        State::Talking | State::Busy => Tone::Busy,
+        State::Connecting | State::Dialling | State::Ringing => Tone::Ring,
+        State::Holding => Tone::Held,
+        State::Away | State::Offline => Tone::Away,
+        State::Dnd | State::Unreachable => Tone::Bad,
+        State::Unknown => Tone::Unknown,
+    }
+}
+
+fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
+    let (border, heavy) = tile.border();
+    let style = canvas.style(border);
+    canvas.hit(rect, Spot::Place(DropTarget::Person(tile.person.id)));
+    if rect.height < 3 || rect.width < 8 {
+        return;
+    }
+    canvas.boxed(rect, style, heavy);
+    let name_cells = usize::from(rect.width).saturating_sub(8);
+    let mut head = canvas.ink().gap(1).safe(&SafeText::clean(tile.person.extension.as_str(), 8), Tone::Faint).gap(1);
+    head = head.safe(&SafeText::clean(tile.person.name.as_str(), name_cells), tile.name());
+    if canvas.model.is_me(tile.person.id) {
+        head = head.say(" · you", Tone::Faint);
+    }
+    head = head.gap(1);
+    canvas.line(Rect { x: rect.x + 2, y: rect.y, width: rect.width - 4, height: 1 }, &head);
+
+    let inner = Rect { x: rect.x + 2, y: rect.y + 1, width: rect.width - 4, height: rect.height - 2 };
+    if let (Some(preview), true) = (&tile.preview, tile.over) {
+        let tone = if preview.legal { Tone::Target } else { Tone::Forbidden };
+        let lines = ink::wrap(preview.sentence.as_str(), inner.width.into());
+        for (y, text) in (inner.top()..inner.bottom()).zip(&lines) {
+            let last = y + 1 == inner.bottom() && lines.len() > usize::from(inner.height);
+            let ink = canvas.ink().ours(text, tone);
+            let ink = if last { ink.say("…", tone) } else { ink };
+            canvas.line(Rect { y, height: 1, ..inner }, &ink);
+        }
+        return;
+    }
+    let first = Rect { height: 1, ..inner };
+    canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
+    let second = Rect { y: inner.y + 1, height: 1, ..inner };
+    if inner.height > 1 {
+        let ink = company(canvas, tile);
+        canvas.line(second, &ink);
+    }
+    if let Some(card) = tile.card {
+        canvas.hit(inner, Spot::Call(card.id, Some(DropTarget::Person(tile.person.id))));
+    }
+}
+
+fn state(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    let tone = match &tile.preview {
+        Some(p) if !p.legal => Tone::Faint,
+        _ => tone(tile.look.state),
+    };
+    canvas.ink().say(tile.look.state.symbol(), tone).gap(1).say(tile.look.state.word(), tone)
+}
+
+fn since(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    let (ink, model) = (canvas.ink(), canvas.model);
+    match tile.look.since {
+        Some(at) if model.link.is_live() => ink.time(model.seconds_since(at), tone(tile.look.state)),
+        Some(_) if tile.look.state == State::Unknown => match model.lost {
+            Some(lost) => ink.time(model.now.since(lost) / 1000, Tone::Unknown),
+            None => ink,
+        },
+        _ => ink,
+    }
+}
+
+/// The second line: with whom, or what one should know before sending them a call.
+fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    let (model, ink) = (canvas.model, canvas.ink());
+    if let Some(card) = tile.card {
+        let mark = match (&card.place.at, canvas.carried(card.id), model.asked_of(card.id).is_some()) {
+            (_, true, _) => "◇ ",
+            (.., true) => "◌ ",
+            (At::Held { .. } | At::Holding { .. }, ..) => "‖ ",
+            _ => "▸ ",
+        };
+        let mut ink = ink.say(mark, super::tone_of(&card.place.at)).safe(&title(card, 40), canvas.name_tone(card, Tone::Text));
+        if let At::Transferring { from, .. } = &card.place.at {
+            ink = ink.say(" ← ", Tone::Faint);
+            ink = if model.is_me(*from) { ink.say("you", Tone::Faint) } else { ink.safe(&model.name(*from), Tone::Faint) };
+        }
+        if tile.look.more > 0 {
+            ink = ink.say(" +", Tone::Held).count(u64::try_from(tile.look.more).unwrap_or(0), Tone::Held);
+        }
+        return ink;
+    }
+    if !model.link.is_live() {
+        return ink;
+    }
+    match (tile.person.phone, tile.look.state) {
+        (PhonePage::Ready, _) | (_, State::Offline) => ink,
+        (_, _) if tile.person.fallback => ink.say("rings their other number", Tone::Faint),
+        (PhonePage::Unreachable, State::Unreachable) => ink.say("no other number to ring", Tone::Faint),
+        (PhonePage::Unreachable, _) => ink.say("◌ phone not reachable", Tone::Bad),
+        (PhonePage::Unknown, State::Unknown) => ink.say("is their phone there?", Tone::Faint),
+        (PhonePage::Unknown, _) => ink.say("? phone unknown", Tone::Unknown),
+    }
+}
+
+/// One line: symbol, extension, name, and at the right what they are doing.
+fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
+    let target = DropTarget::Person(tile.person.id);
+    let marked = match (&tile.preview, tile.over) {
+        (Some(p), true) => Some((if p.legal { "▶" } else { "×" }, if p.legal { Tone::Target } else { Tone::Forbidden })),
+        (Some(p), false) if p.legal => Some(("▏", Tone::Lit)),
+        (None, _) if tile.selected => Some(("▶", Tone::Accent)),
+        _ => None,
+    };
+    let ground = canvas.style(Tone::Selected);
+    let bright = tile.over || (tile.selected && tile.preview.is_none());
+    if bright {
+        canvas.ground(rect, ground);
+    }
+    let tone = match &tile.preview {
+        Some(p) if !p.legal && !tile.over => Tone::Faint,
+        _ => tone(tile.look.state),
+    };
+    let mut left = match marked {
+        Some((mark, tone)) => canvas.ink().say(mark, tone),
+        None => canvas.ink().gap(1),
+    };
+    left = left.say(tile.look.state.symbol(), tone).gap(1);
+    left = left.safe(&SafeText::clean(tile.person.extension.as_str(), 6), Tone::Faint).gap(1);
+    left = left.safe(&SafeText::clean(tile.person.name.as_str(), 24), tile.name());
+    if canvas.model.is_me(tile.person.id) {
+        left = left.say(" · you", Tone::Faint);
+    }
+    let right = match tile.card {
+        Some(card) => {
+            let room = usize::from(rect.width).saturating_sub(usize::from(left.width()) + 8);
+            let mark = if canvas.carried(card.id) { "◇ " } else if canvas.model.asked_of(card.id).is_some() { "◌ " } else { "▸ " };
+            let ink = canvas.ink();
+            let ink = if room >= 5 { ink.say(mark, tone).safe(&title(card, room), canvas.name_tone(card, Tone::Text)).gap(1) } else { ink };
+            ink.then(since(canvas, tile))
+        }
+        None => canvas.ink().say(tile.look.state.word(), tone),
+    };
+    let (left, right) = if bright { (left.on(ground), right.on(ground)) } else { (left, right) };
+    canvas.line_both(rect, &left, &right);
+    match tile.card {
+        Some(card) => canvas.hit(rect, Spot::Call(card.id, Some(target))),
+        None => canvas.hit(rect, Spot::Place(target)),
+    }
+}
