@@ -1,1 +1,4 @@
 //! Cordboard.
+
+pub mod cli;
+pub mod client;

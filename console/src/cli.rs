@@ -1,0 +1,383 @@
+//! The verbs that work the desk from a script: each is one question to the server's API and its answer, as text for people or JSON for programs.
+//!
+//! Shapes and exit codes are a contract (docs: the command line). Everything printed has lost its control characters, also in JSON, where
+//! they are written as escapes. Nothing here decides what a call may do: the server does, and its sentence is handed on.
+//!
+//! Read next: `cli/args.rs` (what can be typed), `cli/act.rs` (what changes something), `cli/watch.rs`, `cli/show.rs` (text).
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::CommandFactory;
+use cordboard_core::ids::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, ClientError, loopback};
+use args::{CallVerb, Cli, LoginArgs, Verb};
+use session::{Environment, Session, SessionError};
+use show::Names;
+
+mod act;
+pub mod args;
+pub mod session;
+pub mod show;
+mod watch;
+
+/// How a run ends. The numbers are the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Refused, or failed.
+    Refused = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Not signed in, or not allowed.
+    NotAllowed = 3,
+    /// The server cannot be reached.
+    Unreachable = 4,
+    /// Sent, outcome unknown.
+    Unknown = 5,
+}
+
+/// Why a verb did not do what it was asked: an exit code, a word for programs, a sentence for people.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// A short word.
+    pub code: String,
+    /// A sentence.
+    pub why: String,
+    /// What else `--json` prints beside the error.
+    pub more: Map<String, Value>,
+}
+
+impl Failure {
+    /// A failure with nothing beside it.
+    pub fn new(exit: Exit, code: &str, why: impl Display) -> Self {
+        Self { exit, code: code.to_owned(), why: why.to_string(), more: Map::new() }
+    }
+
+    /// Refused for a reason found here, before the server was asked.
+    pub fn refused(code: &str, why: impl Display) -> Self {
+        Self::new(Exit::Refused, code, why)
+    }
+
+    fn with(mut self, key: &str, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.more.insert(key.to_owned(), value);
+        }
+        self
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, "unreachable", error),
+            ClientError::Lost { .. } => Self::new(Exit::Unknown, "unknown", error),
+            ClientError::Refused { status: 401 | 403, code, .. } => Self::new(Exit::NotAllowed, code, &error),
+            ClientError::Refused { code, .. } => Self::new(Exit::Refused, code, &error),
+            ClientError::Garbled { .. } => Self::new(Exit::Refused, "garbled", error),
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::SignedOut | SessionError::SignedOutThere(_) => {
+                Self::new(Exit::NotAllowed, "not-signed-in", error)
+            }
+            SessionError::Environment(_) => Self::new(Exit::Usage, "usage", error),
+            SessionError::Homeless | SessionError::File { .. } => Self::new(Exit::Refused, "token-file", error),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever read us has seen enough (`| head`): that is no failure.
+            Self::new(Exit::Done, "closed", "")
+        } else {
+            Self::new(Exit::Refused, "io", format!("The output cannot be written: {error}."))
+        }
+    }
+}
+
+/// Where a verb prints, and in which of the two languages.
+pub struct Out<'a> {
+    /// For programs.
+    pub json: bool,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+impl Out<'_> {
+    /// One line of text. Control characters become blanks.
+    pub fn line(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.out, "{}", show::plain(&text.to_string()))?;
+        self.out.flush()
+    }
+
+    /// Several lines of text, as a table or a page.
+    pub fn lines<T: Display>(&mut self, lines: impl IntoIterator<Item = T>) -> io::Result<()> {
+        for line in lines {
+            writeln!(self.out, "{}", show::plain(&line.to_string()))?;
+        }
+        self.out.flush()
+    }
+
+    /// One JSON document on a line.
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        write_json(self.out, value)?;
+        self.out.flush()
+    }
+
+    /// JSON for programs, or the lines for people.
+    pub fn say<T: Display>(&mut self, value: &impl Serialize, lines: impl IntoIterator<Item = T>) -> io::Result<()> {
+        if self.json { self.json(value) } else { self.lines(lines) }
+    }
+
+    /// Says why it did not work, on standard error and, for programs, on standard output; returns the exit code.
+    pub fn fail(&mut self, failure: &Failure) -> Exit {
+        if failure.exit != Exit::Done {
+            // Nothing can be done about a standard error that is closed.
+            let _ = writeln!(self.err, "{}", show::plain(&failure.why));
+            if self.json {
+                let mut document = Map::new();
+                document.insert("error".to_owned(), json!({ "code": failure.code, "why": failure.why }));
+                document.extend(failure.more.clone());
+                let _ = self.json(&document);
+            }
+        }
+        failure.exit
+    }
+}
+
+/// Writes JSON in which no character can move a cursor: those that `serde_json` lets through are escaped too.
+fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    struct Inert;
+    impl serde_json::ser::Formatter for Inert {
+        fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+            let mut rest = fragment;
+            while let Some(at) = rest.find(show::moves_a_cursor) {
+                let (before, after) = rest.split_at(at);
+                let c = after.chars().next().unwrap_or_default();
+                write!(to, "{before}")?;
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(to, "\\u{unit:04x}")?;
+                }
+                rest = &after[c.len_utf8()..];
+            }
+            write!(to, "{rest}")
+        }
+    }
+    let mut line = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Inert))?;
+    line.push(b'\n');
+    out.write_all(&line)
+}
+
+/// The time by this machine's clock, for durations that people read.
+#[expect(clippy::disallowed_methods, reason = "the one place where the command line reads the clock; nothing is decided by it")]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Runs a verb that only needs the server's API. Verbs that run things are not for here and are refused.
+pub async fn run(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Exit {
+    match dispatch(cli, env, out).await {
+        Ok(()) => Exit::Done,
+        Err(failure) => out.fail(&failure),
+    }
+}
+
+async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
+    let url = cli.common.url.as_ref();
+    let verb = match cli.verb {
+        Some(Verb::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cordboard", &mut script);
+            return Ok(out.out.write_all(&script)?);
+        }
+        Some(Verb::Man { dir }) => {
+            let wrong = |e: io::Error| Failure::refused("io", format!("{} cannot be written: {e}.", dir.display()));
+            std::fs::create_dir_all(&dir).map_err(wrong)?;
+            return clap_mangen::generate_to(Cli::command(), &dir).map_err(wrong);
+        }
+        Some(Verb::Login(args)) => return login(&args, url, env, out).await,
+        Some(verb) => verb,
+        None => return Err(Failure::new(Exit::Usage, "usage", "Say what to do; cordboard --help lists it.")),
+    };
+    let (url, token) = env.signed_in(url)?;
+    if matches!(verb, Verb::Token) {
+        let text = token.expose_secret();
+        return Ok(out.say(&json!({ "token": text, "url": url }), [text])?);
+    }
+    let client = Client::new(url, Some(token))?;
+    match verb {
+        Verb::Logout => logout(&client, env, out).await,
+        Verb::Whoami => {
+            let me = client.me().await?;
+            let line = format!("{} ({}), {}, at {}", me.name, me.id, show::word(&me.role), client.url());
+            Ok(out.say(&json!({ "id": me.id, "name": me.name, "role": me.role, "url": client.url() }), [line])?)
+        }
+        Verb::Board => {
+            let board = client.board().await?;
+            Ok(if out.json { out.json(&board) } else { out.lines(show::board(&board, now())) }?)
+        }
+        Verb::Watch { since } => watch::watch(&client, since, out).await,
+        Verb::Call { verb: CallVerb::List } => {
+            if out.json {
+                return Ok(out.json(&json!({ "calls": client.calls().await? }))?);
+            }
+            let board = client.board().await?;
+            Ok(out.lines(show::calls(&board.calls, &Names::of(&board), now()))?)
+        }
+        Verb::Call { verb: CallVerb::Show { call } } => {
+            let id = act::resolve(&client, &call).await?;
+            let (card, raw) = client.call(&id).await?;
+            if out.json {
+                return Ok(out.json(&raw)?);
+            }
+            let names = Names::of(&client.board().await?);
+            Ok(out.lines(show::call(&card, &names, now()))?)
+        }
+        Verb::Call { verb } => act::call(&client, verb, out).await,
+        Verb::Slot { verb } => act::slot(&client, verb, out).await,
+        Verb::Dial { to, how, until } => act::dial(&client, &to, how, until, out).await,
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Console(_) | Verb::Twin { .. } => {
+            Err(Failure::new(Exit::Usage, "usage", "This verb runs something; it does not ask a server."))
+        }
+        Verb::Login(_) | Verb::Token | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+    }
+}
+
+async fn login(args: &LoginArgs, url: Option<&url::Url>, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
+    let Some(url) = env.server(url)? else {
+        return Err(Failure::new(Exit::Usage, "usage", "Say where: cordboard login --url URL."));
+    };
+    if url.scheme() == "http" && !loopback(&url) {
+        let _ = writeln!(out.err, "Warning: {url} is not encrypted; your password can be read on the way.");
+    }
+    let email = match &args.email {
+        Some(email) => email.trim().to_owned(),
+        None if args.password_stdin => {
+            return Err(Failure::new(Exit::Usage, "usage", "With --password-stdin, say who with --email."));
+        }
+        None => ask("E-mail: ", false)?.expose_secret().trim().to_owned(),
+    };
+    let password = if args.password_stdin {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map_err(|e| Failure::refused("io", format!("The password cannot be read: {e}.")))?;
+        SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned())
+    } else {
+        ask("Password: ", true)?
+    };
+    let signed_in = Client::new(url.clone(), None)?.login(&email, &password).await?;
+    let me = &signed_in.me;
+    let session = Session { token: signed_in.token.clone(), expires: signed_in.expires, name: me.name.to_string() };
+    env.keep(&url, session)?;
+    let line = format!("Signed in at {url} as {}, {}.", me.name, show::word(&me.role));
+    Ok(out.say(&json!({ "ok": true, "url": url, "me": me, "expires": signed_in.expires }), [line])?)
+}
+
+async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
+    // The file first: whatever the server says, this machine has forgotten the token.
+    let kept = env.forget(client.url())?;
+    match client.logout().await {
+        Ok(()) => {}
+        Err(e) if e.signed_out() => {}
+        Err(ClientError::Unreachable { .. }) if kept => {
+            let why = format!(
+                "The token is forgotten here, but the server at {} could not be told; it stays valid there until it expires.",
+                client.url()
+            );
+            return Err(Failure::new(Exit::Unreachable, "unreachable", why));
+        }
+        Err(e) => return Err(e.into()),
+    }
+    Ok(out.say(&json!({ "ok": true, "url": client.url() }), [format!("Signed out at {}.", client.url())])?)
+}
+
+/// Asks a person at the terminal, with the echo off for a secret.
+fn ask(prompt: &str, secret: bool) -> Result<SecretString, Failure> {
+    let no_terminal = |_| {
+        Failure::new(Exit::Usage, "usage", "There is no terminal to ask at. Say --email, and --password-stdin with the password on standard input.")
+    };
+    let mut terminal = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    write!(terminal, "{prompt}").map_err(no_terminal)?;
+    let before = rustix::termios::tcgetattr(&terminal).map_err(|e| no_terminal(e.into()))?;
+    if secret {
+        let mut silent = before.clone();
+        silent.local_modes.remove(rustix::termios::LocalModes::ECHO);
+        rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &silent)
+            .map_err(|e| no_terminal(e.into()))?;
+    }
+    let mut line = String::new();
+    let read = io::BufRead::read_line(&mut io::BufReader::new(&terminal), &mut line);
+    if secret {
+        // Also when the read failed: a terminal must not stay without echo.
+        let _ = rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &before);
+        let _ = writeln!(terminal);
+    }
+    read.map_err(no_terminal)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cannot_move_a_cursor_and_still_says_the_same() {
+        let hostile = "a\u{9b}2J\u{202e}b\u{7f}\u{1b}[0mü";
+        let mut line = Vec::new();
+        write_json(&mut line, &json!({ "x": hostile })).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        assert!(!text.trim_end().chars().any(show::moves_a_cursor), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["x"], hostile);
+        assert!(text.contains('ü'), "{text}");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = Out { json: true, out: &mut out, err: &mut err }.fail(&failure);
+        assert_eq!(exit, Exit::Done);
+        assert!(out.is_empty() && err.is_empty());
+    }
+
+    #[test]
+    fn errors_have_the_contracts_codes() {
+        let url: url::Url = "http://127.0.0.1:1/".parse().unwrap();
+        let refused = |status| ClientError::Refused { status, code: "x".to_owned(), why: "No.".to_owned() };
+        for (error, exit) in [
+            (refused(400), Exit::Refused),
+            (refused(401), Exit::NotAllowed),
+            (refused(403), Exit::NotAllowed),
+            (refused(404), Exit::Refused),
+            (refused(409), Exit::Refused),
+            (refused(422), Exit::Refused),
+            (ClientError::Lost { why: String::new() }, Exit::Unknown),
+            (ClientError::Unreachable { url: url.clone(), why: String::new() }, Exit::Unreachable),
+            (ClientError::Garbled { url: url.clone(), what: String::new() }, Exit::Refused),
+        ] {
+            assert_eq!(Failure::from(error).exit, exit);
+        }
+        assert_eq!(Failure::from(SessionError::SignedOutThere(url)).exit, Exit::NotAllowed);
+    }
+}

@@ -1,0 +1,474 @@
+//! The verbs that change something: they name a call, send one command, and wait for what became of it.
+//!
+//! "Done" is the server's word for "confirmed by the carrier"; nothing here takes an acceptance for it. Waiting until a transfer is answered
+//! follows the board from before the command is sent, so that no change can fall between two looks.
+//!
+//! Read next: [`crate::client`].
+
+use std::time::Duration;
+
+use cordboard_core::{
+    board::{At, Card, Person, Snapshot},
+    call::LegState,
+    ids::{CallId, CallSid, Emergency, Phone, SafeText, UserId},
+    machine::{ERRAND_MS, Intent, Target},
+    wire::{ClientMsg, Command, Order, ServerMsg, VERSION},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    cli::{
+        Exit, Failure, Out,
+        args::{CallVerb, How, OnCall, SlotVerb, Until},
+        show::{self, Names},
+    },
+    client::{Answer, Client, ClientError, Outcome, Socket},
+};
+
+/// How long a command is waited for. The server gives up at the same moment; it must be the one to say so.
+const WAIT: Duration = Duration::from_millis(ERRAND_MS.unsigned_abs() + 1_000);
+/// How long `--until answered` waits altogether: longer than anything rings.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The call that `name` means, as the server takes it: a call id, a CallSid, or the beginning of one call's id.
+pub(super) async fn resolve(client: &Client, name: &str) -> Result<String, Failure> {
+    if name.parse::<CallId>().is_ok() || name.parse::<CallSid>().is_ok() {
+        return Ok(name.to_owned());
+    }
+    let unknown = |why: String| Failure::refused("unknown-call", why);
+    if name.len() < 4 || !name.starts_with("c_") {
+        return Err(unknown(format!("“{name}” is neither a call id (c_…) nor a CallSid (CA…).")));
+    }
+    let calls = client.calls().await?;
+    let mut found = calls.iter().filter(|c| c.id.to_string().starts_with(name));
+    match (found.next(), found.next()) {
+        (Some(card), None) => Ok(card.id.to_string()),
+        (None, _) => Err(unknown(format!("There is no call that begins with {name}."))),
+        (Some(_), Some(_)) => Err(unknown(format!("More than one call begins with {name}."))),
+    }
+}
+
+async fn resolve_id(client: &Client, name: &str) -> Result<CallId, Failure> {
+    let name = resolve(client, name).await?;
+    match name.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(client.call(&name).await?.0.id),
+    }
+}
+
+/// Somebody on the board: by extension, user id, or a name that means one person.
+fn person<'a>(board: &'a Snapshot, text: &str) -> Result<Option<&'a Person>, Failure> {
+    let people = &board.people;
+    if let Some(found) = people.iter().find(|p| p.extension.as_str() == text || p.id.to_string() == text) {
+        return Ok(Some(found));
+    }
+    let wanted = text.to_lowercase();
+    let wanted = wanted.trim();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let exact: Vec<&Person> = people.iter().filter(|p| p.name.as_str().to_lowercase() == wanted).collect();
+    let found = if exact.is_empty() {
+        // "grace", "hopper" and "grace h" all mean Grace Hopper.
+        let fits = |name: &str| name.starts_with(wanted) || name.split_whitespace().any(|word| word.starts_with(wanted));
+        people.iter().filter(|p| fits(&p.name.as_str().to_lowercase())).collect()
+    } else {
+        exact
+    };
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        many => {
+            let names: Vec<String> = many.iter().take(5).map(|p| format!("{} ({})", p.name, p.extension)).collect();
+            Err(Failure::refused("ambiguous", format!("“{text}” may be {}. Say the extension.", names.join(" or "))))
+        }
+    }
+}
+
+fn target(board: &Snapshot, text: &str) -> Result<Target, Failure> {
+    if let Some(person) = person(board, text)? {
+        return Ok(Target::User(person.id));
+    }
+    Phone::read(text).map(Target::Number).map_err(|_| {
+        Failure::refused(
+            "unknown-target",
+            format!("“{text}” is no extension, user or name on the board, and no telephone number with its country code."),
+        )
+    })
+}
+
+/// Every verb on one call.
+pub(super) async fn call(client: &Client, verb: CallVerb, out: &mut Out<'_>) -> Result<(), Failure> {
+    let (on, intent, until) = match verb {
+        CallVerb::Answer(on) => (on, Intent::Answer, None),
+        CallVerb::Hold(on) => (on, Intent::Hold, None),
+        CallVerb::Resume(on) => (on, Intent::Resume, None),
+        CallVerb::Park { on, slot, note } => {
+            (on, Intent::Park { slot, note: note.as_deref().map(SafeText::from) }, None)
+        }
+        CallVerb::Retrieve(on) => (on, Intent::Retrieve, None),
+        CallVerb::TakeBack(on) => (on, Intent::TakeBack, None),
+        CallVerb::Hangup(on) => (on, Intent::Hangup, None),
+        CallVerb::Transfer { on, to, until } => {
+            let to = target(&client.board().await?, &to)?;
+            (on, Intent::Transfer { to }, until)
+        }
+        CallVerb::List | CallVerb::Show { .. } => {
+            return Err(Failure::new(Exit::Usage, "usage", "Looking at calls changes nothing."));
+        }
+    };
+    let OnCall { call, how } = on;
+    let call = resolve_id(client, &call).await?;
+    let wanted = match &intent {
+        Intent::Transfer { to } => Wanted::Taken(to.clone()),
+        _ => Wanted::Answered,
+    };
+    carry_out(client, Order::Call { call, intent }, &how, until.map(|Until::Answered| wanted), out).await
+}
+
+/// Every verb on one slot.
+pub(super) async fn slot(client: &Client, verb: SlotVerb, out: &mut Out<'_>) -> Result<(), Failure> {
+    let SlotVerb::Retrieve { slot, how } = verb;
+    let board = client.board().await?;
+    let Some(found) = board.slots.iter().find(|s| s.id == slot) else {
+        let names: Vec<&str> = board.slots.iter().map(|s| s.id.as_str()).collect();
+        return Err(Failure::refused("unknown-slot", format!("There is no slot {slot}. There are {}.", names.join(", "))));
+    };
+    let Some(call) = found.call else {
+        return Err(Failure::refused("refused", format!("{slot} is free: there is nothing to fetch.")));
+    };
+    carry_out(client, Order::Call { call, intent: Intent::Retrieve }, &how, None, out).await
+}
+
+/// Dials. Neither a number nor an emergency waits for a look at the board.
+pub(super) async fn dial(
+    client: &Client,
+    to: &str,
+    how: How,
+    until: Option<Until>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    let to = if Emergency::recognise(to).is_some() {
+        to.to_owned()
+    } else {
+        match Phone::read(to) {
+            Ok(number) => number.to_string(),
+            Err(_) => match target(&client.board().await?, to)? {
+                Target::Number(number) => number.to_string(),
+                Target::User(user) => {
+                    let board = client.board().await?;
+                    let person = board.people.iter().find(|p| p.id == user);
+                    person.map_or_else(|| to.to_owned(), |p| p.extension.to_string())
+                }
+            },
+        }
+    };
+    let order = Order::Dial { to: SafeText::from(&*to) };
+    carry_out(client, order, &how, until.map(|Until::Answered| Wanted::Answered), out).await
+}
+
+/// Sends the command, waits as it was asked to, and says what became of it.
+async fn carry_out(
+    client: &Client,
+    order: Order,
+    how: &How,
+    until: Option<Wanted>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    let id = how.id.clone().unwrap_or_else(new_id);
+    let command = Command { id: id.clone(), order, seen: how.seen, dry_run: how.dry_run };
+    let wait = if how.no_wait || how.dry_run { Duration::ZERO } else { WAIT };
+    let mut follow = match until {
+        Some(wanted) => Some(Follow::start(client, wanted).await?),
+        None => None,
+    };
+    let sending = client.command(&command, wait);
+    let answer = match &mut follow {
+        Some(follow) => follow.meanwhile(sending).await,
+        None => sending.await,
+    };
+    let answer = answer.map_err(|e| Failure::from(e).with("id", &id))?;
+    match answer.outcome {
+        Outcome::Unknown => return Err(unknown(&answer)),
+        Outcome::Committed if !how.no_wait => return Err(unknown(&answer)),
+        Outcome::Done | Outcome::Committed | Outcome::Would => {}
+    }
+    let card = match (follow, &answer.call) {
+        (Some(follow), Some(card)) => {
+            let (call, id) = (card.id, answer.id.clone());
+            let end = tokio::time::timeout(PATIENCE, follow.end(client, call)).await;
+            match end.map_err(|_| unknown(&answer))?? {
+                Fate::Together(card) => Some(card),
+                Fate::Lost(card, why) => {
+                    return Err(Failure::refused("came-back", why).with("id", id).with("call", card));
+                }
+            }
+        }
+        _ => answer.call.clone(),
+    };
+    if out.json {
+        let mut document = Map::new();
+        document.insert("ok".to_owned(), json!(true));
+        document.insert("id".to_owned(), json!(answer.id));
+        document.insert("outcome".to_owned(), json!(said(answer.outcome)));
+        document.insert("call".to_owned(), card.as_ref().map_or(Value::Null, |c| json!(c)));
+        if let Some(why) = &answer.why {
+            document.insert("why".to_owned(), json!(why));
+        }
+        return Ok(out.json(&document)?);
+    }
+    // Names are a courtesy: without them the sentence has ids.
+    let names = client.board().await.map(|b| Names::of(&b)).unwrap_or_default();
+    let line = match (answer.outcome, &answer.why, &card) {
+        (Outcome::Would, Some(why), _) => format!("Would: {why}"),
+        (Outcome::Would, None, _) => "It would be done.".to_owned(),
+        (Outcome::Committed, _, Some(card)) => format!("Taken. {}", show::sentence(card, &names)),
+        (_, _, Some(card)) => show::sentence(card, &names),
+        (_, _, None) => "Done.".to_owned(),
+    };
+    Ok(out.line(line)?)
+}
+
+fn said(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Committed => "committed",
+        Outcome::Unknown => "unknown",
+        Outcome::Would => "would",
+    }
+}
+
+fn unknown(answer: &Answer) -> Failure {
+    let why = answer.why.as_ref().map_or_else(
+        || "The command was accepted, but the carrier has not confirmed it in time. Look at the call before you try again.".to_owned(),
+        ToString::to_string,
+    );
+    let failure = Failure::new(Exit::Unknown, "unknown", why).with("id", &answer.id);
+    match &answer.call {
+        Some(card) => failure.with("call", card),
+        None => failure,
+    }
+}
+
+/// An id that nobody else chooses: it makes a repeated command harmless.
+fn new_id() -> String {
+    format!("cli-{:032x}", rand::random::<u128>())
+}
+
+/// What `--until answered` waits for.
+#[derive(Debug, Clone, PartialEq)]
+enum Wanted {
+    /// The one it was sent to talks with the caller.
+    Taken(Target),
+    /// The number that was dialled has answered.
+    Answered,
+}
+
+/// How that ended.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Together(Card),
+    Lost(Card, String),
+}
+
+/// The board's changes, from before the command on.
+struct Follow<'a> {
+    client: &'a Client,
+    socket: Option<Socket<ClientMsg, ServerMsg>>,
+    names: Names,
+    me: Option<UserId>,
+    seen: Vec<Card>,
+    judge: Judge,
+}
+
+impl<'a> Follow<'a> {
+    async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, Failure> {
+        let mut socket = client.console().await?;
+        socket.send(&ClientMsg::Hello { version: VERSION, since: None }).await?;
+        let (mut me, mut names) = (None, None);
+        // The board must have arrived before the command leaves: what comes after it is what the command did.
+        while names.is_none() {
+            match socket.next().await? {
+                ServerMsg::Welcome { me: who, .. } => me = Some(who.id),
+                ServerMsg::Snapshot(board) => names = Some(Names::of(&board)),
+                ServerMsg::Bye { why, .. } => return Err(Failure::refused("refused", why)),
+                _ => {}
+            }
+        }
+        let judge = Judge { wanted, under_way: false };
+        Ok(Self { client, socket: Some(socket), names: names.unwrap_or_default(), me, seen: Vec::new(), judge })
+    }
+
+    /// Reads the socket while the command is on its way: a socket that nobody reads is cut off.
+    async fn meanwhile(
+        &mut self,
+        sending: impl Future<Output = Result<Answer, ClientError>>,
+    ) -> Result<Answer, ClientError> {
+        tokio::pin!(sending);
+        loop {
+            let Some(socket) = &mut self.socket else { return sending.await };
+            tokio::select! {
+                answer = &mut sending => return answer,
+                message = socket.next() => match message {
+                    Ok(ServerMsg::Delta(delta)) => self.seen.push(delta.call),
+                    Ok(_) => {}
+                    Err(_) => self.socket = None,
+                },
+            }
+        }
+    }
+
+    async fn end(mut self, client: &Client, call: CallId) -> Result<Fate, Failure> {
+        for card in std::mem::take(&mut self.seen) {
+            if card.id == call
+                && let Some(fate) = self.judge.see(&card, &self.names, self.me)
+            {
+                return Ok(fate);
+            }
+        }
+        // Whatever happens from here on happens after the command was done.
+        self.judge.under_way = true;
+        loop {
+            let card = match &mut self.socket {
+                Some(socket) => match socket.next().await {
+                    Ok(ServerMsg::Delta(delta)) if delta.call.id == call => delta.call,
+                    Ok(ServerMsg::Snapshot(board)) => match board.calls.into_iter().find(|c| c.id == call) {
+                        Some(card) => card,
+                        None => client.call(&call.to_string()).await?.0,
+                    },
+                    Ok(_) => continue,
+                    Err(_) => {
+                        self.socket = None;
+                        continue;
+                    }
+                },
+                None => {
+                    // The socket was lost: look, and follow again.
+                    let mut socket = self.client.console().await?;
+                    socket.send(&ClientMsg::Hello { version: VERSION, since: None }).await?;
+                    self.socket = Some(socket);
+                    continue;
+                }
+            };
+            if let Some(fate) = self.judge.see(&card, &self.names, self.me) {
+                return Ok(fate);
+            }
+        }
+    }
+}
+
+/// Reads off a call's cards, in order, how a transfer or a dial ends.
+#[derive(Debug)]
+struct Judge {
+    wanted: Wanted,
+    under_way: bool,
+}
+
+impl Judge {
+    fn see(&mut self, card: &Card, names: &Names, me: Option<UserId>) -> Option<Fate> {
+        if card.ended() {
+            return Some(Fate::Lost(card.clone(), show::sentence(card, names)));
+        }
+        match &self.wanted {
+            Wanted::Answered => match &card.place.at {
+                At::Talking { .. } => Some(Fate::Together(card.clone())),
+                _ => None,
+            },
+            Wanted::Taken(to) => match (&card.place.at, to) {
+                (At::Transferring { to: there, .. }, _) if *there == String::from(to.clone()) => {
+                    self.under_way = true;
+                    None
+                }
+                // Somebody has accepted: when they are together it shows who.
+                (At::Connecting { .. }, _) => None,
+                (At::Talking { users }, Target::User(user)) if users.contains(user) => Some(Fate::Together(card.clone())),
+                (At::Talking { .. }, Target::Number(number))
+                    if card.legs.iter().any(|l| l.number.as_ref() == Some(number) && l.role == "outside" && l.state == LegState::Joined) =>
+                {
+                    Some(Fate::Together(card.clone()))
+                }
+                _ if !self.under_way => None,
+                _ => {
+                    let who = match to {
+                        Target::User(user) if Some(*user) == me => "You".to_owned(),
+                        Target::User(user) => names.get(*user),
+                        Target::Number(number) => number.to_string(),
+                    };
+                    Some(Fate::Lost(card.clone(), format!("{who} did not take it: {}", show::sentence(card, names))))
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board() -> Snapshot {
+        let person = |id: u32, extension: &str, name: &str| {
+            json!({ "id": format!("u{id}"), "extension": extension, "name": name, "identity": format!("p{id}"),
+                    "presence": "available", "phone": "ready" })
+        };
+        serde_json::from_value(json!({
+            "epoch": "e", "rev": 1, "calls": [], "slots": [], "queues": [],
+            "people": [person(1, "101", "Ada Lovelace"), person(2, "102", "Grace Hopper"), person(3, "103", "Grace Jones"),
+                       person(4, "104", "Grace")],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn somebody_is_found_by_extension_id_or_name() {
+        let board = board();
+        let found = |text| target(&board, text);
+        assert_eq!(found("102").unwrap(), Target::User(UserId(2)));
+        assert_eq!(found("u3").unwrap(), Target::User(UserId(3)));
+        assert_eq!(found("ada").unwrap(), Target::User(UserId(1)));
+        assert_eq!(found("HOPPER").unwrap(), Target::User(UserId(2)));
+        assert_eq!(found("grace").unwrap(), Target::User(UserId(4)), "a whole name goes before the beginning of others");
+        assert_eq!(found("+1 415 555 0132").unwrap(), Target::Number("+14155550132".parse().unwrap()));
+        let both = found("gra").unwrap_err();
+        assert_eq!((both.exit, both.code.as_str()), (Exit::Refused, "ambiguous"));
+        assert!(both.why.contains("Grace Hopper (102)"), "{}", both.why);
+        assert_eq!(found("nobody").unwrap_err().code, "unknown-target");
+        assert_eq!(found(" ").unwrap_err().code, "unknown-target");
+    }
+
+    fn card(place: Value) -> Card {
+        let mut place = place;
+        place["since"] = json!("2026-01-01T00:00:00Z");
+        serde_json::from_value(json!({
+            "id": CallId::from_bits(7), "rev": 1, "moved": 1, "place": place, "caller": { "name": "Rosa", "number": null },
+            "direction": "in", "to": "+14155550100", "with": [], "since": "2026-01-01T00:00:00Z",
+            "legs": [{ "id": CallId::from_bits(7).leg(1), "sid": null, "role": "outside", "user": null,
+                       "number": "+14155550177", "state": "joined", "held": false, "muted": false }],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_transfer_ends_when_they_talk_or_it_is_back() {
+        let sent = json!({ "kind": "transferring", "from": "u1", "to": "u2", "deadline": "2026-01-01T00:00:20Z" });
+        let with = |user: &str| json!({ "kind": "talking", "users": [user] });
+        let joining = json!({ "kind": "connecting", "user": "u2" });
+        let back = json!({ "kind": "ringing", "users": ["u1"], "why": "returned", "deadline": "2026-01-01T00:00:20Z" });
+        let fate = |places: &[Value]| {
+            let mut judge = Judge { wanted: Wanted::Taken(Target::User(UserId(2))), under_way: false };
+            places.iter().find_map(|p| judge.see(&card(p.clone()), &Names::default(), None))
+        };
+        assert!(matches!(fate(&[with("u1"), sent.clone(), joining.clone(), with("u2")]), Some(Fate::Together(_))));
+        assert!(matches!(fate(&[with("u1"), sent.clone(), back]), Some(Fate::Lost(..))));
+        assert!(matches!(fate(&[sent.clone(), with("u1")]), Some(Fate::Lost(..))), "taken back");
+        assert!(matches!(fate(&[sent.clone(), json!({ "kind": "ended", "why": "caller-left" })]), Some(Fate::Lost(..))));
+        assert_eq!(fate(&[with("u1"), sent.clone(), joining, sent]), None, "a lapsed accept goes on ringing");
+    }
+
+    #[test]
+    fn a_transfer_to_a_number_is_told_by_its_leg() {
+        let number: Phone = "+14155550177".parse().unwrap();
+        let mut judge = Judge { wanted: Wanted::Taken(Target::Number(number)), under_way: true };
+        let talking = card(json!({ "kind": "talking", "users": [] }));
+        assert!(matches!(judge.see(&talking, &Names::default(), None), Some(Fate::Together(_))));
+    }
+}

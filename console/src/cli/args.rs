@@ -1,0 +1,495 @@
+//! What can be typed: every verb and flag of `cordboard`, as one tree.
+//!
+//! Names here are a contract with scripts. This file only reads; it must not do anything. `main` sends each verb to whoever does it:
+//! the verbs that work the desk are in [`crate::cli`], those that run things are with the demo and the server.
+//!
+//! Read next: [`crate::cli`].
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use cordboard_core::{
+    ids::{Phone, Rev, SlotId},
+    wire::Position,
+};
+use url::Url;
+
+/// A switchboard for people who live in the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "cordboard", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Where to work and how to speak.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do; the console, if nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 refused or failed · 2 wrong usage · 3 not signed in or not allowed · \
+4 the server cannot be reached · 5 sent, outcome unknown";
+
+/// Flags that every verb knows.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// The server. Otherwise CORDBOARD_URL, otherwise the one last signed in to.
+    #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
+    pub url: Option<Url>,
+    /// Print JSON for programs: one document, or one object a line for streams.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Every verb.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run everything in one process, without accounts or services, and open the console.
+    Demo(DemoArgs),
+    /// Run the backend alone.
+    Serve(ServeArgs),
+    /// Open the operator console.
+    Console(ConsoleArgs),
+    /// The Twilio double: run it alone, or work it.
+    Twin {
+        /// What.
+        #[command(subcommand)]
+        verb: TwinVerb,
+    },
+    /// Sign in, and keep the token in a file that only you can read.
+    Login(LoginArgs),
+    /// Sign out, and forget the token.
+    Logout,
+    /// Say who is signed in, and where.
+    Whoami,
+    /// Print a bearer token for the HTTP API.
+    Token,
+    /// Show the whole board.
+    Board,
+    /// Follow every change of the board as it happens; resumes by itself.
+    Watch {
+        /// Go on after this place, as printed in a line before.
+        #[arg(long, value_name = "EPOCH:REV", value_parser = position)]
+        since: Option<Position>,
+    },
+    /// Work a call.
+    Call {
+        /// What.
+        #[command(subcommand)]
+        verb: CallVerb,
+    },
+    /// Work a parking slot.
+    Slot {
+        /// What.
+        #[command(subcommand)]
+        verb: SlotVerb,
+    },
+    /// Call somebody, as the person who is signed in.
+    Dial {
+        /// An extension, a colleague's name, or a telephone number.
+        to: String,
+        /// How to carry it out.
+        #[command(flatten)]
+        how: How,
+        /// Wait for more than that it rings.
+        #[arg(long, value_name = "WHAT", conflicts_with_all = ["no_wait", "dry_run"])]
+        until: Option<Until>,
+    },
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Write manual pages.
+    Man {
+        /// Into which folder.
+        dir: PathBuf,
+    },
+}
+
+/// How a change is carried out.
+#[derive(Debug, Clone, Default, Args)]
+pub struct How {
+    /// Return once the server has taken it, without waiting for the carrier.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub no_wait: bool,
+    /// Only say what it would do, and whether it is allowed.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The command's id: the same id twice acts once.
+    #[arg(long, value_name = "ID", value_parser = command_id)]
+    pub id: Option<String>,
+    /// Refuse if the call has moved since this revision of it.
+    #[arg(long, value_name = "REV")]
+    pub seen: Option<Rev>,
+}
+
+/// What to wait for beyond the ringing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// They talk; exit 1 if it came back.
+    Answered,
+}
+
+/// What can be done with a call. `CALL` is a call id (or the unique beginning of one) or any CallSid in it.
+#[derive(Debug, Subcommand)]
+pub enum CallVerb {
+    /// List the calls that are not over.
+    List,
+    /// Show one call; also one that is over.
+    Show {
+        /// Which.
+        #[arg(value_name = "CALL")]
+        call: String,
+    },
+    /// Take it: from the queue, or because it rings for you.
+    Answer(OnCall),
+    /// Keep it aside for yourself.
+    Hold(OnCall),
+    /// Go on with a call that you hold.
+    Resume(OnCall),
+    /// Put it into a slot, where anyone may fetch it.
+    Park {
+        /// Which call.
+        #[command(flatten)]
+        on: OnCall,
+        /// Which slot; otherwise the first free one.
+        #[arg(long, value_name = "SLOT")]
+        slot: Option<SlotId>,
+        /// A note for whoever fetches it.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Fetch it from its slot.
+    Retrieve(OnCall),
+    /// Send it on; it returns if nobody takes it.
+    Transfer {
+        /// Which call.
+        #[command(flatten)]
+        on: OnCall,
+        /// An extension, a user id, a colleague's name, or a telephone number.
+        to: String,
+        /// Wait for more than that it rings.
+        #[arg(long, value_name = "WHAT", conflicts_with_all = ["no_wait", "dry_run"])]
+        until: Option<Until>,
+    },
+    /// Undo its last transfer or park.
+    TakeBack(OnCall),
+    /// End it.
+    Hangup(OnCall),
+}
+
+/// A change of one call.
+#[derive(Debug, Clone, Args)]
+pub struct OnCall {
+    /// A call id, or any CallSid in it.
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// How to carry it out.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What can be done with a slot.
+#[derive(Debug, Subcommand)]
+pub enum SlotVerb {
+    /// Fetch the call that is parked there.
+    Retrieve {
+        /// Which slot, such as P2.
+        slot: SlotId,
+        /// How to carry it out.
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How to sign in.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// Your e-mail address; asked for if absent.
+    #[arg(long)]
+    pub email: Option<String>,
+    /// Read the password from standard input (one line) instead of asking for it.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// How to open the console.
+#[derive(Debug, Default, Args)]
+pub struct ConsoleArgs {
+    /// Line by line, without a screen.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// How to run the demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Without the console: print one line of JSON when ready, and run until told to stop.
+    #[arg(long)]
+    pub headless: bool,
+    /// Only the colleagues and callers, against a server (--url) and a twin (--twin) elsewhere.
+    #[arg(long, requires = "twin", conflicts_with_all = ["headless", "data_dir", "port"])]
+    pub cast: bool,
+    /// The twin to use with --cast. Otherwise CORDBOARD_TWIN.
+    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
+    pub twin: Option<Url>,
+    /// Makes the day repeatable.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many callers ring in a minute; 0: none but those you place.
+    #[arg(long, value_name = "R", default_value_t = 4.0, value_parser = rate)]
+    pub calls_per_minute: f64,
+    /// Which number they ring.
+    #[arg(long, value_name = "NUMBER", value_parser = phone)]
+    pub number: Option<Phone>,
+    /// Where to keep the database and the log; otherwise a fresh temporary folder, removed at the end.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The server's port on 127.0.0.1; 0: any.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
+}
+
+/// How to run the backend. Everything can also be said in the settings file or the environment.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The address to listen on, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// The settings file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write the demo's people, slots and number, once, and point the number at this server.
+    #[arg(long)]
+    pub seed_demo: bool,
+}
+
+/// The twin: to run it alone, and what can be done to its world.
+#[derive(Debug, Subcommand)]
+pub enum TwinVerb {
+    /// Run the Twilio double alone, for any Twilio program.
+    Serve {
+        /// The address to listen on.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Makes its credentials and its dice repeatable.
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
+    /// Let a caller ring a number.
+    Call {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+        /// The caller's number.
+        #[arg(long, value_parser = phone)]
+        from: Phone,
+        /// The number that is rung.
+        #[arg(long, value_parser = phone)]
+        to: Phone,
+        /// The caller's name.
+        #[arg(long)]
+        name: Option<String>,
+        /// How long the caller waits for a person, such as 60s.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        patience: Option<Duration>,
+        /// How long the caller talks before hanging up, such as 30s; otherwise until somebody else does.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        talk: Option<Duration>,
+    },
+    /// Press keys, as the far end of a call.
+    Press {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+        /// Which leg.
+        call_sid: String,
+        /// 0-9, *, #; w waits half a second.
+        #[arg(allow_hyphen_values = true)]
+        digits: String,
+    },
+    /// Hang up, as the far end of a call.
+    Hangup {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+        /// Which leg.
+        call_sid: String,
+    },
+    /// Show calls, conferences, participants, and who hears whom.
+    World {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+    },
+    /// Let things go wrong on purpose.
+    Fault {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+        /// Such as webhook.double=0.3 or rest.slow=0.1; nothing: show what is set.
+        #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
+        set: Vec<(String, String)>,
+        /// Let everything go right again (before anything that is set).
+        #[arg(long)]
+        clear: bool,
+    },
+    /// Show the REST requests it served and the webhooks it sent.
+    Requests {
+        /// Which twin.
+        #[command(flatten)]
+        at: AtTwin,
+    },
+}
+
+/// Which twin.
+#[derive(Debug, Clone, Args)]
+pub struct AtTwin {
+    /// Its address.
+    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
+    pub twin: Url,
+}
+
+/// A server's address. Only the scheme, the host and the port count, so that one server has one name.
+pub fn http_url(text: &str) -> Result<Url, String> {
+    let wrong = || "not the address of a server, such as http://127.0.0.1:8080".to_owned();
+    let mut url: Url = text.parse().map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong());
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    text.rsplit_once(':')
+        .filter(|(epoch, _)| !epoch.is_empty())
+        .and_then(|(epoch, rev)| Some(Position { epoch: epoch.to_owned(), rev: rev.parse().ok()? }))
+        .ok_or_else(|| "not a place in the board's history, which is its epoch, a colon and its rev".to_owned())
+}
+
+fn command_id(text: &str) -> Result<String, String> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an id has 1 to 64 characters, without spaces".to_owned())
+    }
+}
+
+fn phone(text: &str) -> Result<Phone, String> {
+    Phone::read(text).map_err(|e| e.to_string())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, such as webhook.double=0.3".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.0..=600.0).contains(&rate) => Ok(rate),
+        _ => Err("a number from 0 to 600".to_owned()),
+    }
+}
+
+/// `60s`, `1.5s`, `200ms`, `2m`, or a bare number of seconds; at most a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.trim() {
+        t if t.ends_with("ms") => (&t[..t.len() - 2], 0.001),
+        t if t.ends_with('s') => (&t[..t.len() - 1], 1.0),
+        t if t.ends_with('m') => (&t[..t.len() - 1], 60.0),
+        t => (t, 1.0),
+    };
+    match number.trim().parse::<f64>().map(|n| n * unit) {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a time such as 60s, 1.5s, 200ms or 2m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contracts_lines_are_understood() {
+        for line in [
+            "cordboard",
+            "cordboard demo",
+            "cordboard demo --headless --seed 7 --calls-per-minute 0 --data-dir d --port 0",
+            "cordboard demo --cast --url http://127.0.0.1:1 --twin http://127.0.0.1:2",
+            "cordboard serve --listen 127.0.0.1:0 --seed-demo --json",
+            "cordboard console --plain",
+            "cordboard twin serve --listen 127.0.0.1:0 --json",
+            "cordboard twin call --from +14155550132 --to +14155550100 --name Rosa --patience 60s --json --twin http://127.0.0.1:2",
+            "cordboard twin press CA1 123# --twin http://127.0.0.1:2",
+            "cordboard twin fault webhook.double=0.3 rest.429=0.1 --twin http://127.0.0.1:2",
+            "cordboard twin fault --clear --twin http://127.0.0.1:2",
+            "cordboard twin world --json --twin http://127.0.0.1:2",
+            "cordboard login --url http://127.0.0.1:1 --email a@example.com --password-stdin",
+            "cordboard watch --json --since e1:42",
+            "cordboard call list --json",
+            "cordboard call park c_1 --slot P2 --note hello --json --id x1 --no-wait",
+            "cordboard call transfer c_1 102 --until answered --url http://127.0.0.1:1",
+            "cordboard call take-back c_1 --dry-run",
+            "cordboard slot retrieve P1",
+            "cordboard dial +14155550199 --until answered",
+            "cordboard completions zsh",
+            "cordboard man out",
+        ] {
+            if let Err(e) = parse(line) {
+                panic!("{line}\n{e}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_from_help() {
+        for line in [
+            "cordboard frobnicate",
+            "cordboard call answer",
+            "cordboard watch --since 42",
+            "cordboard demo --cast",
+            "cordboard demo --calls-per-minute -1",
+            "cordboard call hold c_1 --no-wait --dry-run",
+            "cordboard call hold c_1 --id",
+            "cordboard twin fault oops --twin http://127.0.0.1:2",
+            "cordboard board --url ftp://x",
+            "cordboard board --url http://user:pw@127.0.0.1",
+        ] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
+        assert_eq!(parse("cordboard --help").unwrap_err().exit_code(), 0);
+    }
+
+    #[test]
+    fn a_server_has_one_name() {
+        assert_eq!(http_url("http://127.0.0.1:8080").unwrap(), http_url("http://127.0.0.1:8080/?x=1#y").unwrap());
+        assert_eq!(http_url("https://Desk.example/board").unwrap().join("api/me").unwrap().as_str(), "https://desk.example/board/api/me");
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_units() {
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert!(duration("-1s").is_err() && duration("soon").is_err() && duration("NaN").is_err());
+    }
+}
