@@ -578,7 +578,7 @@ impl Draft {
             && leg.alive()
             && leg.leave.is_none()
         {
-            leg.leave = Some(Leave { to, asked: false });
+            leg.leave = Some(Leave { to, asked: None });
         }
     }
 }

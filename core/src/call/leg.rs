@@ -71,8 +71,8 @@ pub enum Line {
 pub struct Leave {
     /// Where to: another call, or nowhere.
     pub to: Option<LegId>,
-    /// Whether the request has been put into the outbox. Nobody is removed before the customer's hold is confirmed.
-    pub asked: bool,
+    /// When the request was put into the outbox. Nobody is removed before the customer's hold is confirmed.
+    pub asked: Option<Timestamp>,
 }
 
 /// Something a leg is wanted to be, and what the carrier has confirmed of it.

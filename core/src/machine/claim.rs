@@ -131,7 +131,7 @@ impl Draft {
                 && l.leave
                     == Some(Leave {
                         to: None,
-                        asked: false,
+                        asked: None,
                     })
         });
         let Some(leg) = staying else { return false };
@@ -238,9 +238,9 @@ impl Draft {
             // A page's living leg is moved. A telephone is hung up: who answers at the page means to talk there.
             let to = (leg.line == Line::Page).then_some(aside.to);
             match &mut leg.leave {
-                Some(leave) if leave.asked => {}
+                Some(leave) if leave.asked.is_some() => {}
                 // A leg that was to be hung up, and has not been, can be moved instead.
-                leave => *leave = Some(Leave { to, asked: false }),
+                leave => *leave = Some(Leave { to, asked: None }),
             }
         }
         Ok(())

@@ -17,6 +17,10 @@ use crate::{
 /// How far the carrier's list of participants may lag behind a join that it has reported, in milliseconds.
 const LIST_LAG_MS: i64 = 2_000;
 
+/// How long a request to leave is given before it is made again, in milliseconds. Sooner it may cross with a read; and a leg that is
+/// moved twice leaves the room it was moved to.
+const TELL_AGAIN_MS: i64 = 3_000;
+
 /// Something that has happened to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "kebab-case")]
@@ -299,12 +303,12 @@ impl Draft {
                 if leg.gone.take().is_some() {
                     leg.leave.get_or_insert(Leave {
                         to: None,
-                        asked: false,
+                        asked: None,
                     });
                 }
                 // Ordered away before it was known: now it can be told.
                 if let Some(leave) = &mut leg.leave {
-                    leave.asked = false;
+                    leave.asked = None;
                 }
                 true
             }
@@ -361,8 +365,16 @@ impl Draft {
         }
         if self.call.room.sid.get_or_insert_with(|| room.clone()) != room {
             self.ignored = Some(Ignored::ForeignRoom);
-            self.effects.push(Effect::HangUp { sid: sid.clone() });
+            self.astray(n, ctx);
             return;
+        }
+        if self
+            .call
+            .leg(n)
+            .is_some_and(|l| l.gone.is_some_and(|gone| at > gone))
+        {
+            // It had left, and is back: its seat is given away.
+            self.effects.push(Effect::HangUp { sid: sid.clone() });
         }
         let new = self.call.leg(n).is_some_and(|l| l.joined.is_none());
         self.moment(n, |l| &mut l.joined, at);
@@ -392,6 +404,21 @@ impl Draft {
                 self.talk_with(n, at);
             }
             _ => self.dismiss(n, None),
+        }
+    }
+
+    /// A leg went into another life of the room: nobody is there, and nobody will come.
+    fn astray(&mut self, n: u16, ctx: &Context) {
+        if n == CUSTOMER {
+            self.end(EndWhy::Failed, ctx.now);
+        } else if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
+            self.lapse(ctx);
+        }
+        self.dismiss(n, None);
+        if let Some(leg) = self.call.leg_mut(n).filter(|l| l.joined.is_none())
+            && let Some(leave) = &mut leg.leave
+        {
+            leave.asked = None;
         }
     }
 
@@ -584,7 +611,7 @@ impl Draft {
                 }
             }
             if fresh && !matches!(seen.status, LegStatus::Over { .. }) {
-                self.tell_again(seen.n, seen.in_room.is_some());
+                self.tell_again(seen.n, seen, reading.sent);
             }
         }
         // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made. If it waits to be sent, it need not be.
@@ -622,13 +649,24 @@ impl Draft {
         }
     }
 
-    /// It was told to leave and has not: the request is repeatable.
-    fn tell_again(&mut self, n: u16, in_room: bool) {
-        if let Some(leg) = self.call.leg_mut(n).filter(|l| l.alive())
-            && let Some(leave) = &mut leg.leave
-            && (in_room || leave.to.is_none())
+    /// It was told to leave a while ago and has not: the request is repeatable. Or it counts as gone, and is there: it goes.
+    fn tell_again(&mut self, n: u16, seen: &LegSeen, sent: Timestamp) {
+        let Some(leg) = self.call.leg_mut(n) else {
+            return;
+        };
+        if leg.gone.is_some() {
+            if seen.in_room.is_some() {
+                self.effects.push(Effect::HangUp {
+                    sid: seen.sid.clone(),
+                });
+            }
+        } else if let Some(leave) = &mut leg.leave
+            && leave
+                .asked
+                .is_some_and(|asked| sent.since(asked) >= TELL_AGAIN_MS)
+            && (seen.in_room.is_some() || leave.to.is_none())
         {
-            leave.asked = false;
+            leave.asked = None;
         }
     }
 

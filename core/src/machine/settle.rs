@@ -19,7 +19,7 @@ impl Draft {
         self.hold_or_release();
         self.see_off(ctx);
         self.flag_telephones();
-        self.let_go();
+        self.let_go(ctx);
         self.ask_outside(ctx);
         self.keep_history();
         self.schedule_look(ctx);
@@ -103,7 +103,7 @@ impl Draft {
     }
 
     /// Lets legs go that were ordered away, once the customer is not left in silence by it.
-    fn let_go(&mut self) {
+    fn let_go(&mut self, ctx: &Context) {
         let call = &self.call;
         let ended = call.ended() || !call.customer().alive();
         let safe = ended
@@ -116,7 +116,7 @@ impl Draft {
             let Some(leave) = &mut leg.leave else {
                 continue;
             };
-            if leave.asked || (in_room && !ended && (!safe || takes_the_room_along)) {
+            if leave.asked.is_some() || (in_room && !ended && (!safe || takes_the_room_along)) {
                 continue;
             }
             match (&leg.sid, leave.to) {
@@ -128,7 +128,7 @@ impl Draft {
                 // It may be on its way: when its SID becomes known, it is ended.
                 (None, _) => self.effects.push(Effect::Cancel { leg: leg.n }),
             }
-            leave.asked = true;
+            leave.asked = Some(ctx.now);
         }
     }
 

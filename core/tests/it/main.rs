@@ -1,0 +1,4 @@
+//! Everything that the call machine and the board promise, tested from outside: by stories, by chance, by every order of the news, and by what is stored.
+
+mod machine;
+mod world;
