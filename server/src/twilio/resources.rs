@@ -163,6 +163,9 @@ pub struct Participant {
     /// The room may start when it comes.
     #[serde(rename = "start_conference_on_enter")]
     pub start_on_enter: bool,
+    /// When it last changed: a hold, a flag.
+    #[serde(rename = "date_updated", default, deserialize_with = "date")]
+    pub updated: Option<Timestamp>,
     /// Milliseconds that it waited for its turn to be created.
     #[serde(rename = "queue_time", default, deserialize_with = "number")]
     pub queued_ms: Option<u32>,

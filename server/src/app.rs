@@ -1,0 +1,124 @@
+//! What every handler can reach, and the few things that are neither HTTP nor sockets.
+
+use std::{ops::Deref, sync::Arc};
+
+use cordboard_core::{
+    call::Place,
+    ids::{CallId, Emergency, Phone},
+    machine::{Fact, Intent},
+    wire::{Command, Order},
+};
+use rand::Rng as _;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    auth::Passwords,
+    error::ApiError,
+    exchange::{Exchange, Report, Session},
+    twilio::{TwilioConfig, Urls, signature::Verifier},
+};
+
+/// The running server, for its handlers. Clones share it.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+/// What it is made of.
+pub struct Parts {
+    /// The door.
+    pub exchange: Exchange,
+    /// Checks passwords.
+    pub passwords: Passwords,
+    /// The carrier's account.
+    pub twilio: TwilioConfig,
+    /// Every URL we give to the carrier.
+    pub urls: Urls,
+    /// Tells the carrier's requests from others.
+    pub verifier: Verifier,
+    /// The number people see when we dial.
+    pub caller_id: Phone,
+    /// Where browsers and the carrier reach us.
+    pub public_url: Url,
+    /// Cancelled when the server is to stop.
+    pub stop: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl App {
+    /// Of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is returned is the answer; none for any other command.
+    pub fn emergency(&self, session: &Session, command: &Command) -> Option<ApiError> {
+        let Order::Dial { to } = &command.order else {
+            return None;
+        };
+        let number = Emergency::recognise(to.as_str())?;
+        let dialling = !command.dry_run && self.exchange.live().emergency(session.user, number);
+        Some(ApiError::Refused(if dialling {
+            format!("Your phone page is dialling {number} now. Talk to them there.")
+        } else {
+            format!("Your phone page is not connected. Dial {number} from a telephone now.")
+        }))
+    }
+
+    /// A person has hung up in their page. If they were the customer's only company, the call is over; a call they held stays held.
+    pub async fn left(&self, session: &Session, id: CallId) {
+        let Ok(Some(call)) = self.exchange.call(id).await else {
+            return;
+        };
+        let alone_with = matches!(call.place, Place::Talking | Place::Dialling { .. })
+            && call.company().all(|l| l.user() == Some(session.user))
+            && call.seats().any(|(u, _)| u == session.user);
+        if !alone_with {
+            return;
+        }
+        let command = Command {
+            id: format!("phone-{:016x}", rand::rng().next_u64()),
+            order: Order::Call {
+                call: id,
+                intent: Intent::Hangup,
+            },
+            seen: None,
+            dry_run: false,
+        };
+        if let Err(why) = self.exchange.act(session, &command).await {
+            tracing::debug!(call.id = %id, %why, "a page left a call that could not be ended");
+        }
+    }
+
+    /// Looks whose pages have fallen silent, and tells their calls, until the server stops.
+    pub async fn watch_pages(self) {
+        let clock = self.exchange.clock().clone();
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = clock.sleep(500) => {}
+            }
+            let now = clock.now();
+            for user in self.exchange.live().review(now) {
+                tracing::warn!(%user, "a phone page has fallen silent");
+                for call in self.exchange.calls() {
+                    if call.people().contains(&user) {
+                        let report = Report::of(Fact::PageGone { user }, now, "phone");
+                        if let Err(cause) = self.exchange.report(call.id, report).await {
+                            tracing::error!(call.id = %call.id, %cause, "a silent page could not be reported");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

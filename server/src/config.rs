@@ -1,0 +1,230 @@
+//! The settings of a server: a file, the environment and flags, the later over the earlier; checked once, at start.
+//!
+//! Secrets print as `[REDACTED]`. Whoever starts a server in-process (the demo, the tests) fills the struct in. Nothing else reads
+//! the environment.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use rand::Rng as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::twilio::TwilioConfig;
+
+/// Everything a server needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// What the carrier calls and signs. Without one: the address it listens on.
+    pub public_url: Option<Url>,
+    /// `sqlite:…` or `postgres:…`.
+    pub database_url: String,
+    /// For many instances; not used by this version.
+    pub redis_url: Option<String>,
+    /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its owner only.
+    pub secret: Option<SecretString>,
+    /// Where such a secret is kept.
+    pub data_dir: PathBuf,
+    /// The carrier's account.
+    pub twilio: TwilioSettings,
+    /// Write the demo's people, slots and number, and point the number at this server.
+    pub seed_demo: bool,
+    /// How much memory argon2 takes, in KiB. The default is what passwords deserve; tests that sign in a hundred times take less.
+    pub password_kib: u32,
+}
+
+/// The carrier's account, as settings.
+#[derive(Debug, Clone)]
+pub struct TwilioSettings {
+    /// The REST API.
+    pub api_base: Url,
+    /// `AC…`
+    pub account_sid: String,
+    /// Signs webhooks.
+    pub auth_token: SecretString,
+    /// `SK…`
+    pub api_key: String,
+    /// Its secret.
+    pub api_secret: SecretString,
+    /// `AP…`: the app through which pages connect.
+    pub app_sid: String,
+}
+
+/// Settings as they are written: in a TOML file, or one by one by environment and flags. Every field may be absent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// See [`Config::listen`].
+    pub listen: Option<SocketAddr>,
+    /// See [`Config::public_url`].
+    pub public_url: Option<String>,
+    /// See [`Config::database_url`].
+    pub database_url: Option<String>,
+    /// See [`Config::redis_url`].
+    pub redis_url: Option<String>,
+    /// See [`Config::secret`].
+    pub secret: Option<SecretString>,
+    /// See [`Config::data_dir`].
+    pub data_dir: Option<PathBuf>,
+    /// See [`TwilioSettings::api_base`].
+    pub twilio_api_base: Option<String>,
+    /// See [`TwilioSettings::account_sid`].
+    pub twilio_account_sid: Option<String>,
+    /// See [`TwilioSettings::auth_token`].
+    pub twilio_auth_token: Option<SecretString>,
+    /// See [`TwilioSettings::api_key`].
+    pub twilio_api_key: Option<String>,
+    /// See [`TwilioSettings::api_secret`].
+    pub twilio_api_secret: Option<SecretString>,
+    /// See [`TwilioSettings::app_sid`].
+    pub twilio_app_sid: Option<String>,
+    /// See [`Config::seed_demo`].
+    #[serde(default)]
+    pub seed_demo: bool,
+}
+
+/// Why a server cannot be configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read or written.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A setting that is needed and absent.
+    #[error("{0} is not set. Set it in the environment, or see `cordboard serve --help`.")]
+    Missing(&'static str),
+    /// A setting that is not an address.
+    #[error("{0} is not an address such as https://desk.example.com.")]
+    Address(&'static str),
+    /// A secret that can be guessed.
+    #[error(
+        "CORDBOARD_SECRET is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
+    )]
+    WeakSecret,
+    /// An account that cannot work.
+    #[error(transparent)]
+    Twilio(#[from] crate::twilio::ConfigError),
+}
+
+impl Settings {
+    /// Reads a TOML file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let fail = |why: String| ConfigError::File {
+            path: path.to_owned(),
+            why,
+        };
+        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        toml::from_str(&text).map_err(|e| fail(e.message().to_owned()))
+    }
+
+    /// Completes the settings to a configuration.
+    pub fn complete(self) -> Result<Config, ConfigError> {
+        use ConfigError::Missing;
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("."));
+        Ok(Config {
+            listen: self
+                .listen
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url: self
+                .public_url
+                .map(|u| address("CORDBOARD_PUBLIC_URL", &u))
+                .transpose()?,
+            database_url: self
+                .database_url
+                .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("cordboard.db").display())),
+            redis_url: self.redis_url,
+            secret: self.secret,
+            data_dir,
+            twilio: TwilioSettings {
+                api_base: address(
+                    "TWILIO_API_BASE",
+                    self.twilio_api_base
+                        .as_deref()
+                        .unwrap_or("https://api.twilio.com"),
+                )?,
+                account_sid: self
+                    .twilio_account_sid
+                    .ok_or(Missing("TWILIO_ACCOUNT_SID"))?,
+                auth_token: self.twilio_auth_token.ok_or(Missing("TWILIO_AUTH_TOKEN"))?,
+                api_key: self.twilio_api_key.ok_or(Missing("TWILIO_API_KEY"))?,
+                api_secret: self.twilio_api_secret.ok_or(Missing("TWILIO_API_SECRET"))?,
+                app_sid: self.twilio_app_sid.ok_or(Missing("TWILIO_APP_SID"))?,
+            },
+            seed_demo: self.seed_demo,
+            password_kib: crate::auth::PASSWORD_KIB,
+        })
+    }
+}
+
+fn address(name: &'static str, text: &str) -> Result<Url, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Address(name))
+}
+
+impl Config {
+    /// The adapter's settings, with the public address as it turned out.
+    pub(crate) fn twilio(&self, public_url: Url) -> Result<TwilioConfig, ConfigError> {
+        let t = self.twilio.clone();
+        let config = TwilioConfig {
+            api_base: t.api_base,
+            account_sid: t.account_sid,
+            auth_token: t.auth_token,
+            secondary_auth_token: None,
+            api_key: t.api_key,
+            api_secret: t.api_secret,
+            app_sid: t.app_sid,
+            public_url,
+            fallback_media_base: None,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The secret: the one that was set, or the one that is kept, made at the first start.
+    pub(crate) fn secret(&self) -> Result<SecretString, ConfigError> {
+        if let Some(secret) = &self.secret {
+            return if secret.expose_secret().len() < 32 {
+                Err(ConfigError::WeakSecret)
+            } else {
+                Ok(secret.clone())
+            };
+        }
+        let path = self.data_dir.join("secret");
+        let fail = |why: std::io::Error| ConfigError::File {
+            path: path.clone(),
+            why: why.to_string(),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(kept) if kept.trim().len() >= 32 => return Ok(kept.trim().into()),
+            Ok(_) => return Err(ConfigError::WeakSecret),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(fail(e)),
+        }
+        let mut bytes = [0_u8; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        let made: String = bytes
+            .iter()
+            .fold(String::new(), |text, b| text + &format!("{b:02x}"));
+        std::fs::create_dir_all(&self.data_dir).map_err(fail)?;
+        write_private(&path, &made).map_err(fail)?;
+        Ok(made.into())
+    }
+}
+
+/// Writes a file that only its owner can read; never over one that is there.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,401 @@
+//! Performs effects: from the outbox to the carrier, and what came of it back through the door. Keeps the deadlines too.
+//!
+//! A row is marked as sent before it is sent. What can be repeated is repeated; a dial is sent once, and if its answer is lost it
+//! is settled by looking, never by dialling again. What a leg is to be is read when the request leaves, so a retry asks for what is wanted now. A commit wakes the loop; the poll is the safety net.
+//!
+//! It decides nothing about calls. Read next: [`crate::reconcile`].
+
+use std::time::Duration;
+
+use cordboard_core::{
+    call::{CUSTOMER, Call, Role},
+    ids::Phone,
+    machine::{Aspect, Effect, Fact},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    exchange::{Exchange, Report},
+    store::{OutboxRow, StoreError},
+    twilio::{
+        Callback, Sound,
+        resources::{Change, NewCall, NewParticipant, Who},
+        rest::{Answer, Rest, Why},
+    },
+};
+
+/// The longest the outbox and the deadlines go without being looked at, in milliseconds.
+const POLL_MS: i64 = 1_000;
+
+/// How long a telephone rings, in seconds. The place's own deadline is shorter: it decides.
+const RING_SECONDS: u32 = 30;
+
+/// How many requests are on their way at once.
+const AT_ONCE: usize = 64;
+
+/// Sends what the outbox holds, until it is told to stop.
+pub struct Dispatcher {
+    /// The door.
+    pub exchange: Exchange,
+    /// The carrier.
+    pub rest: Rest,
+    /// The number that people see when we dial.
+    pub caller_id: Phone,
+}
+
+impl Dispatcher {
+    /// Runs until `stop`; then finishes what is on its way.
+    pub async fn run(self, stop: CancellationToken) {
+        let this = std::sync::Arc::new(self);
+        if let Err(cause) = this.settle_the_past().await {
+            tracing::error!(%cause, "what was on its way at the last stop could not be settled");
+        }
+        let under_way = TaskTracker::new();
+        let clock = this.exchange.clock().clone();
+        loop {
+            let next = match this.send_due(&under_way).await {
+                Ok(next) => next,
+                Err(cause) => {
+                    tracing::error!(%cause, "the outbox cannot be read");
+                    None
+                }
+            };
+            let now = clock.now();
+            let poll = now.plus(POLL_MS);
+            let wake = next.map_or(poll, |at| at.min(poll).max(now.plus(5)));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = this.exchange.outbox().notified() => {}
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+        under_way.close();
+        under_way.wait().await;
+    }
+
+    /// What was marked as sent when the last process stopped. A dial may have been made: somebody looks. The rest is sent again.
+    async fn settle_the_past(&self) -> Result<(), StoreError> {
+        let store = self.exchange.store();
+        let now = self.exchange.clock().now();
+        for row in store.outbox_sent().await? {
+            if row.effect.repeatable() {
+                store.outbox_retry(row.id, now).await?;
+            } else {
+                self.exchange
+                    .report(row.call, Report::of(Fact::Unclear, now, "carrier"))
+                    .await?;
+                store.outbox_done(row.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts everything that is due; returns when the next row is.
+    async fn send_due(
+        self: &std::sync::Arc<Self>,
+        under_way: &TaskTracker,
+    ) -> Result<Option<cordboard_core::ids::Timestamp>, StoreError> {
+        let store = self.exchange.store();
+        let now = self.exchange.clock().now();
+        let mut later = None;
+        for row in store
+            .outbox_due(now, AT_ONCE.saturating_sub(under_way.len()).max(1))
+            .await?
+        {
+            if matches!(row.effect, Effect::Dial { .. } | Effect::Invite { .. }) {
+                if row.not_after.is_some_and(|at| at < now) {
+                    self.too_late(&row).await?;
+                    continue;
+                }
+                // One call a second, and the queue is ours, not the carrier's: theirs cannot be cancelled.
+                if let Err(at) = store.take_dial_token(now).await? {
+                    later = Some(later.map_or(at, |l: cordboard_core::ids::Timestamp| l.min(at)));
+                    continue;
+                }
+            }
+            if !store.outbox_take(row.id, now).await? {
+                continue;
+            }
+            let this = self.clone();
+            under_way.spawn(async move {
+                if let Err(cause) = this.perform(&row).await {
+                    tracing::error!(call.id = %row.call, %cause, effect = ?row.effect, "an effect's outcome could not be stored");
+                }
+                this.exchange.outbox().notify_one();
+            });
+        }
+        let next = store.outbox_next_due().await?.filter(|at| *at > now);
+        Ok(match (later, next) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        })
+    }
+
+    async fn too_late(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        self.over(row, Some(cordboard_core::call::NoWhy::Failed))
+            .await?;
+        self.exchange.store().outbox_done(row.id).await
+    }
+
+    /// Sends one row, and brings back what came of it.
+    async fn perform(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        let Some(call) = self.exchange.call(row.call).await? else {
+            return self.exchange.store().outbox_done(row.id).await;
+        };
+        match &row.effect {
+            Effect::Set { leg, what } => self.set(row, &call, *leg, *what).await,
+            Effect::HangUp { sid } => {
+                let answer = self.rest.end_call(sid).await;
+                self.repeatable(row, answer.map(drop)).await
+            }
+            Effect::Redirect { sid, to } => {
+                // It may have left, or gone, since this was asked for, or by an earlier try.
+                let still_here = call
+                    .legs
+                    .iter()
+                    .any(|l| l.sid.as_ref() == Some(sid) && l.alive());
+                if !still_here {
+                    return self.exchange.store().outbox_done(row.id).await;
+                }
+                let answer = self.rest.redirect_call(sid, Callback::Leg(*to)).await;
+                self.repeatable(row, answer.map(drop)).await
+            }
+            Effect::Dial { leg, to } => {
+                if !wanted(&call, *leg) {
+                    return self.never_sent(row).await;
+                }
+                let new = NewCall {
+                    leg: call.id.leg(*leg),
+                    to: to.clone(),
+                    from: self.caller_id.clone(),
+                    seconds: RING_SECONDS,
+                    detect_machine: false,
+                };
+                let answer = self.rest.create_call(&new).await;
+                self.once_only(row, *leg, answer.map(|made| made.sid)).await
+            }
+            Effect::Invite { leg, to } => {
+                let Some(room) = call.room_sid().filter(|_| wanted(&call, *leg)) else {
+                    return self.never_sent(row).await;
+                };
+                let new = NewParticipant {
+                    leg: call.id.leg(*leg),
+                    to: to.clone(),
+                    from: self.caller_id.clone(),
+                    seconds: RING_SECONDS,
+                    end_on_exit: *leg == CUSTOMER,
+                    early_media: true,
+                };
+                let answer = self.rest.create_participant(room, &new).await;
+                self.once_only(row, *leg, answer.map(|made| made.call_sid))
+                    .await
+            }
+            Effect::Cancel { .. } | Effect::Look => self.exchange.store().outbox_done(row.id).await,
+        }
+    }
+
+    async fn set(
+        &self,
+        row: &OutboxRow,
+        call: &Call,
+        n: u16,
+        what: Aspect,
+    ) -> Result<(), StoreError> {
+        let store = self.exchange.store();
+        let (Some(leg), Some(room)) = (call.leg(n).filter(|l| l.alive()), call.room_sid()) else {
+            return store.outbox_done(row.id).await;
+        };
+        let register = match what {
+            Aspect::Hold => &leg.hold,
+            Aspect::EndsRoom => &leg.ends_room,
+        };
+        let (wish, on) = (register.wish, register.wanted());
+        let change = match (what, on) {
+            (Aspect::Hold, true) => Change::Hold(Sound::Music),
+            (Aspect::Hold, false) => Change::Unhold,
+            (Aspect::EndsRoom, on) => Change::EndOnExit(on),
+        };
+        let who = leg.sid.as_ref().map_or(Who::Leg(call.id.leg(n)), Who::from);
+        let sent = self.exchange.clock().now();
+        let answer = self.rest.update_participant(room, who, &change).await;
+        if let Answer::Done(now) = &answer {
+            let is = match what {
+                Aspect::Hold => now.hold,
+                Aspect::EndsRoom => now.end_on_exit,
+            };
+            if is == on {
+                // It became true between asking and hearing of it.
+                let heard = self.exchange.clock().now();
+                let at = sent.plus(heard.since(sent) / 2);
+                let fact = Fact::Confirmed { leg: n, what, wish };
+                self.exchange
+                    .report(row.call, Report::of(fact, at, "carrier"))
+                    .await?;
+            } else {
+                // Accepted and not done: a held participant's flag is passed over in silence.
+                self.unclear(row).await?;
+            }
+            return store.outbox_done(row.id).await;
+        }
+        self.repeatable(row, answer.map(drop)).await
+    }
+
+    /// What may be sent again, is; what was refused, or may have been done, is looked at.
+    async fn repeatable(&self, row: &OutboxRow, answer: Answer<()>) -> Result<(), StoreError> {
+        let store = self.exchange.store();
+        match &answer {
+            Answer::Done(()) => store.outbox_done(row.id).await,
+            Answer::Refused {
+                status,
+                code,
+                message,
+            } => {
+                let expected = matches!(
+                    answer.why(),
+                    Some(Why::Over | Why::Gone | Why::RoomOver | Why::NotStarted)
+                );
+                if !expected {
+                    tracing::error!(call.id = %row.call, status, code, message, effect = ?row.effect, "the carrier refused");
+                }
+                self.unclear(row).await?;
+                store.outbox_done(row.id).await
+            }
+            Answer::Unknown(why) if matches!(row.effect, Effect::Set { .. }) => {
+                // A read decides whether it is true by now; if not, it is asked for again.
+                tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "the answer was lost");
+                self.unclear(row).await?;
+                store.outbox_done(row.id).await
+            }
+            Answer::Unknown(why) | Answer::Unsent(why) => {
+                tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "not answered, sent again");
+                self.again(row, None).await
+            }
+            Answer::Busy { retry_after } => self.again(row, *retry_after).await,
+        }
+    }
+
+    async fn once_only(
+        &self,
+        row: &OutboxRow,
+        leg: u16,
+        answer: Answer<cordboard_core::ids::CallSid>,
+    ) -> Result<(), StoreError> {
+        let store = self.exchange.store();
+        match &answer {
+            Answer::Done(sid) => {
+                let now = self.exchange.clock().now();
+                let fact = Fact::Asked {
+                    leg,
+                    sid: sid.clone(),
+                };
+                self.exchange
+                    .report(row.call, Report::of(fact, now, "carrier"))
+                    .await?;
+                store.outbox_done(row.id).await
+            }
+            Answer::Refused { .. } if answer.why() == Some(Why::AlreadyThere) => {
+                self.unclear(row).await?;
+                store.outbox_done(row.id).await
+            }
+            Answer::Refused {
+                status,
+                code,
+                message,
+            } => {
+                tracing::warn!(call.id = %row.call, status, code, message, effect = ?row.effect, "the carrier refused to dial");
+                self.over(row, Some(cordboard_core::call::NoWhy::Failed))
+                    .await?;
+                store.outbox_done(row.id).await
+            }
+            // Not processed: the only case in which a dial is sent again.
+            Answer::Busy { retry_after } => self.again(row, *retry_after).await,
+            Answer::Unsent(why) => {
+                tracing::warn!(call.id = %row.call, why, "the carrier cannot be reached");
+                self.again(row, None).await
+            }
+            Answer::Unknown(why) => {
+                tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "a dial's answer was lost; it is looked for, never repeated");
+                self.unclear(row).await?;
+                store.outbox_done(row.id).await
+            }
+        }
+    }
+
+    /// The leg was given up before its dial was sent.
+    async fn never_sent(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        self.over(row, None).await?;
+        self.exchange.store().outbox_done(row.id).await
+    }
+
+    async fn over(
+        &self,
+        row: &OutboxRow,
+        outcome: Option<cordboard_core::call::NoWhy>,
+    ) -> Result<(), StoreError> {
+        let now = self.exchange.clock().now();
+        let fact = Fact::Over {
+            leg: row.leg,
+            sid: None,
+            outcome,
+        };
+        self.exchange
+            .report(row.call, Report::of(fact, now, "carrier"))
+            .await
+            .map(drop)
+    }
+
+    async fn unclear(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        let now = self.exchange.clock().now();
+        self.exchange
+            .report(row.call, Report::of(Fact::Unclear, now, "carrier"))
+            .await
+            .map(drop)
+    }
+
+    /// Later: after what the carrier said, or twice as long each time, up to 5 s.
+    async fn again(&self, row: &OutboxRow, after: Option<Duration>) -> Result<(), StoreError> {
+        let doubled = 200_i64 << row.attempts.min(5);
+        let said = after.and_then(|d| i64::try_from(d.as_millis()).ok());
+        let wait = said.unwrap_or(doubled).clamp(50, 5_000);
+        let due = self.exchange.clock().now().plus(wait);
+        self.exchange.store().outbox_retry(row.id, due).await
+    }
+}
+
+/// Whether a leg is still to be dialled.
+fn wanted(call: &Call, n: u16) -> bool {
+    !call.ended()
+        && call.leg(n).is_some_and(|l| {
+            l.alive() && l.leave.is_none() && (l.role != Role::Customer || n == CUSTOMER)
+        })
+}
+
+/// Tells calls the time when they asked for it, until `stop`.
+pub async fn keep_time(exchange: Exchange, stop: CancellationToken) {
+    let clock = exchange.clock().clone();
+    loop {
+        let now = clock.now();
+        match exchange.store().due_calls(now, 200).await {
+            Ok(due) => {
+                for call in due {
+                    if let Err(cause) = exchange
+                        .report(call, Report::of(Fact::Clock, now, "time"))
+                        .await
+                    {
+                        tracing::error!(call.id = %call, %cause, "a deadline could not be kept");
+                    }
+                }
+            }
+            Err(cause) => tracing::error!(%cause, "deadlines cannot be read"),
+        }
+        let now = clock.now();
+        let next = exchange.store().next_due().await.ok().flatten();
+        let poll = now.plus(POLL_MS);
+        let wake = next.map_or(poll, |at| at.min(poll).max(now.plus(10)));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = exchange.timers().notified() => {}
+            () = clock.sleep_until(wake) => {}
+        }
+    }
+}

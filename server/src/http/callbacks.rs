@@ -1,0 +1,388 @@
+//! What the carrier asks of us: documents, and news.
+//!
+//! Each request is proved to be the carrier's before anything else is read of it. News becomes facts; a document is a function of the call's state, so a
+//! request made twice gets the same answer. If the store fails, news is refused (it comes again) and a caller hears "one moment".
+//!
+//! Emergency calls are answered before the store is asked. Read next: `twilio/webhook.rs`, `twilio/twiml.rs`.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, OriginalUri, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use cordboard_core::{
+    call::{Call, Caller, Place, RingWhy},
+    ids::{Emergency, LegId, Timestamp},
+    machine::{Fact, Script},
+};
+
+use crate::{
+    app::App,
+    error::ApiError,
+    exchange::Report,
+    sounds,
+    store::StoreError,
+    twilio::{
+        Callback, Sound,
+        twiml::{self, Document, Entrance, Reject},
+        webhook::{CallStatus, ConferenceEvent, Delivery, RoomEvent, VoiceRequest},
+        words::{CallState, Party},
+    },
+};
+
+/// The largest body the carrier sends is a few kilobytes.
+const MOST: usize = 64 * 1024;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/twilio/{*path}", any(callback))
+        .route("/media/{file}", get(media))
+        .layer(DefaultBodyLimit::max(MOST))
+}
+
+/// What callers hear. Public: the carrier fetches it without credentials.
+async fn media(axum::extract::Path(file): axum::extract::Path<String>) -> Response {
+    match Sound::ALL
+        .into_iter()
+        .find(|s| file == format!("{}.wav", s.name()))
+    {
+        Some(sound) => ([(header::CONTENT_TYPE, "audio/wav")], sounds::wav(sound)).into_response(),
+        None => ApiError::NotFound("There is no such sound.".to_owned()).into_response(),
+    }
+}
+
+async fn callback(
+    State(app): State<App>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let Ok(body) = body else {
+        return ApiError::BadInput(
+            "The body is larger than any that the carrier sends.".to_owned(),
+        )
+        .into_response();
+    };
+    let path = uri
+        .path_and_query()
+        .map_or("", axum::http::uri::PathAndQuery::as_str);
+    let delivery = match app.verifier.open(&method, path, &headers, &body, MOST) {
+        Ok(delivery) => delivery,
+        Err(why) => {
+            tracing::warn!(%why, path = uri.path(), "a callback was not let in");
+            return ApiError::Forged.into_response();
+        }
+    };
+    let Some(callback) = Callback::parse(path) else {
+        return ApiError::NotFound("Nothing of ours has this address.".to_owned()).into_response();
+    };
+    if !callback.wants_document() {
+        return match news(&app, callback, delivery).await {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(problem) => problem.into_response(),
+        };
+    }
+    let request = match delivery.voice() {
+        Ok(request) => request,
+        Err(_) if matches!(callback, Callback::Hold(_)) => {
+            // Fetched for a participant, or by a cache: the document is the same for everybody.
+            return xml(&document_without_request(&app, callback));
+        }
+        Err(why) => return ApiError::BadInput(why.to_string()).into_response(),
+    };
+    // A request that failed comes again at the fallback address, and says which one it was.
+    let callback = match callback {
+        Callback::Fallback => request
+            .error_url
+            .as_deref()
+            .and_then(|url| app.urls.read(url))
+            .unwrap_or(Callback::Fallback),
+        callback => callback,
+    };
+    match document(&app, callback, &request).await {
+        Ok(document) => xml(&document),
+        Err(cause) => {
+            tracing::error!(%cause, "a caller is asked for one moment");
+            xml(&twiml::one_moment(&app.urls, callback))
+        }
+    }
+}
+
+fn xml(document: &Document) -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/xml; charset=utf-8")],
+        document.to_xml(),
+    )
+        .into_response()
+}
+
+fn document_without_request(app: &App, callback: Callback) -> Document {
+    match callback {
+        Callback::Hold(sound) => twiml::hold(&app.urls, sound),
+        _ => twiml::nothing(),
+    }
+}
+
+async fn document(
+    app: &App,
+    callback: Callback,
+    request: &VoiceRequest,
+) -> Result<Document, StoreError> {
+    let sid = &request.call_sid;
+    let now = app.exchange.clock().now();
+    match callback {
+        Callback::Voice => arrival(app, request).await,
+        Callback::App => page(app, request).await,
+        Callback::Wait(leg) => {
+            let call = app.exchange.call(leg.call).await?;
+            Ok(call.map_or_else(twiml::hang_up, |call| while_waiting(app, &call, leg)))
+        }
+        Callback::Leg(leg) => {
+            let fact = Fact::Fetched {
+                leg: leg.n,
+                sid: sid.clone(),
+            };
+            let call = app
+                .exchange
+                .report(leg.call, Report::of(fact, now, "carrier"))
+                .await?;
+            Ok(scripted(app, call.as_deref(), leg, request))
+        }
+        Callback::Key(leg) => {
+            if request.digits.is_some() {
+                let fact = Fact::Accepted {
+                    leg: leg.n,
+                    sid: sid.clone(),
+                };
+                app.exchange
+                    .report(leg.call, Report::of(fact, now, "carrier"))
+                    .await?;
+            }
+            let call = app.exchange.call(leg.call).await?;
+            // Asked once more, a telephone that lost would be asked for the key again.
+            Ok(match call.as_deref().map(|c| c.script(leg.n, sid)) {
+                Some(Script::Join { .. }) => scripted(app, call.as_deref(), leg, request),
+                _ => twiml::say_and_hang_up("This call has been taken. Goodbye."),
+            })
+        }
+        // A leg has left its room and nobody sent it elsewhere.
+        Callback::After(_) | Callback::Fallback => Ok(twiml::hang_up()),
+        Callback::Hold(sound) => Ok(twiml::hold(&app.urls, sound)),
+        Callback::Conference(_) | Callback::Status(_) | Callback::Ended | Callback::Amd(_) => {
+            Ok(twiml::nothing())
+        }
+    }
+}
+
+fn scripted(app: &App, call: Option<&Call>, leg: LegId, request: &VoiceRequest) -> Document {
+    match call.map(|c| (c, c.script(leg.n, &request.call_sid))) {
+        Some((_, Script::Join { ends_room })) => {
+            let entrance = if ends_room {
+                Entrance::Customer
+            } else {
+                Entrance::Talking
+            };
+            twiml::join(&app.urls, leg, entrance)
+        }
+        Some((call, Script::AskKey)) => {
+            let who = match (&call.caller.name, &call.caller.number) {
+                (Some(name), _) => name.to_string(),
+                (None, Some(number)) => twiml::spoken(number),
+                (None, None) => "an unknown number".to_owned(),
+            };
+            twiml::ask(
+                &app.urls,
+                leg,
+                &format!("A call for you from {who}. Press any key to take it."),
+            )
+        }
+        Some((_, Script::HangUp)) | None => twiml::hang_up(),
+    }
+}
+
+/// What a lone caller hears, by where their call is.
+fn while_waiting(app: &App, call: &Call, leg: LegId) -> Document {
+    let (sentence, sound) = match &call.place {
+        Place::Ringing {
+            why: RingWhy::New | RingWhy::Transfer { .. },
+            ..
+        }
+        | Place::Dialling { .. } => (None, Sound::Ringing),
+        Place::Queued { .. } => (
+            Some("Thank you for calling. Somebody will be with you soon."),
+            Sound::Music,
+        ),
+        Place::Talking => (None, Sound::OneMoment),
+        Place::Ended { .. } => return twiml::hang_up(),
+        Place::Ringing { .. } | Place::Held { .. } | Place::Parked { .. } => (None, Sound::Music),
+    };
+    twiml::wait(&app.urls, leg, sentence, sound)
+}
+
+/// One of our numbers was rung.
+async fn arrival(app: &App, request: &VoiceRequest) -> Result<Document, StoreError> {
+    let Party::Phone(to) = &request.to else {
+        return Ok(twiml::reject(Reject::Rejected));
+    };
+    let Some(number) = app.exchange.store().number(to).await? else {
+        tracing::warn!("a number that is not set up here was rung");
+        return Ok(twiml::reject(Reject::Rejected));
+    };
+    let caller = Caller {
+        name: request.caller_name.clone(),
+        number: request.from.phone().cloned(),
+    };
+    let raw = serde_json::to_string(request.params()).ok();
+    let call = app
+        .exchange
+        .arrive(&request.call_sid, caller, to, &number.route, raw)
+        .await?;
+    Ok(scripted(
+        app,
+        Some(&call),
+        call.id.leg(cordboard_core::call::CUSTOMER),
+        request,
+    ))
+}
+
+/// A page has called `connect`.
+async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError> {
+    // Only `From` is the carrier's word; the rest was chosen by the page.
+    let Some(identity) = request.from.client() else {
+        return Ok(twiml::hang_up());
+    };
+    let params = request.params();
+    if params.get("op") == Some("dial")
+        && let Some(number) = params.get("to").and_then(Emergency::recognise)
+    {
+        tracing::warn!(identity, "an emergency call");
+        return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
+    }
+    let leg = params.get("leg").and_then(|l| l.parse::<LegId>().ok());
+    let ticket = params.get("ticket").unwrap_or_default();
+    let Some(leg) = leg.filter(|leg| app.exchange.keys().is_ticket(*leg, identity, ticket)) else {
+        tracing::warn!(identity, "a page connected without a ticket that holds");
+        return Ok(twiml::hang_up());
+    };
+    let fact = Fact::Fetched {
+        leg: leg.n,
+        sid: request.call_sid.clone(),
+    };
+    let now = app.exchange.clock().now();
+    let call = app
+        .exchange
+        .report(leg.call, Report::of(fact, now, "carrier"))
+        .await?;
+    Ok(scripted(app, call.as_deref(), leg, request))
+}
+
+/// News about a room or a leg.
+async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), ApiError> {
+    let raw = serde_json::to_string(delivery.params()).ok();
+    let unreadable = |why: crate::twilio::webhook::Unreadable| ApiError::BadInput(why.to_string());
+    let now = app.exchange.clock().now();
+    let (call, fact, at, seen) = match callback {
+        Callback::Conference(call) => {
+            let event = delivery.conference_event().map_err(unreadable)?;
+            let at = happened(event.timestamp, now);
+            let Some(fact) = room_fact(&event, call) else {
+                return Ok(());
+            };
+            (call, fact, at, event.dedupe_key())
+        }
+        Callback::Status(leg) => {
+            let status = delivery.call_status().map_err(unreadable)?;
+            let at = happened(status.timestamp, now);
+            let Some(fact) = leg_fact(&status, leg.n) else {
+                return Ok(());
+            };
+            (leg.call, fact, at, status.dedupe_key())
+        }
+        Callback::Ended => {
+            let status = delivery.call_status().map_err(unreadable)?;
+            let at = happened(status.timestamp, now);
+            let mut legs = app.exchange.store().legs_of_sid(&status.call_sid).await?;
+            let Some(last) = legs.pop() else {
+                return Ok(());
+            };
+            // A connection that moved between calls was a leg of each.
+            for leg in legs {
+                if let Some(fact) = leg_fact(&status, leg.n) {
+                    app.exchange
+                        .report(leg.call, Report::of(fact, at, "carrier"))
+                        .await?;
+                }
+            }
+            let Some(fact) = leg_fact(&status, last.n) else {
+                return Ok(());
+            };
+            (last.call, fact, at, status.dedupe_key())
+        }
+        _ => return Ok(()),
+    };
+    let report = Report {
+        fact,
+        at,
+        seen,
+        raw,
+        source: "carrier",
+    };
+    if app.exchange.report(call, report).await?.is_none() {
+        tracing::warn!(call.id = %call, "news of a call that nobody knows");
+    }
+    Ok(())
+}
+
+/// The carrier's moments are whole seconds; ours say when the news came. The truth lies within that second, and not after the news.
+fn happened(said: Option<Timestamp>, heard: Timestamp) -> Timestamp {
+    said.map_or(heard, |said| {
+        Timestamp::from_millis(heard.millis().clamp(said.millis(), said.millis() + 999))
+    })
+}
+
+fn room_fact(event: &ConferenceEvent, call: cordboard_core::ids::CallId) -> Option<Fact> {
+    let room = event.conference_sid.clone();
+    let leg = || {
+        let leg = event.leg.filter(|leg| leg.call == call)?;
+        Some((leg.n, event.call_sid.clone()?))
+    };
+    match event.event {
+        RoomEvent::Started => Some(Fact::RoomStarted { room }),
+        RoomEvent::Ended => Some(Fact::RoomEnded { room }),
+        RoomEvent::Joined => leg().map(|(leg, sid)| Fact::Joined { leg, sid, room }),
+        // Somebody who never answered has not been in the room: how their telephone ended says more.
+        RoomEvent::Left => {
+            leg().map(
+                |(leg, sid)| match event.call_status.and_then(crate::reconcile::outcome) {
+                    Some(outcome) => Fact::Over {
+                        leg,
+                        sid: Some(sid),
+                        outcome: Some(outcome),
+                    },
+                    None => Fact::Left { leg, sid, room },
+                },
+            )
+        }
+        // A hold or a flag that is not what we asked for would be seen by the next read: it carries no number of ours.
+        _ => None,
+    }
+}
+
+fn leg_fact(status: &CallStatus, leg: u16) -> Option<Fact> {
+    let sid = status.call_sid.clone();
+    match status.status {
+        CallState::Queued | CallState::Initiated => Some(Fact::Asked { leg, sid }),
+        CallState::Ringing => Some(Fact::Rang { leg, sid }),
+        CallState::InProgress => Some(Fact::PickedUp { leg, sid }),
+        state if state.is_over() => Some(Fact::Over {
+            leg,
+            sid: Some(sid),
+            outcome: crate::reconcile::outcome(state),
+        }),
+        _ => None,
+    }
+}

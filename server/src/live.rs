@@ -1,0 +1,380 @@
+//! What is live and may be lost: the board that consoles follow, who is connected, and what each phone page should be doing.
+//!
+//! Losing all of it loses no truth: it is rebuilt from the store at start. Deltas are encoded once for everybody and handed over in the order of their board
+//! revisions, whatever order their commits came back in. Nothing here waits for a client: one that is too slow is told to resync.
+//!
+//! [`Live`] is an enum because a second kind, with Redis between many servers, will stand beside the one in memory. It must not know the store, the carrier or the sockets. Read next: `ws.rs`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::extract::ws::Utf8Bytes;
+use cordboard_core::{
+    board::{At, Board, Presence, Snapshot},
+    call::LegState,
+    ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
+    machine::{Finish, PhonePage},
+    wire::{Delta, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
+};
+use tokio::sync::{broadcast, watch};
+
+/// How many deltas a console may be behind before it is sent a snapshot instead.
+const BEHIND: usize = 1024;
+
+/// A phone page is unreachable when it has not been heard of for so long (it says something every 2 s).
+pub const PAGE_SILENCE_MS: i64 = 5_000;
+
+/// Live state. Clones share it.
+#[derive(Clone)]
+pub enum Live {
+    /// In this process.
+    Memory(Arc<Memory>),
+}
+
+/// Live state in this process.
+pub struct Memory {
+    hub: Mutex<Hub>,
+    deltas: broadcast::Sender<Frame>,
+    outcomes: broadcast::Sender<Ended>,
+    emergencies: broadcast::Sender<(UserId, Emergency)>,
+    phones: Mutex<HashMap<UserId, PhoneLine>>,
+    started: Timestamp,
+}
+
+struct Hub {
+    board: Board,
+    /// Deltas whose predecessors have not come back from the store yet.
+    early: BTreeMap<Rev, Delta>,
+    snapshot: Option<(Rev, Utf8Bytes)>,
+}
+
+/// One message for every console, encoded once.
+#[derive(Clone)]
+pub struct Frame {
+    /// The board revision it brings; none for what stands outside the count.
+    pub rev: Option<Rev>,
+    /// The message.
+    pub text: Utf8Bytes,
+}
+
+/// The end of a command.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Whose it was.
+    pub by: UserId,
+    /// Its id.
+    pub command: Box<str>,
+    /// Its call.
+    pub call: CallId,
+    /// How it ended.
+    pub result: Finish,
+}
+
+/// A person's phone page, as far as we hear of it.
+struct PhoneLine {
+    state: watch::Sender<PhoneState>,
+    /// How many sockets hold it. More than one: a second tab.
+    sockets: usize,
+    heard: Option<Timestamp>,
+    ready: bool,
+    shown: PhonePage,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section here leaves its data whole at each step, so a panic in another thread spoils nothing.
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Encodes a message for a console.
+pub fn encode(msg: &ServerMsg) -> Utf8Bytes {
+    serde_json::to_string(msg)
+        .expect("wire messages are plain data")
+        .into()
+}
+
+impl Live {
+    /// Live state in this process, with the board as the store has it.
+    pub fn memory(board: Board, started: Timestamp) -> Self {
+        Self::Memory(Arc::new(Memory {
+            hub: Mutex::new(Hub {
+                board,
+                early: BTreeMap::new(),
+                snapshot: None,
+            }),
+            deltas: broadcast::channel(BEHIND).0,
+            outcomes: broadcast::channel(BEHIND).0,
+            emergencies: broadcast::channel(16).0,
+            phones: Mutex::default(),
+            started,
+        }))
+    }
+
+    fn memory_ref(&self) -> &Memory {
+        match self {
+            Self::Memory(memory) => memory,
+        }
+    }
+
+    /// Follows everything that is sent to consoles. Subscribe before taking the snapshot, and pass over what it already shows.
+    pub fn subscribe(&self) -> broadcast::Receiver<Frame> {
+        self.memory_ref().deltas.subscribe()
+    }
+
+    /// Follows the ends of commands.
+    pub fn outcomes(&self) -> broadcast::Receiver<Ended> {
+        self.memory_ref().outcomes.subscribe()
+    }
+
+    /// The board, encoded, and its revision.
+    pub fn snapshot(&self) -> (Rev, Utf8Bytes) {
+        let mut hub = locked(&self.memory_ref().hub);
+        let rev = hub.board.rev;
+        if let Some((at, text)) = &hub.snapshot
+            && *at == rev
+        {
+            return (rev, text.clone());
+        }
+        let text = encode(&ServerMsg::Snapshot(Box::new(hub.board.snapshot())));
+        hub.snapshot = Some((rev, text.clone()));
+        (rev, text)
+    }
+
+    /// The board as data.
+    pub fn board(&self) -> Snapshot {
+        locked(&self.memory_ref().hub).board.snapshot()
+    }
+
+    /// Where the board is, for a pulse.
+    pub fn pulse(&self, now: Timestamp) -> ServerMsg {
+        let hub = locked(&self.memory_ref().hub);
+        ServerMsg::Pulse {
+            at: cordboard_core::wire::Position {
+                epoch: hub.board.epoch.clone(),
+                rev: hub.board.rev,
+            },
+            digest: format!("{:016x}", hub.board.digest()),
+            now,
+        }
+    }
+
+    /// Sends deltas on, in order. One whose predecessor is still on its way waits for it. Returns the revisions that are missing, if any.
+    pub fn publish(&self, deltas: impl IntoIterator<Item = Delta>) -> Option<(Rev, Rev)> {
+        let memory = self.memory_ref();
+        let mut touched: Vec<UserId> = Vec::new();
+        let mut hub = locked(&memory.hub);
+        hub.early.extend(deltas.into_iter().map(|d| (d.at.rev, d)));
+        while let Some(entry) = hub.early.first_entry() {
+            let rev = *entry.key();
+            if rev > hub.board.rev + 1 {
+                break;
+            }
+            let Some((_, delta)) = hub.early.pop_first() else {
+                break;
+            };
+            touched.extend(
+                hub.board
+                    .calls
+                    .get(&delta.call.id)
+                    .map(|c| c.concerns())
+                    .unwrap_or_default(),
+            );
+            touched.extend(delta.call.concerns());
+            if hub.board.apply(&delta) == Ok(true) {
+                let text = encode(&ServerMsg::Delta(Box::new(delta)));
+                // Nobody listening is no error.
+                let _ = memory.deltas.send(Frame {
+                    rev: Some(rev),
+                    text,
+                });
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let phones = locked(&memory.phones);
+        for user in touched {
+            if let Some(line) = phones.get(&user) {
+                let state = phone_state(&hub.board, user);
+                line.state.send_if_modified(|now| {
+                    let new = *now != state;
+                    *now = state;
+                    new
+                });
+            }
+        }
+        hub.early
+            .keys()
+            .next()
+            .map(|first| (hub.board.rev + 1, *first - 1))
+    }
+
+    /// Tells that a command has ended.
+    pub fn ended(&self, ended: Ended) {
+        let _ = self.memory_ref().outcomes.send(ended);
+    }
+
+    /// Follows orders to pages to dial for help at once.
+    pub fn emergencies(&self) -> broadcast::Receiver<(UserId, Emergency)> {
+        self.memory_ref().emergencies.subscribe()
+    }
+
+    /// Orders somebody's page to dial for help. Whether any page heard it.
+    pub fn emergency(&self, user: UserId, number: Emergency) -> bool {
+        self.page(user) == PhonePage::Ready
+            && self.memory_ref().emergencies.send((user, number)).is_ok()
+    }
+
+    /// A page has connected: what it should be doing, now and from now on.
+    pub fn page_connected(&self, user: UserId) -> watch::Receiver<PhoneState> {
+        let memory = self.memory_ref();
+        let hub = locked(&memory.hub);
+        let state = phone_state(&hub.board, user);
+        let mut phones = locked(&memory.phones);
+        let line = phones.entry(user).or_insert_with(|| PhoneLine {
+            state: watch::channel(PhoneState::default()).0,
+            sockets: 0,
+            heard: None,
+            ready: false,
+            shown: PhonePage::Unknown,
+        });
+        line.sockets += 1;
+        line.state.send_replace(state);
+        line.state.subscribe()
+    }
+
+    /// A page's socket is gone. The page itself may be back in a moment.
+    pub fn page_disconnected(&self, user: UserId) {
+        if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user) {
+            line.sockets = line.sockets.saturating_sub(1);
+        }
+    }
+
+    /// A page has said that it is alive.
+    pub fn page_heard(&self, user: UserId, ready: bool, now: Timestamp) {
+        {
+            let mut phones = locked(&self.memory_ref().phones);
+            let Some(line) = phones.get_mut(&user) else {
+                return;
+            };
+            line.heard = Some(now);
+            line.ready = ready;
+        }
+        self.review(now);
+    }
+
+    /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly gone.
+    pub fn review(&self, now: Timestamp) -> Vec<UserId> {
+        let memory = self.memory_ref();
+        let mut hub = locked(&memory.hub);
+        let mut phones = locked(&memory.phones);
+        let mut news = Vec::new();
+        let mut gone = Vec::new();
+        let settled = now.since(memory.started) > PAGE_SILENCE_MS + 1_000;
+        let people: Vec<(UserId, Presence)> = hub
+            .board
+            .people
+            .values()
+            .map(|p| (p.id, p.presence))
+            .collect();
+        for (user, presence) in people {
+            let line = phones.get(&user);
+            let page = match line.and_then(|l| l.heard.map(|h| (h, l.ready))) {
+                Some((heard, ready)) if now.since(heard) <= PAGE_SILENCE_MS => {
+                    if ready {
+                        PhonePage::Ready
+                    } else {
+                        PhonePage::Unreachable
+                    }
+                }
+                Some(_) => PhonePage::Unreachable,
+                // Just started: its page may be about to come back.
+                None if !settled => PhonePage::Unknown,
+                None => PhonePage::Unreachable,
+            };
+            let shown = hub
+                .board
+                .people
+                .get(&user)
+                .map(|p| p.phone)
+                .unwrap_or_default();
+            if shown != page {
+                news.push(PersonPresence {
+                    id: user,
+                    phone: page,
+                    presence,
+                });
+                if page == PhonePage::Unreachable && shown == PhonePage::Ready {
+                    gone.push(user);
+                }
+            }
+            if let Some(line) = phones.get_mut(&user) {
+                line.shown = page;
+            }
+        }
+        if !news.is_empty() {
+            hub.board.presence(&news);
+            hub.snapshot = None;
+            let _ = memory.deltas.send(Frame {
+                rev: None,
+                text: encode(&ServerMsg::Presence { people: news }),
+            });
+        }
+        gone
+    }
+
+    /// Whether somebody's page can be rung.
+    pub fn page(&self, user: UserId) -> PhonePage {
+        locked(&self.memory_ref().hub)
+            .board
+            .people
+            .get(&user)
+            .map(|p| p.phone)
+            .unwrap_or_default()
+    }
+}
+
+/// What a person's page should be doing, as the board has it. The ticket is filled in by who sends it.
+fn phone_state(board: &Board, user: UserId) -> PhoneState {
+    let mut state = PhoneState::default();
+    let mut seats: Vec<(bool, LegId, LegState)> = Vec::new();
+    for card in board.calls_of(user) {
+        let why = match &card.place.at {
+            At::Ringing { users, why, .. } if users.contains(&user) => Some(why.clone()),
+            At::Transferring { to, .. } if *to == user.to_string() => Some("transfer".to_owned()),
+            _ => None,
+        };
+        if let Some(why) = why {
+            let (name, number) = (card.caller.name.clone(), card.caller.number.clone());
+            state.offers.push(PhoneOffer {
+                call: card.id,
+                name,
+                number,
+                why,
+            });
+        }
+        let connecting = matches!(card.place.at, At::Connecting { user: u } if u == user);
+        if card.with.contains(&user)
+            && let Some(leg) = card.legs.iter().rev().find(|l| l.user == Some(user))
+        {
+            seats.push((
+                connecting && leg.state < LegState::Joined,
+                leg.id,
+                leg.state,
+            ));
+        }
+    }
+    // The call they are on the way to comes before the one they are leaving for it.
+    seats.sort_by_key(|(connecting, ..)| !connecting);
+    state.seat = seats
+        .first()
+        .map(|(_, leg, leg_state)| cordboard_core::wire::PhoneSeat {
+            call: leg.call,
+            leg: leg.to_string(),
+            ticket: String::new(),
+            joined: *leg_state == LegState::Joined,
+        });
+    state
+}

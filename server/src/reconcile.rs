@@ -1,0 +1,218 @@
+//! Asks the carrier what is true: when something expected was not seen, at start, and steadily.
+//!
+//! Webhooks are best effort, so what they say is believed and what they do not say is asked. It reads and reports, through the door; it never
+//! changes anything at the carrier itself. Read next: `core/src/machine/facts.rs`, which merges what it brings.
+
+use std::{collections::HashSet, sync::Arc};
+
+use cordboard_core::{
+    call::{Call, Line, NoWhy, Role},
+    ids::{CallId, CallSid, ConferenceSid},
+    machine::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen},
+};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    exchange::{Exchange, Report},
+    twilio::{
+        resources::{CallFilter, Participant, ParticipantState, RoomState},
+        rest::{Answer, Rest, Why},
+        words::CallState,
+    },
+};
+
+/// How often every open call is read, whether anything was missed or not.
+const ROUND_MS: i64 = 20_000;
+
+/// Reads the calls that are asked for and, in rounds, all of them, until `stop`.
+pub async fn run(
+    exchange: Exchange,
+    rest: Rest,
+    mut wanted: mpsc::UnboundedReceiver<CallId>,
+    stop: CancellationToken,
+) {
+    let clock = exchange.clock().clone();
+    let under_way = TaskTracker::new();
+    let mut round = clock.now(); // the first one at once
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(first) = wanted.recv() => {
+                let mut calls = HashSet::from([first]);
+                while let Ok(next) = wanted.try_recv() {
+                    calls.insert(next);
+                }
+                for call in calls {
+                    let (exchange, rest) = (exchange.clone(), rest.clone());
+                    under_way.spawn(async move { look(&exchange, &rest, call).await });
+                }
+            }
+            () = clock.sleep_until(round) => {
+                round = clock.now().plus(ROUND_MS);
+                for call in exchange.calls() {
+                    let (exchange, rest) = (exchange.clone(), rest.clone());
+                    under_way.spawn(async move { look(&exchange, &rest, call.id).await });
+                }
+            }
+        }
+    }
+    under_way.close();
+    under_way.wait().await;
+}
+
+/// Reads one call and reports what was found. A read that fails says nothing: the call asks again by itself.
+pub async fn look(exchange: &Exchange, rest: &Rest, id: CallId) {
+    let call = match exchange.call(id).await {
+        Ok(Some(call)) => call,
+        Ok(None) => return,
+        Err(cause) => return tracing::error!(call.id = %id, %cause, "cannot be looked at"),
+    };
+    let sent = exchange.clock().now();
+    let Some((room, legs)) = read(rest, &call).await else {
+        return tracing::warn!(call.id = %id, "the carrier did not say what is true of this call");
+    };
+    let reading = Reading {
+        rev: call.rev,
+        sent,
+        room,
+        legs,
+    };
+    if let Err(cause) = exchange
+        .report(id, Report::of(Fact::Read(reading), sent, "read"))
+        .await
+    {
+        tracing::error!(call.id = %id, %cause, "a reading could not be stored");
+    }
+}
+
+async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)> {
+    let room = room(rest, call).await?;
+    let there = match &room {
+        RoomSeen::Open { sid, .. } => participants(rest, sid).await?,
+        RoomSeen::None | RoomSeen::Over { .. } => Vec::new(),
+    };
+    let mut legs = Vec::new();
+    for leg in call.legs.iter().filter(|l| l.alive()) {
+        let label = call.id.leg(leg.n);
+        let participant = there.iter().find(|p| p.leg() == Some(label));
+        let sid = match (&leg.sid, participant) {
+            (Some(sid), _) => sid.clone(),
+            (None, Some(p)) => p.call_sid.clone(),
+            (None, None) => match lost_dial(rest, call, leg).await? {
+                Some(sid) => sid,
+                None => continue,
+            },
+        };
+        let in_room = participant
+            .filter(|p| p.call_sid == sid && p.status == ParticipantState::Connected)
+            .map(|p| InRoom {
+                hold: p.hold,
+                ends_room: p.end_on_exit,
+                joined: leg.picked_up.filter(|_| leg.line != Line::Inbound),
+                updated: p.updated,
+            });
+        let status = if in_room.is_some() {
+            LegStatus::Up
+        } else {
+            status(rest, &sid).await?
+        };
+        legs.push(LegSeen {
+            n: leg.n,
+            sid,
+            status,
+            in_room,
+        });
+    }
+    Some((room, legs))
+}
+
+async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
+    let found = match call.room_sid() {
+        Some(sid) => match rest.conference(sid).await {
+            Answer::Done(room) => vec![room],
+            answer if matches!(answer.why(), Some(Why::Gone | Why::RoomOver)) => {
+                return Some(RoomSeen::Over { sid: sid.clone() });
+            }
+            _ => return None,
+        },
+        None => rest
+            .conferences_by_name(&call.id.to_string())
+            .await
+            .done()?,
+    };
+    // A name used once has one life; if it ever has several, the one that is open counts.
+    let open = found.iter().find(|r| r.status != RoomState::Completed);
+    Some(match (open, found.first()) {
+        (Some(room), _) => RoomSeen::Open {
+            sid: room.sid.clone(),
+            started: room.status == RoomState::InProgress,
+        },
+        (None, Some(room)) => RoomSeen::Over {
+            sid: room.sid.clone(),
+        },
+        (None, None) => RoomSeen::None,
+    })
+}
+
+async fn participants(rest: &Rest, room: &ConferenceSid) -> Option<Vec<Participant>> {
+    match rest.participants(room).await {
+        Answer::Done(all) => Some(all),
+        answer if matches!(answer.why(), Some(Why::Gone | Why::RoomOver)) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// A telephone that was dialled and whose answer was lost: found by its number, begun since, and not another leg's.
+async fn lost_dial(
+    rest: &Rest,
+    call: &Call,
+    leg: &cordboard_core::call::Leg,
+) -> Option<Option<CallSid>> {
+    let (Some(asked), Line::Telephone(number), Role::Person(_)) = (leg.asked, &leg.line, &leg.role)
+    else {
+        return Some(None);
+    };
+    let filter = CallFilter {
+        to: Some(number.to_string()),
+        ..CallFilter::default()
+    };
+    let known: HashSet<&CallSid> = call.legs.iter().filter_map(|l| l.sid.as_ref()).collect();
+    let found = rest.calls(&filter).await.done()?;
+    Some(
+        found
+            .into_iter()
+            .filter(|c| !c.status.is_over() && !known.contains(&c.sid))
+            .find(|c| c.created.is_some_and(|at| at >= asked.plus(-1_000)))
+            .map(|c| c.sid),
+    )
+}
+
+async fn status(rest: &Rest, sid: &CallSid) -> Option<LegStatus> {
+    match rest.fetch_call(sid).await {
+        Answer::Done(seen) => Some(match seen.status {
+            CallState::Queued | CallState::Initiated => LegStatus::Queued,
+            CallState::Ringing => LegStatus::Ringing,
+            state if state.is_over() => LegStatus::Over {
+                at: seen.ended,
+                outcome: outcome(state),
+            },
+            _ => LegStatus::Up,
+        }),
+        answer if answer.why() == Some(Why::Gone) => Some(LegStatus::Over {
+            at: None,
+            outcome: None,
+        }),
+        _ => None,
+    }
+}
+
+/// How a leg ended, if it never came to anything.
+pub(crate) const fn outcome(state: CallState) -> Option<NoWhy> {
+    match state {
+        CallState::Busy => Some(NoWhy::Busy),
+        CallState::NoAnswer => Some(NoWhy::NoAnswer),
+        CallState::Failed => Some(NoWhy::Failed),
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! The demo's house: its people, slots, queue and number. Written once; what is there already is left alone.
+//!
+//! The passwords are known to everybody, so a server is seeded only on request. Read next: the demo's cast, which plays these people.
+
+use cordboard_core::{
+    call::Stop,
+    ids::{Phone, QueueId, UserId},
+    policy::Role,
+};
+
+use crate::{
+    auth::Passwords,
+    error::ApiError,
+    store::{NewPerson, Store},
+};
+
+/// A person of the demo.
+#[derive(Debug, Clone, Copy)]
+pub struct DemoPerson {
+    /// Their id.
+    pub id: u32,
+    /// Their name.
+    pub name: &'static str,
+    /// What they sign in with.
+    pub email: &'static str,
+    /// Their extension.
+    pub extension: &'static str,
+    /// What they may do.
+    pub role: Role,
+    /// The number that rings when their page is not there.
+    pub fallback: Option<&'static str>,
+}
+
+/// Everybody's password in the demo.
+pub const DEMO_PASSWORD: &str = "switchboard";
+
+/// The number that leads to the desk. From the range that is kept free for fiction.
+pub const DEMO_NUMBER: &str = "+14155550100";
+
+/// The demo's slots.
+pub const DEMO_SLOTS: [&str; 4] = ["P1", "P2", "P3", "P4"];
+
+const fn agent(
+    id: u32,
+    name: &'static str,
+    email: &'static str,
+    extension: &'static str,
+) -> DemoPerson {
+    DemoPerson {
+        id,
+        name,
+        email,
+        extension,
+        role: Role::Agent,
+        fallback: None,
+    }
+}
+
+/// The people of the demo. The first works the desk.
+pub const DEMO_PEOPLE: [DemoPerson; 12] = [
+    DemoPerson {
+        id: 1,
+        name: "Ada Lovelace",
+        email: "ada@demo.example",
+        extension: "101",
+        role: Role::Operator,
+        fallback: None,
+    },
+    agent(2, "Grace Hopper", "grace@demo.example", "102"),
+    agent(3, "Alan Turing", "alan@demo.example", "103"),
+    agent(4, "Edsger Dijkstra", "edsger@demo.example", "104"),
+    DemoPerson {
+        fallback: Some("+14155550177"),
+        ..agent(5, "Barbara Liskov", "barbara@demo.example", "105")
+    },
+    agent(6, "Donald Knuth", "donald@demo.example", "106"),
+    agent(7, "Margaret Hamilton", "margaret@demo.example", "107"),
+    agent(8, "Dennis Ritchie", "dennis@demo.example", "108"),
+    agent(9, "Radia Perlman", "radia@demo.example", "109"),
+    agent(10, "Tony Hoare", "tony@demo.example", "110"),
+    agent(11, "Karen Spärck Jones", "karen@demo.example", "111"),
+    agent(12, "Hedy Lamarr", "hedy@demo.example", "112"),
+];
+
+/// Writes the demo's house. Doing it again changes nothing.
+pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiError> {
+    let number: Phone = DEMO_NUMBER.parse().expect("the demo's number is a number");
+    if store.number(&number).await?.is_some() {
+        return Ok(number);
+    }
+    // One hash for all: everybody knows the password, and twelve hashes would take a second.
+    let hash = passwords.hash(DEMO_PASSWORD).await?;
+    for person in DEMO_PEOPLE {
+        let new = NewPerson {
+            id: UserId(person.id),
+            name: person.name.into(),
+            email: person.email.to_owned(),
+            extension: person.extension.to_owned(),
+            role: person.role,
+            fallback: person
+                .fallback
+                .map(|n| n.parse().expect("the demo's numbers are numbers")),
+            password_hash: hash.clone(),
+            ..NewPerson::default()
+        };
+        store.upsert_person(&new).await?;
+    }
+    for (position, slot) in (0..).zip(DEMO_SLOTS) {
+        store
+            .upsert_slot(
+                &slot.parse().expect("the demo's slots are slot names"),
+                slot,
+                position,
+            )
+            .await?;
+    }
+    let desk: QueueId = "desk".parse().expect("a queue name");
+    store.upsert_queue(&desk, "Front desk").await?;
+    store
+        .upsert_number(&number, &[Stop::Queue { queue: desk }])
+        .await?;
+    Ok(number)
+}

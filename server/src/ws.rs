@@ -1,0 +1,446 @@
+//! The sockets: consoles and phone pages. They carry messages and decide nothing.
+//!
+//! A console is welcomed, brought up to date, and then follows. Commands run beside the fan-out, so an answer never waits behind other people's
+//! news. A console that reads too slowly is brought up to date by a snapshot, and one that does not read at all is cut off. A phone page is told
+//! what it should be doing, as state, each time that changes.
+//!
+//! Read next: [`crate::live`], [`crate::exchange`].
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{Message, Utf8Bytes, WebSocket},
+    },
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use cordboard_core::{
+    ids::LegId,
+    machine::{Finish, Intent},
+    wire::{
+        ClientMsg, Command, MAX_FRAME, Me, Order, PhoneMsg, PhoneServerMsg, PhoneState, ServerMsg,
+        VERSION,
+    },
+};
+use futures_util::{
+    SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
+use rand::Rng as _;
+use secrecy::ExposeSecret as _;
+use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc};
+
+use crate::{
+    app::App,
+    error::ApiError,
+    exchange::Session,
+    live::{Ended, encode},
+    twilio::token,
+};
+
+/// How long a socket may take to accept a frame before it is cut off.
+const SLOW: Duration = Duration::from_secs(10);
+/// How long the first message may take.
+const HELLO: Duration = Duration::from_secs(10);
+/// How often a console hears of us when nothing happens.
+const PULSE: Duration = Duration::from_secs(5);
+/// A console that has said nothing for so long is gone (it pings every 5 s).
+const SILENCE: Duration = Duration::from_secs(30);
+/// How many commands of one console are under way at once.
+const COMMANDS: usize = 16;
+/// How long an access token for the carrier holds, in seconds, and how long before its end the next is sent, in milliseconds.
+const TOKEN_SECONDS: u32 = 3_600;
+const TOKEN_MARGIN_MS: i64 = 300_000;
+
+type Out = SplitSink<WebSocket, Message>;
+type In = SplitStream<WebSocket>;
+
+/// `GET /ws/console`.
+pub async fn console(
+    State(app): State<App>,
+    session: Session,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match same_origin(&app, &headers) {
+        Ok(()) => small(upgrade)
+            .on_upgrade(move |socket| async move { Console::serve(app, session, socket).await }),
+        Err(no) => no.into_response(),
+    }
+}
+
+/// `GET /ws/phone`.
+pub async fn phone(
+    State(app): State<App>,
+    session: Session,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match same_origin(&app, &headers) {
+        Ok(()) => small(upgrade)
+            .on_upgrade(move |socket| async move { serve_phone(app, session, socket).await }),
+        Err(no) => no.into_response(),
+    }
+}
+
+/// The library's default is a read buffer of 128 KiB a connection: 5,000 consoles would take 640 MB.
+fn small(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(4 * 1024)
+        .max_write_buffer_size(8 * 1024 * 1024)
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+}
+
+/// A browser says where its page is from; a terminal says nothing. A page from elsewhere has no business here.
+fn same_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let ours = app.public_url.origin().ascii_serialization();
+    if origin.to_str().is_ok_and(|o| o == ours) {
+        Ok(())
+    } else {
+        Err(ApiError::NotAllowed(
+            "This page is not from here.".to_owned(),
+        ))
+    }
+}
+
+async fn send(out: &mut Out, text: Utf8Bytes) -> Result<(), ()> {
+    match tokio::time::timeout(SLOW, out.send(Message::Text(text))).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(()),
+    }
+}
+
+/// The next text, or that the socket is over. `Some(Err)` is a message that cannot be read.
+async fn next<T: serde::de::DeserializeOwned>(from: &mut In) -> Option<Result<T, String>> {
+    loop {
+        match from.next().await? {
+            Ok(Message::Text(text)) => {
+                return Some(serde_json::from_str(&text).map_err(|e| e.to_string()));
+            }
+            Ok(Message::Binary(_)) => return Some(Err("messages are text".to_owned())),
+            Ok(Message::Ping(_) | Message::Pong(_)) => {}
+            Ok(Message::Close(_)) | Err(_) => return None,
+        }
+    }
+}
+
+struct Console {
+    app: App,
+    session: Session,
+    out: Out,
+    /// The last board revision that was sent.
+    known: u64,
+}
+
+impl Console {
+    async fn serve(app: App, session: Session, socket: WebSocket) {
+        let (out, mut from) = socket.split();
+        let mut console = Self {
+            app,
+            session,
+            out,
+            known: 0,
+        };
+        let why = match console.run(&mut from).await {
+            Ok(()) => return,
+            Err(Cut::Gone) => return,
+            Err(Cut::Bye(why, again)) => ServerMsg::Bye { why, again },
+        };
+        let _ = send(&mut console.out, encode(&why)).await;
+        let _ = console.out.close().await;
+    }
+
+    async fn run(&mut self, from: &mut In) -> Result<(), Cut> {
+        let first = tokio::time::timeout(HELLO, next::<ClientMsg>(from)).await;
+        let since = match first {
+            Ok(Some(Ok(ClientMsg::Hello {
+                version: VERSION,
+                since,
+            }))) => since,
+            Ok(Some(Ok(ClientMsg::Hello { version, .. }))) => {
+                let older = if version < VERSION {
+                    "This console is older than its server. Update it."
+                } else {
+                    "This server is older than the console. Update it."
+                };
+                return Err(Cut::Bye(older.to_owned(), false));
+            }
+            Ok(Some(_)) => {
+                return Err(Cut::Bye(
+                    "The first message must be hello.".to_owned(),
+                    false,
+                ));
+            }
+            Ok(None) | Err(_) => return Err(Cut::Gone),
+        };
+        let live = self.app.exchange.live().clone();
+        let mut outcomes = live.outcomes();
+        // Subscribed before the snapshot is taken: nothing falls in between.
+        let mut frames = live.subscribe();
+        let me = Me {
+            id: self.session.user,
+            name: self.session.name.clone(),
+            role: self.session.role,
+        };
+        self.say(&ServerMsg::Welcome {
+            version: VERSION,
+            me,
+            now: self.app.exchange.clock().now(),
+        })
+        .await?;
+        self.catch_up(since).await?;
+
+        let (answers, mut answered) = mpsc::channel::<ServerMsg>(COMMANDS * 2);
+        let turns = Arc::new(Semaphore::new(COMMANDS));
+        let mut pulse = tokio::time::interval(PULSE);
+        let mut heard = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.app.stop.cancelled() => {
+                    return Err(Cut::Bye("The server is stopping. It will be back.".to_owned(), true));
+                }
+                Some(answer) = answered.recv() => self.say(&answer).await?,
+                msg = next::<ClientMsg>(from) => {
+                    heard = tokio::time::Instant::now();
+                    match msg {
+                        None => return Err(Cut::Gone),
+                        Some(Err(why)) => return Err(Cut::Bye(format!("A message cannot be read: {why}"), false)),
+                        Some(Ok(ClientMsg::Do(command))) => self.perform(command, &turns, &answers),
+                        Some(Ok(ClientMsg::Ping { n })) => self.say(&ServerMsg::Pong { n }).await?,
+                        Some(Ok(ClientMsg::Resync | ClientMsg::Hello { .. })) => self.snapshot().await?,
+                    }
+                }
+                ended = outcomes.recv() => match ended {
+                    Ok(ended) if ended.by == self.session.user => self.say(&outcome(ended)).await?,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Err(Cut::Gone),
+                },
+                frame = frames.recv() => match frame {
+                    Ok(frame) => {
+                        if frame.rev.is_none_or(|rev| rev > self.known) {
+                            self.known = frame.rev.unwrap_or(self.known);
+                            self.text(frame.text).await?;
+                        }
+                    }
+                    Err(RecvError::Lagged(_)) => self.snapshot().await?,
+                    Err(RecvError::Closed) => return Err(Cut::Gone),
+                },
+                _ = pulse.tick() => {
+                    if heard.elapsed() > SILENCE {
+                        return Err(Cut::Gone);
+                    }
+                    let now = self.app.exchange.clock().now();
+                    self.say(&live.pulse(now)).await?;
+                }
+            }
+        }
+    }
+
+    /// What the console missed, or everything.
+    async fn catch_up(&mut self, since: Option<cordboard_core::wire::Position>) -> Result<(), Cut> {
+        let Some(since) = since else {
+            return self.snapshot().await;
+        };
+        let store = self.app.exchange.store().clone();
+        match store.changes_since(&since.epoch, since.rev, 500).await {
+            Ok(Some(deltas)) => {
+                self.known = since.rev;
+                for delta in deltas {
+                    self.known = delta.at.rev;
+                    self.say(&ServerMsg::Delta(Box::new(delta))).await?;
+                }
+                // Presence is outside the count: as it is now.
+                let people = self.app.exchange.live().board().people;
+                let people = people
+                    .into_iter()
+                    .map(|p| cordboard_core::wire::PersonPresence {
+                        id: p.id,
+                        phone: p.phone,
+                        presence: p.presence,
+                    })
+                    .collect();
+                self.say(&ServerMsg::Presence { people }).await
+            }
+            _ => self.snapshot().await,
+        }
+    }
+
+    async fn snapshot(&mut self) -> Result<(), Cut> {
+        let (rev, text) = self.app.exchange.live().snapshot();
+        self.known = rev;
+        self.text(text).await
+    }
+
+    fn perform(&self, command: Command, turns: &Arc<Semaphore>, answers: &mpsc::Sender<ServerMsg>) {
+        let (app, session, answers) = (self.app.clone(), self.session.clone(), answers.clone());
+        let turn = turns.clone().try_acquire_owned();
+        tokio::spawn(async move {
+            let id = command.id.clone();
+            let no = |e: &ApiError| ServerMsg::No {
+                id: id.clone(),
+                code: e.code().to_owned(),
+                why: e.to_string(),
+            };
+            let Ok(_turn) = turn else {
+                let _ = answers.send(no(&ApiError::TooMany)).await;
+                return;
+            };
+            if let Some(answer) = app.emergency(&session, &command) {
+                let _ = answers.send(no(&answer)).await;
+                return;
+            }
+            let answer = match app.exchange.act(&session, &command).await {
+                Ok(accepted) => ServerMsg::Yes {
+                    id: command.id.clone(),
+                    call: accepted.call.id,
+                    rev: accepted.call.rev,
+                },
+                Err(e) => no(&e),
+            };
+            let _ = answers.send(answer).await;
+        });
+    }
+
+    async fn say(&mut self, msg: &ServerMsg) -> Result<(), Cut> {
+        self.text(encode(msg)).await
+    }
+
+    async fn text(&mut self, text: Utf8Bytes) -> Result<(), Cut> {
+        send(&mut self.out, text).await.map_err(|()| Cut::Gone)
+    }
+}
+
+/// Why a socket ends.
+enum Cut {
+    /// The other side is gone, or does not read.
+    Gone,
+    /// We say goodbye, and whether to come again.
+    Bye(String, bool),
+}
+
+fn outcome(ended: Ended) -> ServerMsg {
+    let (id, call) = (ended.command.into_string(), ended.call);
+    match ended.result {
+        Finish::Done => ServerMsg::Done { id, call },
+        Finish::Failed(why) => ServerMsg::Failed { id, call, why },
+        Finish::Unknown => ServerMsg::Unknown { id, call },
+    }
+}
+
+async fn serve_phone(app: App, session: Session, socket: WebSocket) {
+    let live = app.exchange.live().clone();
+    let (mut out, mut from) = socket.split();
+    match tokio::time::timeout(HELLO, next::<PhoneMsg>(&mut from)).await {
+        Ok(Some(Ok(PhoneMsg::Hello { version: VERSION }))) => {}
+        _ => {
+            let bye = PhoneServerMsg::Bye {
+                why: "The first message must be hello, in this server's version.".to_owned(),
+            };
+            let _ = send(&mut out, phone_text(&bye)).await;
+            return;
+        }
+    }
+    let states = live.page_connected(session.user);
+    tracing::info!(user = %session.user, "a phone page has connected");
+    let _ = follow_phone(&app, &session, &mut out, &mut from, states).await;
+    live.page_disconnected(session.user);
+    let _ = out.close().await;
+}
+
+fn phone_text(msg: &PhoneServerMsg) -> Utf8Bytes {
+    serde_json::to_string(msg)
+        .expect("wire messages are plain data")
+        .into()
+}
+
+async fn follow_phone(
+    app: &App,
+    session: &Session,
+    out: &mut Out,
+    from: &mut In,
+    mut states: tokio::sync::watch::Receiver<PhoneState>,
+) -> Result<(), ()> {
+    let clock = app.exchange.clock().clone();
+    let live = app.exchange.live().clone();
+    let identity = session.user.to_string();
+    let mint = || token::mint(&app.twilio, &identity, clock.now(), TOKEN_SECONDS).map_err(drop);
+    let mut token = mint()?;
+    let welcome = PhoneServerMsg::Welcome {
+        version: VERSION,
+        identity: identity.clone(),
+        token: token.jwt.expose_secret().to_owned(),
+        expires: token.expires,
+    };
+    send(out, phone_text(&welcome)).await?;
+    let mut emergencies = live.emergencies();
+    states.mark_changed();
+    let mut heard = tokio::time::Instant::now();
+    loop {
+        let renew = token.expires.plus(-TOKEN_MARGIN_MS);
+        tokio::select! {
+            () = app.stop.cancelled() => {
+                let bye = PhoneServerMsg::Bye { why: "The server is stopping. It will be back.".to_owned() };
+                return send(out, phone_text(&bye)).await;
+            }
+            changed = states.changed() => {
+                changed.map_err(drop)?;
+                let mut state = states.borrow_and_update().clone();
+                if let Some(seat) = &mut state.seat
+                    && let Ok(leg) = seat.leg.parse::<LegId>()
+                {
+                    seat.ticket = app.exchange.keys().ticket(leg, &identity);
+                }
+                send(out, phone_text(&PhoneServerMsg::State(state))).await?;
+            }
+            msg = next::<PhoneMsg>(from) => {
+                heard = tokio::time::Instant::now();
+                let (call, intent) = match msg {
+                    None => return Err(()),
+                    Some(Ok(PhoneMsg::Heartbeat { ready, .. })) => {
+                        live.page_heard(session.user, ready, clock.now());
+                        continue;
+                    }
+                    Some(Ok(PhoneMsg::Accept { call })) => (call, Intent::Answer),
+                    Some(Ok(PhoneMsg::Decline { call, busy })) => (call, Intent::Decline { busy }),
+                    Some(Ok(PhoneMsg::Leave { call })) => {
+                        app.left(session, call).await;
+                        continue;
+                    }
+                    Some(Ok(PhoneMsg::Hello { .. })) => continue,
+                    Some(Err(why)) => {
+                        let bye = PhoneServerMsg::Bye { why: format!("A message cannot be read: {why}") };
+                        return send(out, phone_text(&bye)).await;
+                    }
+                };
+                let command = Command {
+                    id: format!("phone-{:016x}", rand::rng().next_u64()),
+                    order: Order::Call { call, intent },
+                    seen: None,
+                    dry_run: false,
+                };
+                if let Err(no) = app.exchange.act(session, &command).await {
+                    send(out, phone_text(&PhoneServerMsg::No { call, why: no.to_string() })).await?;
+                }
+            }
+            emergency = emergencies.recv() => {
+                if let Ok((user, number)) = emergency && user == session.user {
+                    send(out, phone_text(&PhoneServerMsg::Emergency { to: number.to_string() })).await?;
+                }
+            }
+            () = clock.sleep_until(renew) => {
+                token = mint()?;
+                let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().to_owned(), expires: token.expires };
+                send(out, phone_text(&next)).await?;
+            }
+            () = tokio::time::sleep_until(heard + SILENCE) => return Err(()),
+        }
+    }
+}
