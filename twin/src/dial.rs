@@ -113,6 +113,7 @@ impl Leg {
             region: noun.attribute("region").map(str::to_owned),
             max: usize::try_from(noun.number("maxParticipants", 250).clamp(2, 250)).unwrap_or(250),
             by_api: false,
+            early_media: false,
             queue_time: None,
         };
         let joined = self.switch.world(|w| {

@@ -235,6 +235,12 @@ impl Faults {
         fate
     }
 
+    /// As [`Faults::voice`], for a waiting, hold or announcement document: only when it is named.
+    pub(crate) fn room_document(&mut self, url: &str) -> Option<Duration> {
+        let next = self.take("next.voice_fail", |part| url.contains(part));
+        next.then(|| self.duration("voice.fail_after"))
+    }
+
     /// A random id in the form of a UUID, version 4.
     pub(crate) fn uuid(&mut self) -> String {
         let n =

@@ -9,7 +9,7 @@
 //! What Twilio has no API for (people who call, telephones that answer, browsers that connect, faults) is done over
 //! [`control`]. Time is a [`Clock`] that may run up to ten times as fast.
 //!
-//! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs` and `dial` run the
+//! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs`, `verbs` and `dial` run the
 //! TwiML of a call, `music` that of a waiting participant; `webhooks` talks to the customer's server; `rest` and
 //! `control` are the two APIs; `faults` decides what goes wrong; `callers` are the people at the far end.
 
@@ -26,6 +26,7 @@ mod rest;
 mod switch;
 mod token;
 mod twiml;
+mod verbs;
 mod webhooks;
 mod wire;
 mod world;
@@ -166,7 +167,11 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
     let addr = listener
         .local_addr()
         .map_err(|source| TwinError::Listen { addr, source })?;
-    let account = Account::new(config.credentials.clone(), config.clock.now_ms());
+    let account = Account::new(
+        config.credentials.clone(),
+        format!("http://{addr}"),
+        config.clock.now_ms(),
+    );
     let hooks = Hooks::new(config.clock.clone(), config.credentials.auth_token.clone())?;
     let world = World::new(account, config.seed);
     let switch = Switch::new(world, config.clock, hooks, config.seed, shutdown.clone());

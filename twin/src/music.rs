@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::legs::{resolve, say_length};
+use crate::legs::resolve;
 use crate::switch::Switch;
 use crate::twiml::{self, Element};
+use crate::verbs::say_length;
 use crate::world::{Hearing, Method, Purpose, Target};
 
 struct Player {
@@ -91,7 +92,7 @@ impl Player {
                 }
                 form
             });
-            let reply = self.switch.voice_request(&target, &form).await?;
+            let reply = self.switch.room_request(&target, &form).await?;
             let kind = reply.content_type.to_ascii_lowercase();
             if kind.starts_with("audio/") {
                 self.play(&target.url, Some("1")).await?;

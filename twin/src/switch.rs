@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::form::Form;
 use crate::rest::log::RestLog;
-use crate::webhooks::Hooks;
+use crate::webhooks::{Hooks, Reply};
 use crate::world::{Effect, Purpose, Signal, Target, World};
 use crate::{legs, music};
 
@@ -208,8 +208,28 @@ impl Switch {
         &self,
         target: &Target,
         form: &Form,
-    ) -> Result<crate::webhooks::Reply, (u32, String)> {
-        let (fails, token) = self.faults(|f| (f.voice(&target.url), f.uuid()));
+    ) -> Result<Reply, (u32, String)> {
+        let fails = self.faults(|f| f.voice(&target.url));
+        self.request(target, form, fails).await
+    }
+
+    /// A conference's document. It has no fallback, so only a one-shot fault that names it makes it fail.
+    pub(crate) async fn room_request(
+        &self,
+        target: &Target,
+        form: &Form,
+    ) -> Result<Reply, (u32, String)> {
+        let fails = self.faults(|f| f.room_document(&target.url));
+        self.request(target, form, fails).await
+    }
+
+    async fn request(
+        &self,
+        target: &Target,
+        form: &Form,
+        fails: Option<Duration>,
+    ) -> Result<Reply, (u32, String)> {
+        let token = self.faults(Faults::uuid);
         let id = self.hooks.open(
             "voice",
             target,

@@ -172,7 +172,7 @@ mod tests {
     const NOW: i64 = 1_700_000_000_000;
 
     fn account() -> Account {
-        Account::new(Credentials::from_seed(1), 0)
+        Account::new(Credentials::from_seed(1), String::new(), 0)
     }
 
     fn claims(account: &Account) -> Value {

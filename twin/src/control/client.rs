@@ -47,6 +47,7 @@ impl Client {
         // Neither proxies nor idle limits matter on loopback; the builder without TLS options can't fail.
         let http = reqwest::Client::builder()
             .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
             .build()
             .unwrap_or_default();
         Self {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164};
-use crate::legs::new_recording;
+use crate::verbs::new_recording;
 use crate::world::account::{
     Application, CallerId, Key, Number, Queue, RecordingStatus, VoiceSettings,
 };

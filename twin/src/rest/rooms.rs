@@ -130,6 +130,7 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
         region: form.text("Region").map(str::to_owned),
         max,
         by_api: true,
+        early_media: form.flag("EarlyMedia").unwrap_or(true),
         queue_time: None,
     };
     let callbacks = subscription(form, "StatusCallback", &["completed"])?

@@ -181,6 +181,8 @@ impl Recording {
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) credentials: Credentials,
+    /// Where this account's API is; recordings are addressed with it.
+    pub(crate) base_url: String,
     pub(crate) created: i64,
     pub(crate) friendly_name: String,
     pub(crate) numbers: Vec<Number>,
@@ -192,7 +194,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(credentials: Credentials, now: i64) -> Self {
+    pub(crate) fn new(credentials: Credentials, base_url: String, now: i64) -> Self {
         let application = Application {
             sid: credentials.app_sid.clone(),
             friendly_name: String::from("Voice"),
@@ -209,6 +211,7 @@ impl Account {
         };
         Self {
             credentials,
+            base_url,
             created: now,
             friendly_name: String::from("Twin"),
             numbers: Vec::new(),
@@ -218,6 +221,14 @@ impl Account {
             queues: Vec::new(),
             recordings: Vec::new(),
         }
+    }
+
+    /// The address of a recording, without an extension, as callbacks name it.
+    pub(crate) fn recording_url(&self, sid: &str) -> String {
+        format!(
+            "{}/2010-04-01/Accounts/{}/Recordings/{sid}",
+            self.base_url, self.credentials.account_sid
+        )
     }
 
     pub(crate) fn number(&self, number: &str) -> Option<&Number> {
@@ -332,18 +343,11 @@ impl World {
         else {
             return;
         };
-        let account = &self.account.credentials.account_sid;
         let mut form = crate::form::Form::new();
-        form.push("AccountSid", account);
+        form.push("AccountSid", &self.account.credentials.account_sid);
         form.push("CallSid", &recording.call);
         form.push("RecordingSid", &recording.sid);
-        form.push(
-            "RecordingUrl",
-            format!(
-                "/2010-04-01/Accounts/{account}/Recordings/{}",
-                recording.sid
-            ),
-        );
+        form.push("RecordingUrl", self.account.recording_url(&recording.sid));
         form.push("RecordingStatus", recording.status.word());
         form.push("RecordingDuration", recording.seconds(self.now).to_string());
         form.push("RecordingChannels", recording.channels.to_string());

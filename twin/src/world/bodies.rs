@@ -296,7 +296,7 @@ impl World {
             },
         });
         if !of_call {
-            body["media_url"] = json!(own);
+            body["media_url"] = json!(self.account.recording_url(&r.sid));
             body["subresource_uris"] = json!({
                 "add_on_results": format!("{own}/AddOnResults.json"),
                 "transcriptions": format!("{own}/Transcriptions.json"),

@@ -79,6 +79,8 @@ pub(crate) struct Participant {
     pub(crate) beep_on_exit: bool,
     /// False while its leg is still being dialled.
     pub(crate) joined: bool,
+    /// While it rings, the others hear its ringing tone.
+    pub(crate) early_media: bool,
     /// Dialled by the Participants resource: no TwiML behind it, so it hangs up when it leaves.
     pub(crate) by_api: bool,
     pub(crate) created: i64,
@@ -107,6 +109,7 @@ pub(crate) struct Entry {
     pub(crate) region: Option<String>,
     pub(crate) max: usize,
     pub(crate) by_api: bool,
+    pub(crate) early_media: bool,
     pub(crate) queue_time: Option<i64>,
 }
 
@@ -235,6 +238,7 @@ impl World {
                 beep_on_exit: false,
                 joined: false,
                 by_api: entry.by_api,
+                early_media: entry.early_media,
                 created: now,
                 updated: now,
                 queue_time: entry.queue_time,

@@ -136,16 +136,38 @@ impl World {
     /// What a participant hears now.
     pub(crate) fn participant_hearing(&self, room: &Room, p: &Participant) -> Hearing {
         if self.is_ghost(&p.call) || !p.joined {
-            Hearing::Silence
-        } else if p.announcing {
-            Hearing::Prompt
-        } else if p.hold || room.status == RoomStatus::Init {
+            return Hearing::Silence;
+        }
+        if p.announcing {
+            return Hearing::Prompt;
+        }
+        if p.hold {
+            return p.background;
+        }
+        let heard = if room.status == RoomStatus::Init {
             p.background
         } else if room.members.iter().any(|other| self.hears(room, p, other)) {
             Hearing::People
         } else {
             Hearing::Silence
+        };
+        if heard == Hearing::Silence && self.rings_into(room) {
+            Hearing::Prompt
+        } else {
+            heard
         }
+    }
+
+    /// Whether somebody is being dialled into the room whose ringing tone the others hear.
+    fn rings_into(&self, room: &Room) -> bool {
+        room.members
+            .iter()
+            .filter(|p| !p.joined && p.early_media)
+            .any(|p| {
+                self.calls
+                    .get(&p.call)
+                    .is_some_and(|c| c.status == CallStatus::Ringing)
+            })
     }
 
     /// What an answered call hears now, with its conference and whether it is alone there.

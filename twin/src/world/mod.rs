@@ -12,6 +12,9 @@ pub(crate) mod call;
 pub(crate) mod conference;
 pub(crate) mod hearing;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap};
 
 use rand::rngs::StdRng;

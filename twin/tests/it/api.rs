@@ -440,6 +440,19 @@ async fn recordings_queues_and_numbers_live_and_die() {
                 .then_some(())
         })
         .await;
+    let sound = kit
+        .http()
+        .get(
+            kit.account_url(&format!("Recordings/{sid}"))
+                .replace(".json", ".wav"),
+        )
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (sound.status().as_u16(), &sound.bytes().await.unwrap()[..4]),
+        (200, b"RIFF".as_slice())
+    );
     assert_eq!(
         kit.get(&format!("Recordings?CallSid={customer}")).await.1["recordings"][0]["status"],
         "completed"

@@ -1,11 +1,12 @@
 //! Programs of calls: fallbacks, keys, dials, queues, detection, and the people at the far end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cordboard_twin::control::ControlError;
 use cordboard_twin::{Behaviour, Caller, Press, Telephone};
 
-use crate::kit::{DESK, Kit};
+use crate::kit::{DESK, Kit, heard};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_answer_is_asked_again_at_the_fallback() {
@@ -442,4 +443,71 @@ async fn a_rejected_call_is_never_answered() {
         (recorded.get("Digits"), recorded.get("RecordingSid").len()),
         ("hangup", 34)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_streamed_both_ways() {
+    let kit = Kit::with_desk().await;
+    let url = format!("{}/control/events", kit.twin.url().replace("http", "ws"));
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut lines = kit.control.events().await.unwrap();
+    let hello = futures_util::StreamExt::next(&mut socket)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(hello.to_text().unwrap().contains("\"hello\""), "{hello:?}");
+    kit.site.twiml("/voice", "<Hangup/>");
+    let call = kit.caller("+15550001").await;
+    let over = |change: &serde_json::Value| {
+        change["call"]["sid"] == call.as_str() && change["call"]["status"] == "completed"
+    };
+    let first = tokio::time::timeout(Duration::from_secs(10), async {
+        loop {
+            let message = futures_util::StreamExt::next(&mut socket)
+                .await
+                .unwrap()
+                .unwrap();
+            let change: serde_json::Value =
+                serde_json::from_str(message.to_text().unwrap()).unwrap();
+            if over(&change) {
+                return change;
+            }
+        }
+    });
+    assert_eq!(
+        first.await.expect("the end of the call on the socket")["who"],
+        "+15550001"
+    );
+    let second = tokio::time::timeout(Duration::from_secs(10), async {
+        while !over(&lines.next().await.unwrap()) {}
+    });
+    second.await.expect("the end of the call as a line");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_dials_out_hears_the_ringing() {
+    let kit = Kit::with_desk().await;
+    kit.site.twiml("/app", &kit.room("agent", "waitUrl=\"\""));
+    let agent = kit.client("ada").await;
+    let room = kit
+        .until("the room", |w| {
+            w["participants"][0]["conference_sid"]
+                .as_str()
+                .map(str::to_owned)
+        })
+        .await;
+    let form = [
+        ("From", DESK),
+        ("To", "+15558001"),
+        ("Label", "cust"),
+        ("EndConferenceOnExit", "true"),
+    ];
+    kit.post(&format!("Conferences/{room}/Participants"), &form)
+        .await;
+    kit.until("the ringing tone", |w| {
+        heard(w, &agent, "prompt").then_some(())
+    })
+    .await;
+    kit.until("the answer", |w| heard(w, &agent, "people").then_some(()))
+        .await;
 }
