@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, ClientError, loopback};
+use crate::client::{Client, ClientError, address, loopback};
 use args::{CallVerb, Cli, LoginArgs, Verb};
 use session::{Environment, Session, SessionError};
 use show::Names;
@@ -224,15 +224,15 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
     let (url, token) = env.signed_in(url)?;
     if matches!(verb, Verb::Token) {
         let text = token.expose_secret();
-        return Ok(out.say(&json!({ "token": text, "url": url }), [text])?);
+        return Ok(out.say(&json!({ "token": text, "url": address(&url) }), [text])?);
     }
     let client = Client::new(url, Some(token))?;
     match verb {
         Verb::Logout => logout(&client, env, out).await,
         Verb::Whoami => {
             let me = client.me().await?;
-            let line = format!("{} ({}), {}, at {}", me.name, me.id, show::word(&me.role), client.url());
-            Ok(out.say(&json!({ "id": me.id, "name": me.name, "role": me.role, "url": client.url() }), [line])?)
+            let line = format!("{} ({}), {}, at {}", me.name, me.id, show::word(&me.role), address(client.url()));
+            Ok(out.say(&json!({ "id": me.id, "name": me.name, "role": me.role, "url": address(client.url()) }), [line])?)
         }
         Verb::Board => {
             let board = client.board().await?;
@@ -270,7 +270,7 @@ async fn login(args: &LoginArgs, url: Option<&url::Url>, env: &Environment, out:
         return Err(Failure::new(Exit::Usage, "usage", "Say where: cordboard login --url URL."));
     };
     if url.scheme() == "http" && !loopback(&url) {
-        let _ = writeln!(out.err, "Warning: {url} is not encrypted; your password can be read on the way.");
+        let _ = writeln!(out.err, "Warning: {} is not encrypted; your password can be read on the way.", address(&url));
     }
     let email = match &args.email {
         Some(email) => email.trim().to_owned(),
@@ -290,8 +290,8 @@ async fn login(args: &LoginArgs, url: Option<&url::Url>, env: &Environment, out:
     let me = &signed_in.me;
     let session = Session { token: signed_in.token.clone(), expires: signed_in.expires, name: me.name.to_string() };
     env.keep(&url, session)?;
-    let line = format!("Signed in at {url} as {}, {}.", me.name, show::word(&me.role));
-    Ok(out.say(&json!({ "ok": true, "url": url, "me": me, "expires": signed_in.expires }), [line])?)
+    let line = format!("Signed in at {} as {}, {}.", address(&url), me.name, show::word(&me.role));
+    Ok(out.say(&json!({ "ok": true, "url": address(&url), "me": me, "expires": signed_in.expires }), [line])?)
 }
 
 async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
@@ -303,13 +303,13 @@ async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result
         Err(ClientError::Unreachable { .. }) if kept => {
             let why = format!(
                 "The token is forgotten here, but the server at {} could not be told; it stays valid there until it expires.",
-                client.url()
+                address(client.url())
             );
             return Err(Failure::new(Exit::Unreachable, "unreachable", why));
         }
         Err(e) => return Err(e.into()),
     }
-    Ok(out.say(&json!({ "ok": true, "url": client.url() }), [format!("Signed out at {}.", client.url())])?)
+    Ok(out.say(&json!({ "ok": true, "url": address(client.url()) }), [format!("Signed out at {}.", address(client.url()))])?)
 }
 
 /// Asks a person at the terminal, with the echo off for a secret.

@@ -42,7 +42,7 @@ const LONGEST: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nothing was changed: the server was not reached, or it says it can't work now.
-    #[error("The server at {url} cannot be reached: {why}.")]
+    #[error("The server at {} cannot be reached: {why}.", address(url))]
     Unreachable {
         /// Where.
         url: Url,
@@ -66,7 +66,7 @@ pub enum ClientError {
         why: String,
     },
     /// The answer can't be read: another version, or no Cordboard.
-    #[error("The server at {url} answered something this program does not understand ({what}). Are they of the same version?")]
+    #[error("The server at {} answered something this program does not understand ({what}). Are they of the same version?", address(url))]
     Garbled {
         /// Where.
         url: Url,
@@ -384,6 +384,11 @@ impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
     }
 }
 
+/// A server's address as people and scripts write it: without the slash at the end.
+pub fn address(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
+}
+
 /// Whether the server is this machine. Then no proxy stands in between, and plain HTTP is nobody else's business.
 pub fn loopback(url: &Url) -> bool {
     match url.host() {
@@ -405,6 +410,6 @@ fn deepest(error: &dyn std::error::Error) -> String {
 
 /// What the server says in a sentence, without anything that moves a cursor. Longer than a name, shorter than a page.
 fn sentence(text: &str) -> String {
-    let clean: String = text.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.chars().take(300).map(|c| if crate::cli::show::moves_a_cursor(c) { ' ' } else { c }).collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }

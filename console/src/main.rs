@@ -1,30 +1,208 @@
 //! The binary `cordboard`: reads what was typed and hands it to whoever does it.
 //!
 //! The verbs that work the desk are the library's ([`cordboard::cli`]). Those that run a server or the twin are here and in `demo`, the only
-//! places that know both.
+//! places that know both. It must not hold any knowledge of its own beyond where settings come from.
 //!
 //! Read next: [`cordboard::cli::args`].
 
-use std::process::ExitCode;
+use std::{env, future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cordboard::cli::{self, Exit, Out, args::Cli, session::Environment};
+use cordboard::{
+    cli::{
+        self, Exit, Failure, Out,
+        args::{Cli, ServeArgs, Verb},
+        session::Environment,
+    },
+    client::address,
+    run::{self, ConsoleOptions},
+};
+use cordboard_server::Settings;
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use demo::Quit;
+
+mod demo;
+
+/// How long a server that is told to stop may take. Longer than its own grace.
+const STOPPING: Duration = Duration::from_secs(8);
 
 fn main() -> ExitCode {
     // One TLS provider for every client in the process; a second call would only say that it is there.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
+    let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
+    let asked_for_json = env::args_os().any(|a| a == "--json");
+    let mut out = Out { json: asked_for_json, out: &mut stdout, err: &mut stderr };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(Exit::Usage as u8));
+        Err(e) => return ExitCode::from(misunderstood(&e, &mut out) as u8),
+    };
+    let exit = match work(cli, &mut out) {
+        Ok(exit) => exit,
+        Err(failure) => out.fail(&failure),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Help and version are printed as they are; wrong usage also as JSON, where that was asked for.
+fn misunderstood(error: &clap::Error, out: &mut Out<'_>) -> Exit {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+    if out.json {
+        let why = error.to_string();
+        let why = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let _ = out.json(&json!({ "error": { "code": "usage", "why": why } }));
+    }
+    Exit::Usage
+}
+
+fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
+    let env = Environment::read();
+    let url = cli.common.url.clone();
+    match cli.verb {
+        Some(Verb::Demo(args)) => {
+            // With --cast the server may also be the one in the environment; the demo proper has its own.
+            let url = if args.cast { env.server(url.as_ref())? } else { None };
+            many(demo::run(args, url, out))
         }
+        Some(Verb::Serve(args)) => many(serve(args, out)),
+        Some(Verb::Twin { verb }) => many(demo::twin::run(verb, out)),
+        Some(Verb::Console(args)) => many(console(&env, url.as_ref(), args.plain)),
+        None => many(console(&env, url.as_ref(), false)),
+        Some(verb) => Ok(one()?.block_on(cli::run(Cli { verb: Some(verb), ..cli }, &env, out))),
+    }
+}
+
+/// A runtime on this thread: a question and its answer need no more, and it is there at once.
+fn one() -> Result<Runtime, Failure> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Runs something that serves or draws on a runtime with a thread a core. What is left of it at the end is cut off.
+fn many(task: impl Future<Output = Result<(), Failure>>) -> Result<Exit, Failure> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(task);
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result.map(|()| Exit::Done)
+}
+
+/// The backend alone, until a signal.
+async fn serve(args: ServeArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+    let wrong = |e: cordboard_server::ConfigError| Failure::new(Exit::Usage, "settings", e);
+    let mut quit = Quit::listen()?;
+    let settings = match &args.config {
+        Some(file) => Settings::from_file(file).map_err(wrong)?,
+        None => Settings::default(),
     };
-    let mut out = Out { json: cli.common.json, out: &mut out, err: &mut err };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return ExitCode::from(out.fail(&e.into()) as u8),
+    let config = over(settings, args)?.complete().map_err(wrong)?;
+    log_to_stderr();
+    let twilio = config.twilio.clone();
+    let stop = CancellationToken::new();
+    let starting = cordboard_server::serve(config, cordboard_server::Clock::system(), stop.clone());
+    let running = tokio::select! {
+        running = starting => running.map_err(|e| Failure::refused("serve", format!("The server does not start: {e}")))?,
+        () = quit.wait() => return Ok(()),
     };
-    ExitCode::from(runtime.block_on(cli::run(cli, &Environment::read(), &mut out)) as u8)
+    let operator = running.operator.as_ref().map(|(email, password)| json!({ "email": email, "password": password }));
+    let ready = json!({
+        "ready": true,
+        "url": address(&running.url),
+        "twin": null,
+        "phone": null,
+        "operator": operator,
+        "number": running.number,
+        "account_sid": twilio.account_sid,
+        // Only the demo's own twin has a token that may be printed.
+        "auth_token": null,
+    });
+    let mut lines = vec![format!("Cordboard serves on {}.", address(&running.url))];
+    if let (Some((email, password)), Some(number)) = (&running.operator, &running.number) {
+        lines.push(format!("Demo: sign in as {email} with the password “{password}”; {number} leads to the desk."));
+    }
+    out.say(&ready, lines)?;
+    quit.wait().await;
+    stop.cancel();
+    let _ = tokio::time::timeout(STOPPING, running.join()).await;
+    Ok(())
+}
+
+/// Flags over the environment over the file.
+fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
+    fn said(name: &str) -> Option<String> {
+        env::var(name).ok().filter(|v| !v.trim().is_empty())
+    }
+    fn read<T: std::str::FromStr>(name: &'static str) -> Result<Option<T>, Failure> {
+        said(name)
+            .map(|text| text.trim().parse().map_err(|_| {
+                Failure::new(Exit::Usage, "settings", format!("{name} is set to “{text}”, which cannot be read."))
+            }))
+            .transpose()
+    }
+    fn put<T>(setting: &mut Option<T>, said: Option<T>) {
+        if said.is_some() {
+            *setting = said;
+        }
+    }
+    let secret = |name: &str| said(name).map(SecretString::from);
+    put(&mut settings.listen, args.listen.map_or_else(|| read("CORDBOARD_LISTEN"), |a| Ok(Some(a)))?);
+    put(&mut settings.public_url, read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from));
+    put(&mut settings.secret, secret("CORDBOARD_SECRET"));
+    put(&mut settings.data_dir, args.data_dir.or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)));
+    put(&mut settings.database_url, said("DATABASE_URL"));
+    put(&mut settings.redis_url, said("REDIS_URL"));
+    put(&mut settings.twilio_api_base, read::<Url>("TWILIO_API_BASE")?.map(String::from));
+    put(&mut settings.twilio_account_sid, said("TWILIO_ACCOUNT_SID"));
+    put(&mut settings.twilio_auth_token, secret("TWILIO_AUTH_TOKEN"));
+    put(&mut settings.twilio_api_key, said("TWILIO_API_KEY"));
+    put(&mut settings.twilio_api_secret, secret("TWILIO_API_SECRET"));
+    put(&mut settings.twilio_app_sid, said("TWILIO_APP_SID"));
+    settings.seed_demo |= args.seed_demo;
+    Ok(settings)
+}
+
+/// The console for whoever is signed in.
+async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<(), Failure> {
+    let (url, token) = env.signed_in(url)?;
+    open_console(url, token, plain, None).await
+}
+
+/// Opens the console; its log goes beside the token file, unless it has a better place.
+async fn open_console(url: Url, token: SecretString, plain: bool, log: Option<PathBuf>) -> Result<(), Failure> {
+    if plain {
+        return Err(Failure::new(Exit::Usage, "usage", "The console has no plain mode yet. Use cordboard watch, and the call verbs."));
+    }
+    let log = log.or_else(|| Some(Xdg::new().ok()?.state_dir()?.join("cordboard").join("console.log")));
+    let log = log.unwrap_or_else(|| env::temp_dir().join("cordboard-console.log"));
+    match run::console(ConsoleOptions::new(url, token, log)).await {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Failure::refused("console", e)),
+    }
+}
+
+/// Warnings go to standard error, for programs that run without a screen.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG").unwrap_or_else(|_| "warn".into());
+    // A second subscriber in one process is refused: then somebody else is listening already.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_goes_before_the_file() {
+        let file = Settings { listen: "127.0.0.1:1".parse().ok(), ..Settings::default() };
+        let args = ServeArgs { listen: "127.0.0.1:2".parse().ok(), config: None, data_dir: None, seed_demo: true };
+        let settings = over(file, args).unwrap();
+        assert_eq!(settings.listen.unwrap().port(), 2);
+        assert!(settings.seed_demo);
+    }
 }

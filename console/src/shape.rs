@@ -89,7 +89,11 @@ impl Shape {
         let header = rows.take(2);
         let waiting_rule = rows.take(1);
         // Tall screens show two lines of waiting calls: a queue of eight is a bad morning, not a surprise.
-        let waiting = rows.take(if h >= 44 { 5 } else { 2 });
+        let waiting = rows.take(match h {
+            44.. => 6,
+            32.. => 3,
+            _ => 2,
+        });
         let you_height = if h >= 44 { 5 } else { 3 };
         let middle = rows.take(h.saturating_sub(rows.y + 1 + you_height + 2));
         let you_rule = rows.take(1);
@@ -110,7 +114,7 @@ impl Shape {
             header,
             waiting_rule,
             waiting,
-            chip: w / (w / 29).max(1),
+            chip: (w - 1) / (w / 36).max(1),
             chip_height: 2,
             people_rule,
             people,
@@ -150,7 +154,7 @@ impl Shape {
             header,
             waiting_rule,
             waiting,
-            chip: w / (w / 26).max(1),
+            chip: (w - 1) / (w / 26).max(1),
             chip_height: 1,
             people_rule,
             people,
@@ -172,12 +176,17 @@ impl Shape {
         usize::from(self.columns) * usize::from(self.rows)
     }
 
+    /// How many waiting calls stand side by side; there is a margin at the left.
+    pub fn chips_across(&self) -> u16 {
+        self.waiting.width.saturating_sub(1).checked_div(self.chip).unwrap_or(0).max(1)
+    }
+
     /// How many waiting calls are visible at once.
     pub fn chips_on_page(&self) -> usize {
-        let across = self.waiting.width.checked_div(self.chip).unwrap_or(0).max(1);
+        let across = self.chips_across();
         // A blank line stands between two lines of chips.
-        let down = (self.waiting.height + u16::from(self.chip_height > 1)) / (self.chip_height + 1).max(1);
-        usize::from(across) * usize::from(if self.chip_height > 1 { down } else { 1 }.max(1))
+        let down = if self.chip_height > 1 { (self.waiting.height + 1) / (self.chip_height + 1) } else { 1 };
+        usize::from(across) * usize::from(down.max(1))
     }
 }
 
@@ -221,7 +230,7 @@ mod tests {
             if s.class != Class::Sentence {
                 assert!(s.people.height >= 3, "no room for people at {w}×{h}: {s:?}");
                 assert!(s.tile.0 * s.columns <= s.people.width);
-                assert!(s.chips_on_page() >= 1 && s.chip <= s.waiting.width);
+                assert!(s.chips_on_page() >= 1 && s.chip < s.waiting.width);
             }
         }
     }

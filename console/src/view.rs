@@ -108,7 +108,7 @@ impl<'a> Canvas<'a> {
             for user in card.concerns() {
                 calls.entry(user).or_default().push(card);
             }
-            if let At::Parked { slot, .. } | At::Parking { slot, .. } = &card.place.at {
+            if let At::Parked { slot, .. } | At::Parking { slot, .. } = card.lies() {
                 parked.insert(slot, card);
             }
         }
@@ -282,7 +282,11 @@ impl<'a> Canvas<'a> {
 
 /// The name, or the number, of a call: cleaned and short.
 fn title(card: &Card, cells: usize) -> SafeText {
-    SafeText::clean(card.title(), cells)
+    match (&card.caller.name, &card.caller.number) {
+        (Some(name), _) if !name.is_empty() => SafeText::clean(name.as_str(), cells),
+        (_, Some(number)) => SafeText::clean(&ink::spaced(number), cells),
+        _ => SafeText::clean(card.title(), cells),
+    }
 }
 
 /// What a call is doing, in a word or two.

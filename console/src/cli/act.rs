@@ -14,6 +14,7 @@ use cordboard_core::{
     machine::{ERRAND_MS, Intent, Target},
     wire::{ClientMsg, Command, Order, ServerMsg, VERSION},
 };
+use rand::{RngExt, rngs::StdRng};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -252,7 +253,7 @@ fn unknown(answer: &Answer) -> Failure {
 
 /// An id that nobody else chooses: it makes a repeated command harmless.
 fn new_id() -> String {
-    format!("cli-{:032x}", rand::random::<u128>())
+    format!("cli-{:032x}", rand::make_rng::<StdRng>().random::<u128>())
 }
 
 /// What `--until answered` waits for.

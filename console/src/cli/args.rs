@@ -261,6 +261,9 @@ pub struct ServeArgs {
     /// The settings file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the current folder.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Write the demo's people, slots and number, once, and point the number at this server.
     #[arg(long)]
     pub seed_demo: bool,

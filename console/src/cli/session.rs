@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-use crate::cli::args::http_url;
+use crate::{cli::args::http_url, client::address};
 
 /// Why it is not known who is signed in.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum SessionError {
     #[error("You are not signed in. Run cordboard login --url URL, or cordboard demo to look around.")]
     SignedOut,
     /// Nobody has signed in there.
-    #[error("You are not signed in at {0}. Run cordboard login --url {0}.")]
+    #[error("You are not signed in at {at}. Run cordboard login --url {at}.", at = address(.0))]
     SignedOutThere(Url),
     /// The address in the environment is not one.
     #[error("CORDBOARD_URL is {0}.")]
@@ -71,10 +71,10 @@ fn exposed<S: Serializer>(token: &SecretString, to: S) -> Result<S::Ok, S::Error
 struct Sessions {
     /// Where the last sign-in was.
     #[serde(default)]
-    current: Option<Url>,
+    current: Option<String>,
     /// By server.
     #[serde(default)]
-    at: BTreeMap<Url, Session>,
+    at: BTreeMap<String, Session>,
 }
 
 /// What the environment says, read once at the start, so that tests can say something else.
@@ -110,7 +110,8 @@ impl Environment {
         if let Some(text) = &self.url {
             return http_url(text).map(Some).map_err(SessionError::Environment);
         }
-        Ok(self.load()?.current)
+        // One that was kept and can no longer be read counts as none.
+        Ok(self.load()?.current.and_then(|url| http_url(&url).ok()))
     }
 
     /// The server that is meant and the token for it.
@@ -121,7 +122,7 @@ impl Environment {
         if let Some(token) = &self.token {
             return Ok((url, token.clone()));
         }
-        match self.load()?.at.remove(&url) {
+        match self.load()?.at.remove(url.as_str()) {
             Some(session) => Ok((url, session.token)),
             None => Err(SessionError::SignedOutThere(url)),
         }
@@ -130,16 +131,16 @@ impl Environment {
     /// Remembers a session, and that it is the current one.
     pub fn keep(&self, url: &Url, session: Session) -> Result<(), SessionError> {
         let mut sessions = self.load().unwrap_or_default();
-        sessions.at.insert(url.clone(), session);
-        sessions.current = Some(url.clone());
+        sessions.at.insert(url.to_string(), session);
+        sessions.current = Some(url.to_string());
         self.store(&sessions)
     }
 
     /// Forgets a session; returns whether there was one.
     pub fn forget(&self, url: &Url) -> Result<bool, SessionError> {
         let mut sessions = self.load()?;
-        let was = sessions.at.remove(url).is_some();
-        if sessions.current.as_ref() == Some(url) {
+        let was = sessions.at.remove(url.as_str()).is_some();
+        if sessions.current.as_deref() == Some(url.as_str()) {
             sessions.current = None;
         }
         if was {

@@ -13,6 +13,7 @@ use cordboard_core::{
     ids::Timestamp,
     wire::{ClientMsg, Delta, PersonPresence, Position, ServerMsg, VERSION},
 };
+use rand::{RngExt, rngs::StdRng};
 use serde::Serialize;
 use serde_json::json;
 
@@ -24,8 +25,9 @@ use crate::{
     client::{Client, ClientError},
 };
 
-/// How long the server may be silent. It pulses every few seconds.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long nothing may be heard before we ask whether anybody is there, and how often in vain. The server pulses every five seconds.
+const BEAT: Duration = Duration::from_secs(8);
+const QUIET: u32 = 3;
 /// The shortest and the longest pause before connecting again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -60,7 +62,8 @@ impl Follower {
     fn resumed(since: &Position, now: Snapshot) -> Self {
         let ahead = (now.rev > since.rev).then(|| Box::new(now.clone()));
         let board = Board::new(now);
-        let board = Board { rev: since.rev, ..board };
+        let mut board = board;
+        board.rev = since.rev;
         Self { board, ahead }
     }
 
@@ -144,6 +147,7 @@ pub(super) async fn watch(client: &Client, since: Option<Position>, out: &mut Ou
         }
         None => None,
     };
+    let mut dice: StdRng = rand::make_rng();
     let mut pause = PAUSE.0;
     let mut reached = false;
     loop {
@@ -159,7 +163,7 @@ pub(super) async fn watch(client: &Client, since: Option<Position>, out: &mut Ou
             Err(End::Fresh) => pause = PAUSE.0,
         }
         // Half of it by chance, so that a hundred watchers do not return in step.
-        tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        tokio::time::sleep(pause.mul_f64(dice.random_range(0.5..1.0))).await;
     }
 }
 
@@ -198,17 +202,23 @@ async fn follow(
     let since = follower.as_ref().map(Follower::at);
     socket.send(&ClientMsg::Hello { version: VERSION, since }).await?;
     let mut lived = false;
+    let (mut quiet, mut pings) = (0, 0);
     loop {
-        let message = match tokio::time::timeout(SILENCE, socket.next()).await {
+        let message = match tokio::time::timeout(BEAT, socket.next()).await {
             Ok(Ok(message)) => message,
             // A connection that has lived is worth trying soon.
-            Ok(Err(ClientError::Unreachable { .. })) | Err(_) if lived => return Err(End::Fresh),
+            Ok(Err(ClientError::Unreachable { .. })) if lived => return Err(End::Fresh),
             Ok(Err(error)) => return Err(error.into()),
+            Err(_) if quiet < QUIET => {
+                quiet += 1;
+                continue;
+            }
             Err(_) => {
                 let (url, why) = (client.url().clone(), "it says nothing".to_owned());
                 return Err(End::Again(ClientError::Unreachable { url, why }));
             }
         };
+        quiet = 0;
         match message {
             ServerMsg::Snapshot(snapshot) => {
                 (*reached, lived) = (true, true);
@@ -257,6 +267,9 @@ async fn follow(
             }
             ServerMsg::Pulse { at, digest, .. } => {
                 lived = true;
+                // The server hangs up on a console that says nothing.
+                pings += 1;
+                socket.send(&ClientMsg::Ping { n: pings }).await?;
                 if let Some(known) = follower
                     && known.ahead.is_none()
                     && (at.epoch != known.board.epoch

@@ -149,9 +149,9 @@ const HINTS: &[Action] = &[
     Action::Hold,
     Action::Park,
     Action::Transfer,
+    Action::HangUp,
     Action::PickUp,
     Action::Retrieve,
-    Action::HangUp,
     Action::Dial,
     Action::Search,
 ];
@@ -166,7 +166,7 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     // Help and the way out keep their place at the right end.
     let mut limit = rect.right();
     for action in [Action::Quit, Action::Help] {
-        if rect.width < 60 && action == Action::Quit {
+        if rect.width < 100 && action == Action::Quit {
             continue;
         }
         let ink = hint(canvas, action, None, None);
@@ -214,9 +214,10 @@ const fn advance(width: u16) -> u16 {
 /// A key and its word.
 fn hint(canvas: &Canvas<'_>, action: Action, word: Option<&'static str>, about: Option<&SafeText>) -> Ink {
     let row = row_of(action);
-    let mono = canvas.theme == crate::theme::Theme::Mono;
+    // Narrow screens save the blanks round the key.
+    let narrow = canvas.theme == crate::theme::Theme::Mono || canvas.buf.area.width < 100;
     let ink = canvas.ink();
-    let ink = if mono { ink.say(row.key, Tone::Key) } else { ink.say(" ", Tone::Key).say(row.key, Tone::Key).say(" ", Tone::Key) };
+    let ink = if narrow { ink.say(row.key, Tone::Key) } else { ink.say(" ", Tone::Key).say(row.key, Tone::Key).say(" ", Tone::Key) };
     let ink = ink.gap(1).say(word.unwrap_or(row.word), Tone::Text);
     match about {
         Some(name) => ink.gap(1).safe(name, Tone::Faint),

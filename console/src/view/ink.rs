@@ -177,21 +177,40 @@ pub(super) fn clock(seconds: i64) -> String {
     }
 }
 
-/// A number in groups, so that it can be read aloud. North American numbers in their own grouping, others in threes.
-fn spaced(number: &Phone) -> String {
+/// A number in groups, so that it can be read aloud: country code, then groups of three or four.
+pub(super) fn spaced(number: &Phone) -> String {
     let digits = &number.as_str()[1..];
-    if let (Some(rest), 11) = (digits.strip_prefix('1'), digits.len()) {
-        return format!("+1 {} {} {}", &rest[..3], &rest[3..6], &rest[6..]);
-    }
-    let (country, rest) = digits.split_at(2.min(digits.len()));
+    let (country, rest) = digits.split_at(country_digits(digits).min(digits.len()));
     let mut out = format!("+{country}");
-    let groups = rest.len().div_ceil(4).max(1);
-    let size = rest.len().div_ceil(groups).max(1);
-    for group in rest.as_bytes().chunks(size) {
+    let sizes: &[usize] = match rest.len() {
+        0..=4 => &[4],
+        5 | 6 => &[3],
+        7 => &[3, 4],
+        8 => &[4, 4],
+        9 => &[3, 3, 3],
+        10 => &[3, 3, 4],
+        11 => &[3, 4, 4],
+        _ => &[4],
+    };
+    let (mut rest, mut sizes) = (rest, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let (group, after) = rest.split_at(sizes.next().copied().unwrap_or(4).min(rest.len()));
         out.push(' ');
-        out.push_str(std::str::from_utf8(group).unwrap_or_default());
+        out.push_str(group);
+        rest = after;
     }
     out
+}
+
+/// How many digits the country code has (ITU-T E.164, list of assigned country codes: 1 and 7 have one, the rest two or three).
+fn country_digits(digits: &str) -> usize {
+    let two = |from: u8, to: u8| digits.get(..2).and_then(|d| d.parse::<u8>().ok()).is_some_and(|n| (from..=to).contains(&n));
+    match digits.as_bytes().first() {
+        Some(b'1' | b'7') => 1,
+        _ if two(20, 20) || two(27, 28) || two(30, 34) || two(36, 36) || two(39, 41) || two(43, 49) => 2,
+        _ if two(51, 58) || two(60, 66) || two(81, 84) || two(86, 86) || two(90, 95) || two(98, 98) => 2,
+        _ => 3,
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +237,7 @@ mod tests {
     fn times_and_numbers_are_written_as_people_read_them() {
         assert_eq!([clock(-3), clock(42), clock(3723), clock(200_000)], ["0:00", "0:42", "1:02:03", "2 d"]);
         assert_eq!(spaced(&"+14155550132".parse().unwrap()), "+1 415 555 0132");
-        assert_eq!(spaced(&"+442079460018".parse().unwrap()), "+44 2079 4600 18");
+        assert_eq!(spaced(&"+2348055550101".parse().unwrap()), "+234 805 555 0101");
+        assert_eq!(spaced(&"+442079460018".parse().unwrap()), "+44 207 946 0018");
     }
 }

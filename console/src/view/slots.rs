@@ -111,7 +111,7 @@ fn tall(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
     let time = canvas.ink().time(model.seconds_since(card.place.since), Tone::Held);
     canvas.line_both(row(0), &ink, &time);
 
-    let (At::Parked { by, deadline, note, .. } | At::Parking { by, deadline, note, .. }) = &card.place.at else { return };
+    let (At::Parked { by, deadline, note, .. } | At::Parking { by, deadline, note, .. }) = card.lies() else { return };
     let by = if model.is_me(*by) { SafeText::from("you") } else { model.name(*by) };
     if inner.height == 2 {
         let left = canvas.ink().gap(3).then(meter(canvas, card, *deadline, 8)).say(" by ", Tone::Faint).safe(&by, Tone::Faint);
@@ -146,7 +146,7 @@ fn flat(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
         canvas.hit(rect, Spot::Place(target));
         return;
     };
-    let (At::Parked { deadline, .. } | At::Parking { deadline, .. }) = &card.place.at else { return };
+    let (At::Parked { deadline, .. } | At::Parking { deadline, .. }) = card.lies() else { return };
     let left = head.gap(1).say(mark(canvas, card), Tone::Held).safe(&title(card, 20), canvas.name_tone(card, Tone::Strong));
     let time = canvas.ink().time(canvas.model.seconds_until(*deadline), urgency(canvas, *deadline));
     canvas.line_both(rect, &left, &time);
@@ -158,6 +158,7 @@ fn mark(canvas: &Canvas<'_>, card: &Card) -> &'static str {
         _ if canvas.carried(card.id) => "◇ ",
         _ if canvas.model.asked_of(card.id).is_some() => "◌ ",
         At::Parking { .. } => "… ",
+        At::Connecting { .. } => "◐ ",
         _ => "",
     }
 }

@@ -36,19 +36,19 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     canvas.hit(shape.waiting, Spot::Area(Area::Waiting));
     if waiting.is_empty() {
         let text = if model.link.is_live() { "Nobody is waiting." } else { "Whether anybody is waiting is not known." };
-        let ink = canvas.ink().gap(2).say(text, Tone::Faint);
+        let ink = canvas.ink().gap(1).say(text, Tone::Faint);
         canvas.line(shape.waiting, &ink);
         return;
     }
 
     let page = shape.chips_on_page();
-    let across = usize::from(shape.waiting.width / shape.chip.max(1)).max(1);
+    let across = usize::from(shape.chips_across());
     let (before, after) = (model.first_chip, waiting.len().saturating_sub(model.first_chip + page));
     for (n, card) in waiting.iter().skip(model.first_chip).take(page).enumerate() {
         let column = u16::try_from(n % across).unwrap_or(0);
         let row = u16::try_from(n / across).unwrap_or(0);
         let rect = Rect {
-            x: shape.waiting.x + column * shape.chip,
+            x: shape.waiting.x + 1 + column * shape.chip,
             y: shape.waiting.y + row * (shape.chip_height + 1),
             width: shape.chip - 1,
             height: shape.chip_height,

@@ -60,16 +60,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
 
 fn nobody(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
-    let ink = canvas.ink().gap(2).say("No call on your line.", Tone::Faint);
+    let ink = canvas.ink().gap(1).say("No call on your line.", Tone::Faint);
     let ink = match model.offer(Action::Answer) {
         Offer::Yes { sentence, .. } => ink.say("  a: ", Tone::Ring).sentence(&sentence, Tone::Text),
         Offer::No(_) => ink,
     };
+    let ink = match model.asked.values().find(|a| a.call.is_none()) {
+        Some(asked) => canvas.ink().gap(1).say("◌ asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Ring),
+        None => ink,
+    };
     canvas.line(model.shape.you, &ink);
-    if let Some(asked) = model.asked.values().find(|a| a.call.is_none()) {
-        let ink = canvas.ink().gap(2).say("◌ asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Ring);
-        canvas.line(model.shape.you, &ink.gap(40));
-    }
 }
 
 fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
@@ -88,7 +88,7 @@ fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
         _ => "▶ ",
     };
     let strong = canvas.name_tone(card, if matches!(at, At::Talking { .. }) { Tone::Strong } else { Tone::Text });
-    let edge = if selected { canvas.ink().say(" ▐", Tone::Accent) } else { canvas.ink().gap(2) };
+    let edge = if selected { canvas.ink().say("▌", Tone::Accent) } else { canvas.ink().gap(1) };
     let mut left = edge.say(mark, tone).safe(&title(card, if wide { 40 } else { 24 }), strong);
     if let (true, Some(number), Some(_)) = (wide, &card.caller.number, &card.caller.name) {
         left = left.gap(2).phone(number, Tone::Faint);

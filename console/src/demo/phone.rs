@@ -1,0 +1,397 @@
+//! A pretend softphone: it does what a phone page does, without a browser and without sound.
+//!
+//! It holds the server's phone socket, beats every two seconds, and follows the state it is shown: a seat without a call makes the twin `connect` with
+//! the access token; an offer is taken, declined or left ringing, as its person would. Its own call is known from the twin, so
+//! it outlives a restart of the server. It must not decide anything about calls: the server does.
+//!
+//! Read next: `demo/people.rs` (manners), [`cordboard_core::wire::PhoneState`].
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    time::Duration,
+};
+
+use cordboard::client::{Client, ClientError, Socket};
+use cordboard_core::{
+    ids::CallId,
+    wire::{PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
+};
+use cordboard_twin::{
+    Clock,
+    control::{self, ControlError},
+};
+use rand::{RngExt, rngs::StdRng};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use url::Url;
+
+use super::people::Manner;
+
+/// How often the page says that it is alive.
+const BEAT: Duration = Duration::from_secs(2);
+/// The shortest and longest pause before trying a server again, by the wall's clock.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// How long the twin may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How soon a connect that did not work is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// A call of ours that belongs to no seat for so long is hung up. Long: while a hold is being confirmed, the leg has to stay.
+const SEATLESS: Duration = Duration::from_secs(30);
+
+type Line = Socket<PhoneMsg, PhoneServerMsg>;
+
+/// A moment by the twin's clock, in milliseconds.
+type Ms = i64;
+
+fn ms(duration: Duration) -> Ms {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Who sits at the page.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) name: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) manner: Manner,
+}
+
+/// Where the page lives.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) server: Url,
+    pub(crate) twin: control::Client,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
+}
+
+/// The page's one active call.
+#[derive(Debug)]
+struct Active {
+    sid: String,
+    /// An emergency call has no seat, and needs none.
+    emergency: bool,
+    /// Since when it belongs to no seat.
+    seatless: Option<Ms>,
+}
+
+/// One pretend page.
+pub(crate) struct Softphone {
+    person: Person,
+    world: World,
+    dice: StdRng,
+    ready: watch::Sender<bool>,
+    identity: String,
+    /// The carrier's access token.
+    token: String,
+    state: PhoneState,
+    active: Option<Active>,
+    /// The last leg we were in as: a seat that is still shown after our call has ended is not connected again.
+    was: String,
+    /// Not before this moment is a connect tried again.
+    not_before: Ms,
+    /// When each offer is acted on; none: it was, or never will be.
+    offers: BTreeMap<CallId, Option<Ms>>,
+    /// The calls that the twin says are over.
+    over: (mpsc::Sender<String>, mpsc::Receiver<String>),
+}
+
+/// Why a connection to the server is over.
+enum Cut {
+    Stopped,
+    Lost(ClientError),
+    /// The carrier does not take our token: another connection brings another.
+    Stale,
+}
+
+impl From<ClientError> for Cut {
+    fn from(error: ClientError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Softphone {
+    /// A page that is not connected yet, and a receiver that turns true when it can be rung.
+    pub(crate) fn new(person: Person, world: World, dice: StdRng) -> (Self, watch::Receiver<bool>) {
+        let (ready, is_ready) = watch::channel(false);
+        let phone = Self {
+            person,
+            world,
+            dice,
+            ready,
+            identity: String::new(),
+            token: String::new(),
+            state: PhoneState::default(),
+            active: None,
+            was: String::new(),
+            not_before: 0,
+            offers: BTreeMap::new(),
+            over: mpsc::channel(4),
+        };
+        (phone, is_ready)
+    }
+
+    /// Stays connected until told to stop, over restarts of both sides.
+    pub(crate) async fn run(mut self) {
+        let stop = self.world.stop.clone();
+        let mut client = None;
+        let mut pause = PAUSE.0;
+        loop {
+            match self.session(&mut client).await {
+                Ok(never) => match never {},
+                Err(Cut::Stopped) => return,
+                Err(Cut::Stale) => info!(person = self.person.name, "the carrier refused the access token; asking for another"),
+                Err(Cut::Lost(error)) => {
+                    debug!(person = self.person.name, %error, "the phone has no server");
+                    if error.signed_out() {
+                        client = None;
+                    }
+                }
+            }
+            // It was ready before: the connection had worked.
+            if self.ready.send_replace(false) {
+                pause = PAUSE.0;
+            }
+            let jittered = pause.mul_f64(self.dice.random_range(0.5..1.0));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(jittered) => {}
+            }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    async fn session(&mut self, client: &mut Option<Client>) -> Result<Infallible, Cut> {
+        let stop = self.world.stop.clone();
+        let opening = async {
+            let signed_in = match client {
+                Some(client) => client.clone(),
+                None => {
+                    let anonymous = Client::new(self.world.server.clone(), None)?;
+                    let password = SecretString::from(self.person.password.to_owned());
+                    let token = anonymous.login(self.person.email, &password).await?.token;
+                    client.insert(Client::new(self.world.server.clone(), Some(token))?).clone()
+                }
+            };
+            let mut line = signed_in.phone().await?;
+            line.send(&PhoneMsg::Hello { version: VERSION }).await?;
+            Ok::<_, ClientError>(line)
+        };
+        let mut line = tokio::select! {
+            () = stop.cancelled() => return Err(Cut::Stopped),
+            line = opening => line?,
+        };
+        let mut beat = tokio::time::interval(self.world.clock.real(BEAT));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let pause = self.until_due();
+            tokio::select! {
+                () = stop.cancelled() => {
+                    line.close().await;
+                    return Err(Cut::Stopped);
+                }
+                message = line.next() => self.hear(message?, &mut line).await?,
+                Some(sid) = self.over.1.recv() => {
+                    if self.active.as_ref().is_some_and(|a| a.sid == sid) {
+                        debug!(person = self.person.name, %sid, "the phone's call is over");
+                        self.active = None;
+                        self.beat(&mut line).await?;
+                    }
+                }
+                _ = beat.tick() => self.beat(&mut line).await?,
+                () = tokio::time::sleep(pause) => self.answer_offers(&mut line).await?,
+            }
+            self.take_seat(&mut line).await?;
+        }
+    }
+
+    /// How long the wall's clock takes until something is due. At most a second, so that nothing waits for an event that does not come.
+    fn until_due(&self) -> Duration {
+        let now = self.world.clock.now_ms();
+        let offers = self.offers.values().flatten().copied();
+        let retry = (self.not_before > now).then_some(self.not_before);
+        let due = offers.chain(retry).min().map_or(1000, |at| (at - now).clamp(1, 1000));
+        self.world.clock.real(Duration::from_millis(due.unsigned_abs()))
+    }
+
+    async fn beat(&mut self, line: &mut Line) -> Result<(), Cut> {
+        let sid = self.active.as_ref().map(|a| a.sid.clone());
+        Ok(line.send(&PhoneMsg::Heartbeat { ready: true, sid }).await?)
+    }
+
+    async fn hear(&mut self, message: PhoneServerMsg, line: &mut Line) -> Result<(), Cut> {
+        match message {
+            PhoneServerMsg::Welcome { identity, token, .. } => {
+                (self.identity, self.token) = (identity, token);
+                if self.active.is_none() {
+                    self.adopt().await;
+                }
+            }
+            PhoneServerMsg::Token { token, .. } => self.token = token,
+            PhoneServerMsg::State(state) => {
+                self.plan(&state);
+                self.state = state;
+                self.ready.send_replace(true);
+            }
+            PhoneServerMsg::No { call, why } => {
+                debug!(person = self.person.name, %call, %why, "the server said no");
+                // Still offered: the person presses the button again.
+                if let Some(due) = self.offers.get_mut(&call) {
+                    *due = Some(self.world.clock.now_ms() + 1000);
+                }
+            }
+            PhoneServerMsg::Emergency { to } => {
+                if let Some(active) = self.active.take() {
+                    let _ = within(self.world.twin.disconnect(&active.sid)).await;
+                }
+                let params = [("op", "dial".to_owned()), ("to", to)];
+                self.connect(params, true).await?;
+                self.beat(line).await?;
+            }
+            PhoneServerMsg::Bye { why } => debug!(person = self.person.name, %why, "the server said goodbye"),
+        }
+        Ok(())
+    }
+
+    /// When to act on what rings now. What has stopped ringing is forgotten, so that it is news when it rings again.
+    fn plan(&mut self, state: &PhoneState) {
+        let now = self.world.clock.now_ms();
+        self.offers.retain(|call, _| state.offers.iter().any(|o| o.call == *call));
+        for offer in &state.offers {
+            let due = match self.person.manner {
+                Manner::Waits | Manner::Ignores | Manner::NoPhone => None,
+                Manner::Answers(after) | Manner::Declines(after) => Some(now + ms(after)),
+                Manner::Busy => Some(now),
+            };
+            self.offers.entry(offer.call).or_insert(due);
+        }
+    }
+
+    async fn answer_offers(&mut self, line: &mut Line) -> Result<(), Cut> {
+        let now = self.world.clock.now_ms();
+        let engaged = self.active.is_some() || self.state.seat.is_some();
+        for (call, due) in &mut self.offers {
+            if due.is_none_or(|at| at > now) {
+                continue;
+            }
+            let message = match self.person.manner {
+                // On another call: they take this one when that is over, if it still rings.
+                Manner::Answers(after) if engaged => {
+                    *due = Some(now + ms(after));
+                    continue;
+                }
+                Manner::Answers(_) => PhoneMsg::Accept { call: *call },
+                Manner::Declines(_) => PhoneMsg::Decline { call: *call, busy: false },
+                Manner::Busy => PhoneMsg::Decline { call: *call, busy: true },
+                Manner::Waits | Manner::Ignores | Manner::NoPhone => continue,
+            };
+            *due = None;
+            line.send(&message).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings what we are connected to in line with the seat we are shown.
+    async fn take_seat(&mut self, line: &mut Line) -> Result<(), Cut> {
+        let now = self.world.clock.now_ms();
+        match (&self.state.seat, &mut self.active) {
+            (Some(seat), None) if !seat.joined && seat.leg != self.was && now >= self.not_before => {
+                let params = [("op", "join".to_owned()), ("leg", seat.leg.clone()), ("ticket", seat.ticket.clone())];
+                let leg = seat.leg.clone();
+                if self.connect(params, false).await? {
+                    self.was = leg;
+                    self.beat(line).await?;
+                } else {
+                    self.not_before = now + ms(RETRY);
+                }
+            }
+            (Some(seat), Some(active)) => {
+                active.seatless = None;
+                // Also after a redirect, which changes the leg under a living connection.
+                if seat.joined && seat.leg != self.was {
+                    self.was.clone_from(&seat.leg);
+                }
+            }
+            (None, Some(active)) if !active.emergency => match active.seatless {
+                None => active.seatless = Some(now),
+                Some(since) if now - since > ms(SEATLESS) => {
+                    active.seatless = Some(now);
+                    let _ = within(self.world.twin.disconnect(&active.sid)).await;
+                }
+                Some(_) => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Connects; returns whether there is a call now. Not: it is worth another try.
+    async fn connect<const N: usize>(&mut self, params: [(&str, String); N], emergency: bool) -> Result<bool, Cut> {
+        let params: BTreeMap<String, String> = params.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        match within(self.world.twin.connect(&self.token, params)).await {
+            Ok(connected) => {
+                debug!(person = self.person.name, sid = %connected.call_sid, "the phone is connected");
+                self.hold_on_to(connected.call_sid, emergency);
+                Ok(true)
+            }
+            // The token's fault: 20101 to 20104, 31202 and their like.
+            Err(ControlError::Refused { status: 401, why, .. }) => {
+                warn!(person = self.person.name, %why, "the carrier refused the phone's token");
+                Err(Cut::Stale)
+            }
+            Err(error) => {
+                debug!(person = self.person.name, %error, "the phone could not connect");
+                Ok(false)
+            }
+        }
+    }
+
+    /// After a restart of ours: a call that our identity still has at the twin is our call.
+    async fn adopt(&mut self) {
+        let Ok(clients) = within(self.world.twin.clients()).await else { return };
+        let ours = clients["clients"].as_array().into_iter().flatten().find(|c| {
+            c["identity"] == Value::from(self.identity.as_str()) && c["vanished"] != Value::Bool(true)
+        });
+        if let Some(sid) = ours.and_then(|c| c["call_sid"].as_str()) {
+            self.hold_on_to(sid.to_owned(), false);
+        }
+    }
+
+    /// Remembers our call, and has the twin tell us when it is over.
+    fn hold_on_to(&mut self, sid: String, emergency: bool) {
+        self.active = Some(Active { sid: sid.clone(), emergency, seatless: None });
+        let World { twin, stop, .. } = self.world.clone();
+        let over = self.over.0.clone();
+        let following = async move {
+            loop {
+                match twin.wait_call(&sid, "completed", Duration::from_secs(30)).await {
+                    Ok(call) if is_final(&call) => break,
+                    Ok(_) => {}
+                    Err(ControlError::Refused { .. }) => break, // a twin that was restarted knows nothing of it
+                    Err(ControlError::Unreachable { .. }) => tokio::time::sleep(PAUSE.0 * 3).await,
+                }
+            }
+            let _ = over.send(sid).await;
+        };
+        tokio::spawn(async move { stop.run_until_cancelled(following).await });
+    }
+}
+
+fn is_final(call: &Value) -> bool {
+    matches!(call["status"].as_str(), Some("completed" | "busy" | "failed" | "no-answer" | "canceled"))
+}
+
+/// The twin's answer, or that none came in time.
+async fn within<T>(asking: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
+    match tokio::time::timeout(ANSWER, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ControlError::Unreachable { url: "the twin".to_owned(), why: "no answer in time".to_owned() }),
+    }
+}
