@@ -149,7 +149,15 @@ impl Leg {
         form.push("DialCallStatus", "answered");
         loop {
             match self.signal().await {
-                Ok(Signal::LeftRoom) => break,
+                // Checked, because the word may be about a room this call left before.
+                Ok(Signal::LeftRoom) => {
+                    let gone = self
+                        .switch
+                        .world(|w| w.call(&self.sid).is_none_or(|c| c.room.is_none()));
+                    if gone {
+                        break;
+                    }
+                }
                 Ok(Signal::Digits(digits)) => {
                     // Keys in a room are sound for the others, not commands, but for the star where it was asked for.
                     self.typed.clear();

@@ -2,6 +2,17 @@
 //!
 //! JSON, without authentication, and from this machine only unless the twin was told otherwise. Errors are
 //! `{"error":{"code":…,"why":"a sentence"}}`. The typed client for it is [`Client`]. Nothing here is Twilio's.
+//!
+//! | request | body or answer |
+//! | --- | --- |
+//! | `POST call` | a [`Caller`]; `{"call_sid"}` |
+//! | `POST press` · `hangup` · `answer` · `disconnect` | [`Keys`] · [`CallSid`], done by the far end |
+//! | `POST connect` | [`Connect`]; [`Connected`], or the SDK's error code |
+//! | `GET clients` · `world` · `log` · `requests` · `clock` | what is, what was, what was asked |
+//! | `GET telephones` · `POST telephones` | a list of [`Telephone`] |
+//! | `GET fault` · `POST fault` | [`FaultOrder`]; all that is set |
+//! | `GET calls/{sid}` · `calls/{sid}/wait?status=…&timeout=…` | a call now, or when it is so |
+//! | `GET events` | every change: a WebSocket, or JSON lines |
 
 mod client;
 

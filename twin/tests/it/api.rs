@@ -494,3 +494,44 @@ async fn recordings_queues_and_numbers_live_and_die() {
     assert_eq!((status, body["code"].as_u64()), (400, Some(21220)));
     assert_eq!(kit.delete(&format!("Calls/{customer}")).await.0, 204);
 }
+
+/// What a busy desk asks of it: twenty calls, and a thousand requests from ten sides at once. How long it took is
+/// printed and not judged: that would judge the machine, and this build is not optimised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_requests_get_a_thousand_answers() {
+    let kit = std::sync::Arc::new(Kit::with_desk().await);
+    kit.site.twiml("/voice", "<Pause length=\"3000\"/>");
+    let mut calls = Vec::new();
+    for n in 0..20 {
+        calls.push(kit.caller(&format!("+155560{n:02}")).await);
+    }
+    kit.site
+        .until("twenty voice requests", "/voice", |s| {
+            (s.len() == 20).then_some(())
+        })
+        .await;
+    let calls = std::sync::Arc::new(calls);
+    let before = kit.twin.clock().now_ms();
+    let asking: Vec<_> = (0..10)
+        .map(|at| {
+            let (kit, calls) = (kit.clone(), calls.clone());
+            tokio::spawn(async move {
+                for n in 0..100 {
+                    let call = &calls[(at + n) % calls.len()];
+                    let (status, body) = kit.get(&format!("Calls/{call}")).await;
+                    assert_eq!((status, body["sid"].as_str()), (200, Some(call.as_str())));
+                }
+            })
+        })
+        .collect();
+    for asker in asking {
+        asker.await.unwrap();
+    }
+    let took = (kit.twin.clock().now_ms() - before) / 10;
+    println!("a thousand requests took {took} ms");
+    let logged = kit.control.requests().await.unwrap()["rest"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert!(logged >= 1000, "{logged} requests are in the log");
+}
