@@ -30,11 +30,13 @@ use crate::{
 mod claim;
 mod facts;
 mod park;
+mod read;
 mod route;
 mod settle;
 mod transfer;
 
-pub use facts::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen};
+pub use facts::Fact;
+pub use read::{InRoom, LegSeen, LegStatus, Reading, RoomSeen};
 
 /// What a person wants of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,7 +44,7 @@ impl Board {
         let Some(card) = self.calls.get(&call) else {
             return Drop::No(say::OVER.to_owned());
         };
-        let intent = meant(me.user, card, target);
+        let intent = card.meant(me.user, target);
         if let Err(why) = policy::may(me, &intent, card.standing(me.user)) {
             return Drop::No(why.to_owned());
         }
@@ -233,24 +233,26 @@ impl Board {
     }
 }
 
-/// What a person means who drops `card` there, whether or not it can be done.
-fn meant(me: UserId, card: &Card, target: &DropTarget) -> Intent {
-    match target {
-        DropTarget::Slot(slot) => Intent::Park {
-            slot: Some(slot.clone()),
-            note: None,
-        },
-        DropTarget::Number(number) => Intent::Transfer {
-            to: Target::Number(number.clone()),
-        },
-        DropTarget::Person(user) if *user != me => Intent::Transfer {
-            to: Target::User(*user),
-        },
-        DropTarget::Person(_) | DropTarget::Me => match card.lies() {
-            At::Parked { .. } | At::Parking { .. } => Intent::Retrieve,
-            At::Held { user, .. } | At::Holding { user, .. } if *user == me => Intent::Resume,
-            At::Transferring { from, .. } if *from == me => Intent::TakeBack,
-            _ => Intent::Answer,
-        },
+impl Card {
+    /// What `me` means who drops this card there, whether or not it can be done.
+    pub fn meant(&self, me: UserId, target: &DropTarget) -> Intent {
+        match target {
+            DropTarget::Slot(slot) => Intent::Park {
+                slot: Some(slot.clone()),
+                note: None,
+            },
+            DropTarget::Number(number) => Intent::Transfer {
+                to: Target::Number(number.clone()),
+            },
+            DropTarget::Person(user) if *user != me => Intent::Transfer {
+                to: Target::User(*user),
+            },
+            DropTarget::Person(_) | DropTarget::Me => match self.lies() {
+                At::Parked { .. } | At::Parking { .. } => Intent::Retrieve,
+                At::Held { user, .. } | At::Holding { user, .. } if *user == me => Intent::Resume,
+                At::Transferring { from, .. } if *from == me => Intent::TakeBack,
+                _ => Intent::Answer,
+            },
+        }
     }
 }

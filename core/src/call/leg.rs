@@ -113,15 +113,23 @@ impl Register {
     }
 
     /// Takes a confirmation of wish number `wish`, which became true at `at`.
+    ///
+    /// One of a wish that was never made says nothing about now. It is kept in the log all the same: a leave may be told before the join that
+    /// it ends, and then nobody has wished what came of the join.
     pub fn confirm(&mut self, wish: u32, at: Timestamp) {
-        if wish > self.wish {
-            return; // a wish nobody made: a foreign or forged report
+        if wish <= self.wish {
+            self.done = self.done.max(wish);
         }
-        self.done = self.done.max(wish);
         match self.log.binary_search_by_key(&wish, |e| e.0) {
             Ok(i) => self.log[i].1 = self.log[i].1.min(at),
             Err(i) => self.log.insert(i, (wish, at)),
         }
+    }
+
+    /// The call is over: what was still wished is wished no longer, and what was ever confirmed is how it was left.
+    pub(crate) fn close(&mut self) {
+        self.done = self.log.last().map_or(0, |e| e.0);
+        self.wish = self.done;
     }
 }
 

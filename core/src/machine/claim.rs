@@ -96,9 +96,6 @@ impl Draft {
             return Err(say::NO_PAGE.into());
         }
         let elsewhere = reach.seat.filter(|seat| seat.call != self.call.id);
-        if elsewhere.is_none() && self.come_back(user, ctx) {
-            return Ok(());
-        }
         // The page has one connection. One that is being let go has to be gone first.
         let lingers = self
             .call
@@ -123,8 +120,13 @@ impl Draft {
         Ok(())
     }
 
-    /// If their leg was ordered away and has not been let go, it stays, and they talk at once.
+    /// If their leg was ordered away and has not been let go, it stays, and they talk at once. Only for taking back: an answer is always a new
+    /// leg, so that what comes of it does not hang on how far the news of the old one has come.
     pub(super) fn come_back(&mut self, user: UserId, ctx: &Context) -> bool {
+        let seat = ctx.reach(user).seat;
+        if seat.is_some_and(|seat| seat.call != self.call.id) {
+            return false;
+        }
         let staying = self.call.legs.iter_mut().find(|l| {
             l.user() == Some(user)
                 && l.state() == LegState::Joined

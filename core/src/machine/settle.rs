@@ -56,8 +56,9 @@ impl Draft {
             | Place::Parked { .. } => true,
             Place::Talking | Place::Dialling { .. } | Place::Ended { .. } => false,
         };
-        let (started, ended) = (self.call.room.started, self.call.ended());
-        // A room that has started holds the customer, even where the news of their join was lost.
+        let (unexplained, ended) = (self.start_is_unexplained(), self.call.ended());
+        // A room that has started holds the customer, even where the news of their own join was lost.
+        let started = self.call.room.started && !unexplained;
         let customer = &mut self.call.legs[usize::from(CUSTOMER)];
         if started && !ended && customer.alive() && customer.hold.want(want) {
             self.effects.push(Effect::Set {
@@ -65,6 +66,15 @@ impl Draft {
                 what: Aspect::Hold,
             });
         }
+    }
+
+    /// The room has started, so somebody is with the customer, and whoever it is has not been seen to join: they are about to be. Holding now
+    /// would take the customer from them.
+    fn start_is_unexplained(&self) -> bool {
+        let others = || self.call.legs.iter().skip(1);
+        self.call.room.started
+            && others().all(|l| l.joined.is_none())
+            && others().any(|l| l.alive() && l.leave.is_none())
     }
 
     /// A telephone that leaves has hung up, so the room may end with it, even while we are down. A page that leaves may have died, and its
@@ -93,11 +103,18 @@ impl Draft {
             for n in 0..self.call.legs.len() {
                 self.dismiss(u16::try_from(n).unwrap_or(u16::MAX), None);
             }
+            for leg in &mut self.call.legs {
+                leg.hold.close();
+                leg.ends_room.close();
+            }
         }
-        for leg in &mut self.call.legs {
-            if leg.leave.is_some() && leg.gone.is_none() && leg.sid.is_none() && leg.asked.is_none()
-            {
-                leg.gone = Some(ctx.now);
+        for leg in self.call.legs.iter_mut().filter(|l| l.leave.is_some()) {
+            if leg.sid.is_none() && leg.asked.is_none() {
+                leg.gone.get_or_insert(ctx.now);
+            }
+            // Gone is gone, whether it was sent away or went by itself: which of the two was known first is not kept.
+            if leg.gone.is_some() {
+                leg.leave = None;
             }
         }
     }
@@ -206,7 +223,8 @@ impl Draft {
                 || (l.asked.is_some() && l.sid.is_none())
         };
         let soon = call.claim.is_some()
-            || (!call.ended() && (call.room.sid.is_none() || unseen))
+            || (!call.ended()
+                && (call.room.sid.is_none() || unseen || self.start_is_unexplained()))
             || call.legs.iter().any(|l| l.alive() && unmet(l));
         let rings = || {
             call.legs

@@ -107,14 +107,15 @@ impl Draft {
         self.withdraw_offers(None);
         self.call.undo = None;
         match undo.to {
+            Back::With { user } if user == by && ctx.reach(by).page != PhonePage::Ready => {
+                Err(say::NO_PAGE.into())
+            }
+            // Their leg has not been let go: nothing has happened to them.
+            Back::With { user } if self.come_back(user, ctx) => Ok(Goal::Talk { user }),
             Back::With { user } if user == by => {
                 self.put_on_hold(by, ctx);
                 self.claim(by, ctx)?;
                 Ok(Goal::Talk { user: by })
-            }
-            // Somebody else's call, and their leg has not been let go: nothing has happened to them.
-            Back::With { user } if ctx.reach(user).seat.is_none() && self.come_back(user, ctx) => {
-                Ok(Goal::Talk { user })
             }
             // Somebody else's call: it rings for them again, and then for whoever moved it.
             Back::With { user } => {

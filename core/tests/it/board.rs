@@ -1,0 +1,194 @@
+//! What a console sees agrees with what the machine does: the same rights, the same answers, the same words, the same board whether by deltas or
+//! by a snapshot.
+
+use std::collections::BTreeMap;
+
+use cordboard_core::{
+    board::{Board, Card, Drop, DropTarget, Gap, Person, Presence, Queue, Slot, Snapshot},
+    ids::{Rev, UserId},
+    machine::{By, PhonePage},
+    policy::{Actor, Role, Standing, may},
+    wire::{Cause, Delta, Position},
+};
+use proptest::prelude::*;
+
+use crate::{
+    plan::{ops, run},
+    world::{PEOPLE, World, name, phone, slot},
+};
+
+const EPOCH: &str = "e1";
+
+/// The board of that world, from scratch.
+fn snapshot(world: &World, rev: Rev) -> Snapshot {
+    let person = |(user, p): (&UserId, &crate::world::Person)| Person {
+        id: *user,
+        extension: format!("10{}", user.0).as_str().into(),
+        name: name(*user).into(),
+        identity: user.to_string().as_str().into(),
+        presence: Presence::Available,
+        phone: p.page,
+        fallback: p.fallback.is_some(),
+        calls: Vec::new(),
+    };
+    let slot = |id| Slot {
+        name: "Slot".into(),
+        id,
+        call: None,
+        deadline: None,
+    };
+    Snapshot {
+        epoch: EPOCH.to_owned(),
+        rev,
+        people: world.people.iter().map(person).collect(),
+        calls: world.calls.values().map(Card::of).collect(),
+        slots: World::slots().into_iter().map(slot).collect(),
+        queues: vec![Queue {
+            id: "desk".parse().expect("a queue"),
+            name: "Desk".into(),
+            calls: Vec::new(),
+        }],
+    }
+}
+
+/// Everywhere a card could be dropped, and two places that are not there.
+fn targets() -> Vec<DropTarget> {
+    let mut all: Vec<_> = PEOPLE
+        .into_iter()
+        .chain([UserId(99)])
+        .map(DropTarget::Person)
+        .collect();
+    all.extend((1..=4).map(slot).map(DropTarget::Slot));
+    all.push(DropTarget::Me);
+    // An outside number, ours, and a caller's own.
+    all.extend([9_100, 9_000, 1].map(phone).map(DropTarget::Number));
+    all
+}
+
+/// What the server would do with the intent: rights first, then the machine, then the call that has to be set aside.
+fn server(world: &World, me: Actor, card: &Card, target: &DropTarget) -> Result<(), String> {
+    let call = &world.calls[&card.id];
+    let intent = card.meant(me.user, target);
+    may(me, &intent, Standing::of(me.user, call)).map_err(str::to_owned)?;
+    let by = By {
+        user: me.user,
+        command: None,
+    };
+    let step = call
+        .command(&by, &intent, &world.context(Some(call.id)))
+        .map_err(|r| r.0)?;
+    if let Some(aside) = step.aside
+        && let Some(there) = world.calls.get(&aside.from.call)
+    {
+        there
+            .set_aside(me.user, aside, &world.context(Some(there.id)))
+            .map_err(|r| r.0)?;
+    }
+    Ok(())
+}
+
+fn compare(world: &World) -> Result<(), TestCaseError> {
+    let board = Board::new(snapshot(world, 1));
+    prop_assert_eq!(board.check(), Ok(()));
+    for card in board.calls.values() {
+        let call = &world.calls[&card.id];
+        for user in PEOPLE {
+            prop_assert_eq!(
+                card.standing(user),
+                Standing::of(user, call),
+                "{:?} {:#?}",
+                user,
+                call
+            );
+            for role in [
+                Role::Supervisor,
+                Role::Operator,
+                Role::Agent,
+                Role::ReadOnly,
+            ] {
+                let me = Actor { user, role };
+                for target in targets() {
+                    let said = server(world, me, card, &target);
+                    let ends = match board.drop_on(me, card.id, &target) {
+                        Drop::Do(..) => Ok(()),
+                        Drop::No(why) => Err(why),
+                        Drop::Choose(_) => continue,
+                    };
+                    prop_assert_eq!(
+                        ends,
+                        said,
+                        "the board, and then the machine, of {:?} on {:?}: {:#?}",
+                        me,
+                        target,
+                        card
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases, ..ProptestConfig::default() })]
+
+    /// What is `Do` is not refused, what is `No` is not accepted, and both refuse in the same words.
+    #[test]
+    fn a_preview_is_a_promise(plan in prop::collection::vec(ops(), 1..60), no_page in prop::option::of((0_usize..4, any::<bool>()))) {
+        let mut world = World::new();
+        world.arrive(&[]);
+        for (i, op) in plan.iter().enumerate() {
+            run(&mut world, op);
+            if let Some((user, unknown)) = no_page
+                && i == plan.len() / 2
+            {
+                let page = if unknown { PhonePage::Unknown } else { PhonePage::Unreachable };
+                world.people.get_mut(&PEOPLE[user]).expect("a person").page = page;
+            }
+            if i % 6 == 5 {
+                compare(&world)?;
+            }
+        }
+        compare(&world)?;
+    }
+
+    /// A board that took every delta is the board that a snapshot shows, and its digest says so; one that missed any says that too.
+    #[test]
+    fn deltas_and_snapshots_come_to_the_same(plan in prop::collection::vec(ops(), 1..60), skip in any::<prop::sample::Index>()) {
+        let mut world = World::new();
+        let mut board = Board::new(snapshot(&world, 0));
+        let mut late = board.clone();
+        let (mut known, mut deltas) = (BTreeMap::new(), Vec::new());
+        world.arrive(&[]);
+        for op in &plan {
+            run(&mut world, op);
+            for call in world.calls.values().filter(|c| known.get(&c.id) != Some(&c.rev)) {
+                let cause = Cause { kind: "carrier".into(), id: None };
+                let at = Position { epoch: EPOCH.to_owned(), rev: board.rev + 1 };
+                let delta = Delta { at, call: Card::of(call), cause };
+                prop_assert_eq!(board.apply(&delta), Ok(true));
+                prop_assert_eq!(board.apply(&delta), Ok(false), "the same change twice is one change");
+                deltas.push(delta);
+            }
+            known = world.calls.values().map(|c| (c.id, c.rev)).collect();
+            prop_assert_eq!(board.check(), Ok(()));
+        }
+        let fresh = Board::new(Snapshot { people: board.snapshot().people, ..snapshot(&world, board.rev) });
+        prop_assert_eq!(&board, &fresh);
+        prop_assert_eq!(board.digest(), fresh.digest());
+        prop_assert_eq!(board.snapshot(), fresh.snapshot());
+        let there_and_back: Snapshot = serde_json::from_str(&serde_json::to_string(&board.snapshot()).unwrap()).unwrap();
+        prop_assert_eq!(Board::new(there_and_back), fresh);
+
+        // The same, with one delta lost on the way.
+        if !deltas.is_empty() {
+            let lost = skip.index(deltas.len());
+            for (i, delta) in deltas.iter().enumerate().filter(|(i, _)| *i != lost) {
+                let taken = late.apply(delta);
+                prop_assert_eq!(taken, if i < lost { Ok(true) } else { Err(Gap::Missing) });
+            }
+            let same = late.calls == board.calls;
+            prop_assert_eq!(late.digest() == board.digest(), same);
+        }
+    }
+}
