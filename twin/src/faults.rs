@@ -235,8 +235,8 @@ impl Faults {
         fate
     }
 
-    /// As [`Faults::voice`], for a waiting, hold or announcement document: only when it is named.
-    pub(crate) fn room_document(&mut self, url: &str) -> Option<Duration> {
+    /// As [`Faults::voice`], for a request that nothing stands behind: only when it is named.
+    pub(crate) fn last_resort(&mut self, url: &str) -> Option<Duration> {
         let next = self.take("next.voice_fail", |part| url.contains(part));
         next.then(|| self.duration("voice.fail_after"))
     }

@@ -356,7 +356,7 @@ impl Leg {
                 Ok(document) => return Ok((document, None)),
                 Err(e) => (e.code, e.why, String::new()),
             },
-            Source::Url(target) => match self.fetch(target, extra).await? {
+            Source::Url(target) => match self.fetch(target, extra, false).await? {
                 Ok(document) => return Ok((document, Some(target.url.clone()))),
                 Err((code, why)) => (code, why, target.url.clone()),
             },
@@ -369,7 +369,7 @@ impl Leg {
             let mut form = extra.clone();
             form.push("ErrorCode", code.to_string());
             form.push("ErrorUrl", failed);
-            match self.fetch(&target, &form).await? {
+            match self.fetch(&target, &form, true).await? {
                 Ok(document) => return Ok((document, Some(target.url))),
                 Err((code, why)) => self.note(code, &why, Some(&target.url)),
             }
@@ -385,10 +385,17 @@ impl Leg {
         &mut self,
         target: &Target,
         extra: &Form,
+        is_fallback: bool,
     ) -> Step<Result<Document, (u32, String)>> {
         let form = self.form(extra);
         let switch = self.switch.clone();
-        let request = switch.voice_request(target, &form);
+        let request = async {
+            if is_fallback {
+                switch.last_resort(target, &form).await
+            } else {
+                switch.voice_request(target, &form).await
+            }
+        };
         tokio::pin!(request);
         let reply = loop {
             tokio::select! {

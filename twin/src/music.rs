@@ -92,7 +92,7 @@ impl Player {
                 }
                 form
             });
-            let reply = self.switch.room_request(&target, &form).await?;
+            let reply = self.switch.last_resort(&target, &form).await?;
             let kind = reply.content_type.to_ascii_lowercase();
             if kind.starts_with("audio/") {
                 self.play(&target.url, Some("1")).await?;

@@ -213,13 +213,14 @@ impl Switch {
         self.request(target, form, fails).await
     }
 
-    /// A conference's document. It has no fallback, so only a one-shot fault that names it makes it fail.
-    pub(crate) async fn room_request(
+    /// As [`Switch::voice_request`], where chance must not strike, since nothing would catch the call: a conference's
+    /// document, and a fallback itself. Only a one-shot fault that names it makes it fail.
+    pub(crate) async fn last_resort(
         &self,
         target: &Target,
         form: &Form,
     ) -> Result<Reply, (u32, String)> {
-        let fails = self.faults(|f| f.room_document(&target.url));
+        let fails = self.faults(|f| f.last_resort(&target.url));
         self.request(target, form, fails).await
     }
 

@@ -223,7 +223,7 @@ async fn a_voice_request_that_times_out_goes_to_the_fallback() {
         .await;
     kit.site.twiml("/voice", "<Pause length=\"600\"/>");
     kit.site.twiml("/fallback", "<Pause length=\"600\"/>");
-    kit.control.fault(&["next.voice_fail=any"]).await.unwrap();
+    kit.control.fault(&["voice.fail=1"]).await.unwrap();
     kit.caller("+15550001").await;
     let asked = kit
         .site
