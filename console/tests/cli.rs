@@ -367,21 +367,19 @@ async fn looking_has_the_contracts_shapes() {
 #[tokio::test]
 async fn watching_begins_with_the_board_and_resumes_without_it() {
     let (fake, env) = start().await;
-    let watching = tokio::spawn({
-        let env = env.clone();
-        async move { run(&env, "cordboard watch --json").await }
-    });
     // The watcher is there when somebody listens to the news.
-    let there = async {
-        while fake.news.receiver_count() == 0 {
-            tokio::task::yield_now().await;
-        }
+    let telling = async {
+        let there = async {
+            while fake.news.receiver_count() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), there).await.expect("the watcher connects");
+        let delta = json!({ "t": "delta", "epoch": "e1", "rev": 2, "call": card("parked", 2), "cause": { "kind": "command", "id": "x1" } });
+        fake.news.send(delta).unwrap();
+        fake.news.send(json!({ "t": "bye", "why": "That is all.", "again": false })).unwrap();
     };
-    tokio::time::timeout(Duration::from_secs(10), there).await.expect("the watcher connects");
-    let delta = json!({ "t": "delta", "epoch": "e1", "rev": 2, "call": card("parked", 2), "cause": { "kind": "command", "id": "x1" } });
-    fake.news.send(delta).unwrap();
-    fake.news.send(json!({ "t": "bye", "why": "That is all.", "again": false })).unwrap();
-    let (exit, out, err) = watching.await.unwrap();
+    let ((exit, out, err), ()) = tokio::join!(run(&env, "cordboard watch --json"), telling);
     assert_eq!(exit, 3, "{err}");
     let lines: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!((&lines[0]["epoch"], &lines[0]["rev"]), (&json!("e1"), &json!(1)));

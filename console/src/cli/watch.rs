@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        Exit, Failure, Out,
+        Exit, Failure, Out, now,
         show::{self, Names},
     },
     client::{Client, ClientError},
@@ -226,7 +226,7 @@ async fn follow(
                     let (epoch, rev) = (&snapshot.epoch, snapshot.rev);
                     out.json(&json!({ "epoch": epoch, "rev": rev, "snapshot": snapshot }))?;
                 } else {
-                    out.lines([format!("{} calls, {} people.", snapshot.calls.len(), snapshot.people.len())])?;
+                    out.lines(show::calls(&snapshot.calls, &Names::of(&snapshot), now()))?;
                 }
                 *follower = Some(Follower::new(*snapshot));
             }
@@ -298,7 +298,8 @@ async fn follow(
 /// A change in a line for people, if it is one they would notice.
 fn told(before: Option<&Card>, delta: &Delta, names: &Names) -> Option<String> {
     let card = &delta.call;
-    if before.is_some_and(|b| b.place.at == card.place.at) {
+    // A call that is over is off the board; what is still tidied up after it is nobody's business.
+    if before.map_or(card.ended(), |b| b.place.at == card.place.at) {
         return None;
     }
     let by = if delta.cause.kind.as_str() == "time" { "  (time ran out)" } else { "" };
