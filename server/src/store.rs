@@ -61,6 +61,12 @@ pub enum StoreError {
     /// A statement failed. Nothing of its transaction was kept.
     #[error("the database refused: {0}")]
     Database(Arc<sqlx::Error>),
+    /// The connection was lost while the database was committing. When the same is tried again, the fact's token, the command's id or the call's revision
+    /// tells whether this was kept.
+    #[error(
+        "the connection to the database was lost during a commit, and nobody can say whether it was kept: {0}"
+    )]
+    Uncertain(Arc<sqlx::Error>),
     /// A row is not what this version can read.
     #[error("a row of the database cannot be read: {0}")]
     Unreadable(String),
@@ -76,22 +82,42 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// For what fails before there is a connection.
     fn unreachable(cause: sqlx::Error) -> Self {
-        Self::Unreachable(Arc::new(cause))
+        match cause {
+            sqlx::Error::PoolClosed => Self::Closed,
+            cause => Self::Unreachable(Arc::new(cause)),
+        }
     }
 
-    /// Whether trying the whole transaction again is safe and may help: the database has taken nothing of it, and asks for that (PostgreSQL's
-    /// documentation, "Serialization Failure Handling"). 23505 is two who make the same new row; the second try finds it.
+    /// For what a commit itself fails with.
+    fn during_commit(cause: sqlx::Error) -> Self {
+        // A refusal (a deadlock, say) is a clear answer; anything that ends the connection is none.
+        let refused = cause
+            .as_database_error()
+            .is_some_and(|e| e.code().is_none_or(|code| !code.starts_with("57P")));
+        if refused {
+            cause.into()
+        } else {
+            Self::Uncertain(Arc::new(cause))
+        }
+    }
+
+    /// Whether trying the whole transaction again is safe and may help: the database has kept nothing of it, and either asks for that (PostgreSQL's documentation,
+    /// "Serialization Failure Handling") or was lost before the commit. 23505 is two who make the same new row; the second try finds it.
     fn passing(&self) -> bool {
-        match self {
-            Self::Database(cause) => cause
+        let Self::Database(cause) = self else {
+            return false;
+        };
+        match &**cause {
+            sqlx::Error::Io(_) => true,
+            cause => cause
                 .as_database_error()
                 .and_then(|e| {
                     e.code()
-                        .map(|code| matches!(&*code, "40001" | "40P01" | "23505"))
+                        .map(|code| matches!(&*code, "40001" | "40P01" | "23505" | "57P01"))
                 })
                 .unwrap_or(false),
-            _ => false,
         }
     }
 }

@@ -8,4 +8,5 @@
 )]
 
 mod backends;
+mod store;
 mod tidy;

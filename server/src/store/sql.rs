@@ -185,8 +185,13 @@ impl Db {
                     .await
             }
             Self::Postgres(pool) => {
-                let mut connection = pool.acquire().await.map_err(StoreError::unreachable)?;
-                Conn::Postgres(&mut connection).rows(sql, &args).await
+                let mut tries = 1;
+                loop {
+                    match read_once(pool, sql, &args).await {
+                        Err(fault) if fault.passing() => pause(&mut tries, fault).await?,
+                        other => return other,
+                    }
+                }
             }
         }
     }
@@ -210,8 +215,7 @@ impl Db {
         .await
     }
 
-    /// Does `work` in one transaction. It has happened, durably, when this returns `Ok`; it has not when this returns an error, except that a connection lost
-    /// during the commit itself leaves that open: the seen token or the command's id then tells when it is tried again.
+    /// Does `work` in one transaction. It has happened, durably, when this returns `Ok`; it has not when this returns an error, but for [`StoreError::Uncertain`].
     pub(super) async fn write<T: Send + 'static, E: Fault>(
         &self,
         work: impl Work<T, E>,
@@ -222,12 +226,8 @@ impl Db {
                 let mut tries = 1;
                 loop {
                     match write_once(pool, &work).await {
-                        // Of those who collide, the database lets one go on; so waiting longer each time parts the others without dice.
-                        Err(fault)
-                            if tries < TRIES && fault.store().is_some_and(StoreError::passing) =>
-                        {
-                            tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-                            tries += 1;
+                        Err(fault) if fault.store().is_some_and(StoreError::passing) => {
+                            pause(&mut tries, fault).await?;
                         }
                         other => return other,
                     }
@@ -237,11 +237,27 @@ impl Db {
     }
 }
 
+/// Waits before the next try, or gives up. Of those who collide, the database lets one go on; so waiting longer each time parts the others without dice.
+async fn pause<E>(tries: &mut u32, fault: E) -> Result<(), E> {
+    if *tries == TRIES {
+        return Err(fault);
+    }
+    tokio::time::sleep(Duration::from_millis(1 << *tries)).await;
+    *tries += 1;
+    Ok(())
+}
+
+async fn read_once(pool: &PgPool, sql: &'static str, args: &[Arg]) -> Result<Vec<Row>, StoreError> {
+    let mut connection = pool.acquire().await.map_err(StoreError::unreachable)?;
+    Conn::Postgres(&mut connection).rows(sql, args).await
+}
+
 async fn write_once<T, E: Fault>(pool: &PgPool, work: &impl Work<T, E>) -> Result<T, E> {
-    let mut tx = pool.begin().await.map_err(StoreError::unreachable)?;
+    let mut connection = pool.acquire().await.map_err(StoreError::unreachable)?;
+    let mut tx = connection.begin().await.map_err(StoreError::from)?;
     match work(Conn::Postgres(&mut tx)).await {
         Ok(done) => {
-            tx.commit().await.map_err(StoreError::from)?;
+            tx.commit().await.map_err(StoreError::during_commit)?;
             Ok(done)
         }
         Err(fault) => {
