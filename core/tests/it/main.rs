@@ -5,4 +5,5 @@ mod carrier;
 mod machine;
 mod order;
 mod plan;
+mod stories;
 mod world;
