@@ -14,7 +14,9 @@ mod house;
 mod outbox;
 mod sql;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
+
+use tokio::sync::Mutex;
 
 pub use calls::CommandRecord;
 pub use commit::{
@@ -31,6 +33,8 @@ pub struct Store {
     db: Db,
     /// Who takes rows of the outbox: one word a process.
     owner: Arc<str>,
+    /// Numbers that this process may give to lines of the audit.
+    lines: Arc<Mutex<Range<u64>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -146,6 +150,7 @@ impl Store {
         Ok(Self {
             db,
             owner: one_off().into(),
+            lines: Arc::new(Mutex::new(1..1)),
         })
     }
 

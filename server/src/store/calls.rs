@@ -205,7 +205,7 @@ impl Store {
         row.map_or(Ok(0), |row| row.int(0))
     }
 
-    /// The last `n` lines of the audit, the newest first.
+    /// The last `n` lines of the audit, the newest first; between servers, by blocks.
     pub async fn recent_audit(&self, n: usize) -> Result<Vec<AuditRow>, StoreError> {
         let sql = "SELECT at, actor, kind, call, raw FROM audit ORDER BY id DESC LIMIT $1";
         let rows = self.db.rows(sql, args![n as u64].into()).await?;

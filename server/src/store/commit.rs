@@ -1,8 +1,8 @@
 //! The one transaction in which a call changes, with everything that follows from the change.
 //!
 //! In this order: the fact's token and the command's id (so that a repetition ends before it begins), the call under its revision, the claims on shared things, the
-//! legs, cancelled dials, the outcomes of commands, and last the board's row. That row puts commits in order: from there to the end of the transaction nobody else
-//! commits, so board revisions are numbered in the order in which they become visible. Everything slow comes before it.
+//! legs, cancelled dials, the outcomes of commands, the audit, and last the board's row. That row puts commits in order: from there to the end of the transaction nobody else
+//! commits, so board revisions are numbered in the order in which they become visible, and so are requests to the carrier. Everything that can comes before it.
 //!
 //! A claim is a row under a primary key, so the database decides who was first, also between two servers. All claims that the calls of one commit give up are given up before any is
 //! taken, so that a person can go from one call to another in one commit.
@@ -311,13 +311,38 @@ impl Store {
             });
         }
         commit.seen = commit.seen.map(recognisable);
+        let line = self.lines(commit.audit.len() as u64).await?;
         let commit = Arc::new((commit, changes));
         self.db
             .write(move |db: Conn<'_>| {
                 let commit = commit.clone();
-                Box::pin(async move { apply(db, &commit.0, &commit.1).await })
+                Box::pin(async move { apply(db, &commit.0, &commit.1, line).await })
             })
             .await
+    }
+
+    /// The first of `n` numbers for lines of the audit. They are taken from the board's row a block at a time, because taking them within a commit would have all
+    /// others wait for the audit's writing too. The price: two servers' lines are each in order, and interleave by blocks; `at` tells when.
+    async fn lines(&self, n: u64) -> Result<u64, StoreError> {
+        const BLOCK: u64 = 4096;
+        let mut lines = self.lines.lock().await;
+        if lines.end - lines.start < n {
+            let block = n.max(BLOCK);
+            let end: u64 = self
+                .db
+                .write(move |mut db: Conn<'_>| {
+                    Box::pin(async move {
+                        let sql = "UPDATE board SET line = line + $1 WHERE id = 1 RETURNING line";
+                        let row = db.row(sql, &args![block]).await?;
+                        row.ok_or(StoreError::Contended)?.int(0)
+                    })
+                })
+                .await?;
+            *lines = end - block + 1..end + 1;
+        }
+        let first = lines.start;
+        lines.start += n;
+        Ok(first)
     }
 }
 
@@ -340,6 +365,7 @@ async fn apply(
     mut db: Conn<'_>,
     commit: &Commit,
     changes: &[Ready],
+    first_line: u64,
 ) -> Result<Committed, Conflict> {
     let db = &mut db;
     if let Some(token) = &commit.seen {
@@ -367,7 +393,14 @@ async fn apply(
         db.run(sql, &args![ended.actor, ended.id.as_str(), word, why])
             .await?;
     }
-    publish(db, commit, changes, cancelled).await
+    for (line, said) in (first_line..).zip(&commit.audit) {
+        let sql =
+            "INSERT INTO audit (id, at, actor, kind, call, raw) VALUES ($1, $2, $3, $4, $5, $6)";
+        let (call, raw) = (said.call.map(|c| c.to_string()), said.raw.as_str());
+        let values = args![line, said.at, said.actor, said.kind.as_str(), call, raw];
+        db.run(sql, &values).await?;
+    }
+    publish(db, changes, cancelled).await
 }
 
 async fn accept(db: &mut Conn<'_>, command: &CommandRow, now: Timestamp) -> Result<(), Conflict> {
@@ -531,52 +564,33 @@ async fn take_or_winner(
 /// The end of the transaction: the board's row, and what is numbered by it.
 async fn publish(
     db: &mut Conn<'_>,
-    commit: &Commit,
     changes: &[Ready],
     cancelled: Vec<LegId>,
 ) -> Result<Committed, Conflict> {
     let revs = changes.len() as u64;
-    let lines =
-        (changes.iter().map(|c| c.requests.len()).sum::<usize>() + commit.audit.len()) as u64;
-    let sql =
-        "UPDATE board SET rev = rev + $1, line = line + $2 WHERE id = 1 RETURNING epoch, rev, line";
-    let row = db
-        .row(sql, &args![revs, lines])
-        .await?
-        .ok_or_else(|| StoreError::Unreadable("the board has no row".to_owned()))?;
+    let requests = changes.iter().map(|c| c.requests.len() as u64).sum();
+    // What changes nothing that is seen need not wait for its turn.
+    let row = if revs == 0 {
+        db.row("SELECT epoch, rev, line FROM board WHERE id = 1", &[])
+            .await?
+    } else {
+        let sql = "UPDATE board SET rev = rev + $1, line = line + $2 WHERE id = 1
+                   RETURNING epoch, rev, line";
+        db.row(sql, &args![revs, requests]).await?
+    };
+    let row = row.ok_or_else(|| StoreError::Unreadable("the board has no row".to_owned()))?;
     let mut rev = row.int::<Rev>(1)?.saturating_sub(revs);
-    let mut line = row.int::<u64>(2)?.saturating_sub(lines);
+    let mut line = row.int::<u64>(2)?.saturating_sub(requests);
     let mut numbered = Vec::with_capacity(changes.len());
     for change in changes {
         rev += 1;
-        db.run(
-            "INSERT INTO changes (rev, body) VALUES ($1, $2)",
-            &args![rev, change.shown.as_str()],
-        )
-        .await?;
+        let sql = "INSERT INTO changes (rev, body) VALUES ($1, $2)";
+        db.run(sql, &args![rev, change.shown.as_str()]).await?;
         numbered.push((rev, change.id));
         for request in &change.requests {
             line += 1;
             outbox::put(db, line, change.id, request).await?;
         }
-    }
-    for said in &commit.audit {
-        line += 1;
-        let sql =
-            "INSERT INTO audit (id, at, actor, kind, call, raw) VALUES ($1, $2, $3, $4, $5, $6)";
-        let call = said.call.map(|c| c.to_string());
-        db.run(
-            sql,
-            &args![
-                line,
-                said.at,
-                said.actor,
-                said.kind.as_str(),
-                call,
-                said.raw.as_str()
-            ],
-        )
-        .await?;
     }
     Ok(Committed {
         epoch: row.get(0)?,
