@@ -26,6 +26,7 @@ mod act;
 pub mod args;
 pub mod session;
 pub mod show;
+mod until;
 mod watch;
 
 /// How a run ends. The numbers are the contract's.
@@ -62,7 +63,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with nothing beside it.
     pub fn new(exit: Exit, code: &str, why: impl Display) -> Self {
-        Self { exit, code: code.to_owned(), why: why.to_string(), more: Map::new() }
+        Self {
+            exit,
+            code: code.to_owned(),
+            why: why.to_string(),
+            more: Map::new(),
+        }
     }
 
     /// Refused for a reason found here, before the server was asked.
@@ -83,7 +89,11 @@ impl From<ClientError> for Failure {
         match &error {
             ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, "unreachable", error),
             ClientError::Lost { .. } => Self::new(Exit::Unknown, "unknown", error),
-            ClientError::Refused { status: 401 | 403, code, .. } => Self::new(Exit::NotAllowed, code, &error),
+            ClientError::Refused {
+                status: 401 | 403,
+                code,
+                ..
+            } => Self::new(Exit::NotAllowed, code, &error),
             ClientError::Refused { code, .. } => Self::new(Exit::Refused, code, &error),
             ClientError::Garbled { .. } => Self::new(Exit::Refused, "garbled", error),
         }
@@ -97,7 +107,9 @@ impl From<SessionError> for Failure {
                 Self::new(Exit::NotAllowed, "not-signed-in", error)
             }
             SessionError::Environment(_) => Self::new(Exit::Usage, "usage", error),
-            SessionError::Homeless | SessionError::File { .. } => Self::new(Exit::Refused, "token-file", error),
+            SessionError::Homeless | SessionError::File { .. } => {
+                Self::new(Exit::Refused, "token-file", error)
+            }
         }
     }
 }
@@ -108,7 +120,11 @@ impl From<io::Error> for Failure {
             // Whoever read us has seen enough (`| head`): that is no failure.
             Self::new(Exit::Done, "closed", "")
         } else {
-            Self::new(Exit::Refused, "io", format!("The output cannot be written: {error}."))
+            Self::new(
+                Exit::Refused,
+                "io",
+                format!("The output cannot be written: {error}."),
+            )
         }
     }
 }
@@ -145,8 +161,16 @@ impl Out<'_> {
     }
 
     /// JSON for programs, or the lines for people.
-    pub fn say<T: Display>(&mut self, value: &impl Serialize, lines: impl IntoIterator<Item = T>) -> io::Result<()> {
-        if self.json { self.json(value) } else { self.lines(lines) }
+    pub fn say<T: Display>(
+        &mut self,
+        value: &impl Serialize,
+        lines: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        if self.json {
+            self.json(value)
+        } else {
+            self.lines(lines)
+        }
     }
 
     /// Says why it did not work, on standard error and, for programs, on standard output; returns the exit code.
@@ -156,7 +180,10 @@ impl Out<'_> {
             let _ = writeln!(self.err, "{}", show::plain(&failure.why));
             if self.json {
                 let mut document = Map::new();
-                document.insert("error".to_owned(), json!({ "code": failure.code, "why": failure.why }));
+                document.insert(
+                    "error".to_owned(),
+                    json!({ "code": failure.code, "why": failure.why }),
+                );
                 document.extend(failure.more.clone());
                 let _ = self.json(&document);
             }
@@ -169,7 +196,11 @@ impl Out<'_> {
 fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     struct Inert;
     impl serde_json::ser::Formatter for Inert {
-        fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        fn write_string_fragment<W: ?Sized + Write>(
+            &mut self,
+            to: &mut W,
+            fragment: &str,
+        ) -> io::Result<()> {
             let mut rest = fragment;
             while let Some(at) = rest.find(show::moves_a_cursor) {
                 let (before, after) = rest.split_at(at);
@@ -184,15 +215,22 @@ fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
         }
     }
     let mut line = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Inert))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut line, Inert,
+    ))?;
     line.push(b'\n');
     out.write_all(&line)
 }
 
 /// The time by this machine's clock, for durations that people read.
-#[expect(clippy::disallowed_methods, reason = "the one place where the command line reads the clock; nothing is decided by it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the command line reads the clock; nothing is decided by it"
+)]
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -213,13 +251,21 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
             return Ok(out.out.write_all(&script)?);
         }
         Some(Verb::Man { dir }) => {
-            let wrong = |e: io::Error| Failure::refused("io", format!("{} cannot be written: {e}.", dir.display()));
+            let wrong = |e: io::Error| {
+                Failure::refused("io", format!("{} cannot be written: {e}.", dir.display()))
+            };
             std::fs::create_dir_all(&dir).map_err(wrong)?;
             return clap_mangen::generate_to(Cli::command(), &dir).map_err(wrong);
         }
         Some(Verb::Login(args)) => return login(&args, url, env, out).await,
         Some(verb) => verb,
-        None => return Err(Failure::new(Exit::Usage, "usage", "Say what to do; cordboard --help lists it.")),
+        None => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "usage",
+                "Say what to do; cordboard --help lists it.",
+            ));
+        }
     };
     let (url, token) = env.signed_in(url)?;
     if matches!(verb, Verb::Token) {
@@ -231,22 +277,36 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
         Verb::Logout => logout(&client, env, out).await,
         Verb::Whoami => {
             let me = client.me().await?;
-            let line = format!("{} ({}), {}, at {}", me.name, me.id, show::word(&me.role), address(client.url()));
+            let line = format!(
+                "{} ({}), {}, at {}",
+                me.name,
+                me.id,
+                show::word(&me.role),
+                address(client.url())
+            );
             Ok(out.say(&json!({ "id": me.id, "name": me.name, "role": me.role, "url": address(client.url()) }), [line])?)
         }
         Verb::Board => {
             let board = client.board().await?;
-            Ok(if out.json { out.json(&board) } else { out.lines(show::board(&board, now())) }?)
+            Ok(if out.json {
+                out.json(&board)
+            } else {
+                out.lines(show::board(&board, now()))
+            }?)
         }
         Verb::Watch { since } => watch::watch(&client, since, out).await,
-        Verb::Call { verb: CallVerb::List } => {
+        Verb::Call {
+            verb: CallVerb::List,
+        } => {
             if out.json {
                 return Ok(out.json(&json!({ "calls": client.calls().await? }))?);
             }
             let board = client.board().await?;
             Ok(out.lines(show::calls(&board.calls, &Names::of(&board), now()))?)
         }
-        Verb::Call { verb: CallVerb::Show { call } } => {
+        Verb::Call {
+            verb: CallVerb::Show { call },
+        } => {
             let id = act::resolve(&client, &call).await?;
             let (card, raw) = client.call(&id).await?;
             if out.json {
@@ -258,40 +318,75 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
         Verb::Call { verb } => act::call(&client, verb, out).await,
         Verb::Slot { verb } => act::slot(&client, verb, out).await,
         Verb::Dial { to, how, until } => act::dial(&client, &to, how, until, out).await,
-        Verb::Demo(_) | Verb::Serve(_) | Verb::Console(_) | Verb::Twin { .. } => {
-            Err(Failure::new(Exit::Usage, "usage", "This verb runs something; it does not ask a server."))
-        }
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Console(_) | Verb::Twin { .. } => Err(Failure::new(
+            Exit::Usage,
+            "usage",
+            "This verb runs something; it does not ask a server.",
+        )),
         Verb::Login(_) | Verb::Token | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
     }
 }
 
-async fn login(args: &LoginArgs, url: Option<&url::Url>, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
+async fn login(
+    args: &LoginArgs,
+    url: Option<&url::Url>,
+    env: &Environment,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     let Some(url) = env.server(url)? else {
-        return Err(Failure::new(Exit::Usage, "usage", "Say where: cordboard login --url URL."));
+        return Err(Failure::new(
+            Exit::Usage,
+            "usage",
+            "Say where: cordboard login --url URL.",
+        ));
     };
     if url.scheme() == "http" && !loopback(&url) {
-        let _ = writeln!(out.err, "Warning: {} is not encrypted; your password can be read on the way.", address(&url));
+        let _ = writeln!(
+            out.err,
+            "Warning: {} is not encrypted; your password can be read on the way.",
+            address(&url)
+        );
     }
     let email = match &args.email {
         Some(email) => email.trim().to_owned(),
         None if args.password_stdin => {
-            return Err(Failure::new(Exit::Usage, "usage", "With --password-stdin, say who with --email."));
+            return Err(Failure::new(
+                Exit::Usage,
+                "usage",
+                "With --password-stdin, say who with --email.",
+            ));
         }
         None => ask("E-mail: ", false)?.expose_secret().trim().to_owned(),
     };
     let password = if args.password_stdin {
         let mut line = String::new();
-        io::stdin().read_line(&mut line).map_err(|e| Failure::refused("io", format!("The password cannot be read: {e}.")))?;
+        io::stdin()
+            .read_line(&mut line)
+            .map_err(|e| Failure::refused("io", format!("The password cannot be read: {e}.")))?;
         SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned())
     } else {
         ask("Password: ", true)?
     };
-    let signed_in = Client::new(url.clone(), None)?.login(&email, &password).await?;
+    let signed_in = Client::new(url.clone(), None)?
+        .login(&email, &password)
+        .await?;
     let me = &signed_in.me;
-    let session = Session { token: signed_in.token.clone(), expires: signed_in.expires, name: me.name.to_string() };
+    let session = Session {
+        token: signed_in.token.clone(),
+        expires: signed_in.expires,
+        name: me.name.to_string(),
+    };
     env.keep(&url, session)?;
-    let line = format!("Signed in at {} as {}, {}.", address(&url), me.name, show::word(&me.role));
-    Ok(out.say(&json!({ "ok": true, "url": address(&url), "me": me, "expires": signed_in.expires }), [line])?)
+    let line = format!(
+        "Signed in at {} as {}, {}.",
+        address(&url),
+        me.name,
+        show::word(&me.role)
+    );
+    Ok(out.say(
+        &json!({ "ok": true, "url": address(&url), "me": me, "expires": signed_in.expires }),
+        [line],
+    )?)
 }
 
 async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
@@ -309,15 +404,26 @@ async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result
         }
         Err(e) => return Err(e.into()),
     }
-    Ok(out.say(&json!({ "ok": true, "url": address(client.url()) }), [format!("Signed out at {}.", address(client.url()))])?)
+    Ok(out.say(
+        &json!({ "ok": true, "url": address(client.url()) }),
+        [format!("Signed out at {}.", address(client.url()))],
+    )?)
 }
 
 /// Asks a person at the terminal, with the echo off for a secret.
 fn ask(prompt: &str, secret: bool) -> Result<SecretString, Failure> {
     let no_terminal = |_| {
-        Failure::new(Exit::Usage, "usage", "There is no terminal to ask at. Say --email, and --password-stdin with the password on standard input.")
+        Failure::new(
+            Exit::Usage,
+            "usage",
+            "There is no terminal to ask at. Say --email, and --password-stdin with the password on standard input.",
+        )
     };
-    let mut terminal = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let mut terminal = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(no_terminal)?;
     write!(terminal, "{prompt}").map_err(no_terminal)?;
     let before = rustix::termios::tcgetattr(&terminal).map_err(|e| no_terminal(e.into()))?;
     if secret {
@@ -330,7 +436,8 @@ fn ask(prompt: &str, secret: bool) -> Result<SecretString, Failure> {
     let read = io::BufRead::read_line(&mut io::BufReader::new(&terminal), &mut line);
     if secret {
         // Also when the read failed: a terminal must not stay without echo.
-        let _ = rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &before);
+        let _ =
+            rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &before);
         let _ = writeln!(terminal);
     }
     read.map_err(no_terminal)?;
@@ -347,7 +454,10 @@ mod tests {
         let mut line = Vec::new();
         write_json(&mut line, &json!({ "x": hostile })).unwrap();
         let text = String::from_utf8(line).unwrap();
-        assert!(!text.trim_end().chars().any(show::moves_a_cursor), "{text:?}");
+        assert!(
+            !text.trim_end().chars().any(show::moves_a_cursor),
+            "{text:?}"
+        );
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["x"], hostile);
         assert!(text.contains('ü'), "{text}");
     }
@@ -356,7 +466,12 @@ mod tests {
     fn a_closed_pipe_is_no_failure() {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = Out { json: true, out: &mut out, err: &mut err }.fail(&failure);
+        let exit = Out {
+            json: true,
+            out: &mut out,
+            err: &mut err,
+        }
+        .fail(&failure);
         assert_eq!(exit, Exit::Done);
         assert!(out.is_empty() && err.is_empty());
     }
@@ -364,7 +479,11 @@ mod tests {
     #[test]
     fn errors_have_the_contracts_codes() {
         let url: url::Url = "http://127.0.0.1:1/".parse().unwrap();
-        let refused = |status| ClientError::Refused { status, code: "x".to_owned(), why: "No.".to_owned() };
+        let refused = |status| ClientError::Refused {
+            status,
+            code: "x".to_owned(),
+            why: "No.".to_owned(),
+        };
         for (error, exit) in [
             (refused(400), Exit::Refused),
             (refused(401), Exit::NotAllowed),
@@ -373,11 +492,26 @@ mod tests {
             (refused(409), Exit::Refused),
             (refused(422), Exit::Refused),
             (ClientError::Lost { why: String::new() }, Exit::Unknown),
-            (ClientError::Unreachable { url: url.clone(), why: String::new() }, Exit::Unreachable),
-            (ClientError::Garbled { url: url.clone(), what: String::new() }, Exit::Refused),
+            (
+                ClientError::Unreachable {
+                    url: url.clone(),
+                    why: String::new(),
+                },
+                Exit::Unreachable,
+            ),
+            (
+                ClientError::Garbled {
+                    url: url.clone(),
+                    what: String::new(),
+                },
+                Exit::Refused,
+            ),
         ] {
             assert_eq!(Failure::from(error).exit, exit);
         }
-        assert_eq!(Failure::from(SessionError::SignedOutThere(url)).exit, Exit::NotAllowed);
+        assert_eq!(
+            Failure::from(SessionError::SignedOutThere(url)).exit,
+            Exit::NotAllowed
+        );
     }
 }

@@ -50,7 +50,9 @@ pub enum ClientError {
         why: String,
     },
     /// The request was sent, and the answer was lost. It may have been carried out.
-    #[error("The command was sent, but no answer came: {why}. Look at the board to see what became of it.")]
+    #[error(
+        "The command was sent, but no answer came: {why}. Look at the board to see what became of it."
+    )]
     Lost {
         /// What happened instead.
         why: String,
@@ -66,7 +68,10 @@ pub enum ClientError {
         why: String,
     },
     /// The answer can't be read: another version, or no Cordboard.
-    #[error("The server at {} answered something this program does not understand ({what}). Are they of the same version?", address(url))]
+    #[error(
+        "The server at {} answered something this program does not understand ({what}). Are they of the same version?",
+        address(url)
+    )]
     Garbled {
         /// Where.
         url: Url,
@@ -160,7 +165,10 @@ impl Client {
         }
         match http.build() {
             Ok(http) => Ok(Self { base, token, http }),
-            Err(e) => Err(ClientError::Unreachable { url: base, why: deepest(&e) }),
+            Err(e) => Err(ClientError::Unreachable {
+                url: base,
+                why: deepest(&e),
+            }),
         }
     }
 
@@ -175,14 +183,21 @@ impl Client {
     }
 
     /// Signs in. The client keeps what it has; make another with the token.
-    pub async fn login(&self, email: &str, password: &SecretString) -> Result<SignedIn, ClientError> {
+    pub async fn login(
+        &self,
+        email: &str,
+        password: &SecretString,
+    ) -> Result<SignedIn, ClientError> {
         let body = json!({ "email": email, "password": password.expose_secret() });
-        self.ask(Method::POST, "api/login", Some(&body), ANSWER).await
+        self.ask(Method::POST, "api/login", Some(&body), ANSWER)
+            .await
     }
 
     /// Ends the session at the server.
     pub async fn logout(&self) -> Result<(), ClientError> {
-        self.bytes(Method::POST, "api/logout", None::<&()>, ANSWER).await.map(drop)
+        self.bytes(Method::POST, "api/logout", None::<&()>, ANSWER)
+            .await
+            .map(drop)
     }
 
     /// Who is signed in.
@@ -192,12 +207,15 @@ impl Client {
 
     /// The whole board.
     pub async fn board(&self) -> Result<Snapshot, ClientError> {
-        self.ask(Method::GET, "api/board", None::<&()>, ANSWER).await
+        self.ask(Method::GET, "api/board", None::<&()>, ANSWER)
+            .await
     }
 
     /// The calls that are not over.
     pub async fn calls(&self) -> Result<Vec<Card>, ClientError> {
-        self.ask::<Calls>(Method::GET, "api/calls", None::<&()>, ANSWER).await.map(|c| c.calls)
+        self.ask::<Calls>(Method::GET, "api/calls", None::<&()>, ANSWER)
+            .await
+            .map(|c| c.calls)
     }
 
     /// One call, by its id or any CallSid in it, with everything the server says of it.
@@ -207,7 +225,9 @@ impl Client {
             // Pushed, not joined: a slash or a dot in what was typed must not lead elsewhere.
             path.pop_if_empty().extend(["api", "calls", name]);
         }
-        let raw: Value = self.ask(Method::GET, url.as_str(), None::<&()>, ANSWER).await?;
+        let raw: Value = self
+            .ask(Method::GET, url.as_str(), None::<&()>, ANSWER)
+            .await?;
         let card = Card::deserialize(&raw).map_err(|e| self.garbled(&e))?;
         Ok((card, raw))
     }
@@ -217,14 +237,21 @@ impl Client {
         let mut lost = None;
         for left in (0..3_u32).rev() {
             let path = format!("api/commands?wait={}", wait.as_millis());
-            match self.ask::<Answer>(Method::POST, &path, Some(command), wait + ANSWER).await {
+            match self
+                .ask::<Answer>(Method::POST, &path, Some(command), wait + ANSWER)
+                .await
+            {
                 Err(ClientError::Lost { why }) if left > 0 => lost = Some(why),
                 // Not reached this time, but the first time it was: nobody can say that nothing happened.
-                Err(ClientError::Unreachable { why, .. }) if lost.is_some() => return Err(ClientError::Lost { why }),
+                Err(ClientError::Unreachable { why, .. }) if lost.is_some() => {
+                    return Err(ClientError::Lost { why });
+                }
                 answer => return answer,
             }
         }
-        Err(ClientError::Lost { why: lost.unwrap_or_default() })
+        Err(ClientError::Lost {
+            why: lost.unwrap_or_default(),
+        })
     }
 
     /// Opens the console's socket. Say [`ClientMsg::Hello`] first.
@@ -244,7 +271,8 @@ impl Client {
         body: Option<&impl Serialize>,
         limit: Duration,
     ) -> Result<T, ClientError> {
-        let bytes = self.bytes(method, path, body, limit).await?;
+        // Boxed: a request under way is large, and every verb waits on several.
+        let bytes = Box::pin(self.bytes(method, path, body, limit)).await?;
         serde_json::from_slice(&bytes).map_err(|e| self.garbled(&e))
     }
 
@@ -288,19 +316,27 @@ impl Client {
     }
 
     fn problem(&self, status: StatusCode, body: &[u8], changes: bool) -> ClientError {
-        let said = serde_json::from_slice::<Problem>(body).ok().map(|p| p.error);
+        let said = serde_json::from_slice::<Problem>(body)
+            .ok()
+            .map(|p| p.error);
         match status.as_u16() {
             // A gateway in between: whether the request went through is not known.
-            502 | 504 if changes => ClientError::Lost { why: format!("a gateway answered {status}") },
+            502 | 504 if changes => ClientError::Lost {
+                why: format!("a gateway answered {status}"),
+            },
             502..=504 => self.unreachable(match said {
                 Some(said) => SafeText::from(said.why.trim_end_matches('.')).to_string(),
                 None => format!("it answered {status}"),
             }),
-            500..=599 if changes => ClientError::Lost { why: format!("the server answered {status}") },
+            500..=599 if changes => ClientError::Lost {
+                why: format!("the server answered {status}"),
+            },
             code => match said {
-                Some(said) => {
-                    ClientError::Refused { status: code, code: said.code.to_string(), why: sentence(&said.why) }
-                }
+                Some(said) => ClientError::Refused {
+                    status: code,
+                    code: said.code.to_string(),
+                    why: sentence(&said.why),
+                },
                 None if code == 401 => ClientError::Refused {
                     status: 401,
                     code: "not-signed-in".to_owned(),
@@ -314,18 +350,28 @@ impl Client {
     async fn socket<Out, In>(&self, path: &str) -> Result<Socket<Out, In>, ClientError> {
         let mut url = self.base.join(path).map_err(|e| self.garbled(&e))?;
         let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-        url.set_scheme(scheme).map_err(|()| self.garbled(&"no address for a socket"))?;
-        let mut request = url.as_str().into_client_request().map_err(|e| self.garbled(&e))?;
+        url.set_scheme(scheme)
+            .map_err(|()| self.garbled(&"no address for a socket"))?;
+        let mut request = url
+            .as_str()
+            .into_client_request()
+            .map_err(|e| self.garbled(&e))?;
         if let Some(token) = &self.token {
             let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| self.garbled(&"a token that no header can carry"))?;
             bearer.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, bearer);
         }
-        let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
-        let opening = connect_async_with_config(request, Some(config), true);
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LONGEST))
+            .max_frame_size(Some(LONGEST));
+        let opening = Box::pin(connect_async_with_config(request, Some(config), true));
         match tokio::time::timeout(CONNECT, opening).await {
-            Ok(Ok((stream, _))) => Ok(Socket { stream, base: self.base.clone(), kinds: std::marker::PhantomData }),
+            Ok(Ok((stream, _))) => Ok(Socket {
+                stream,
+                base: self.base.clone(),
+                kinds: std::marker::PhantomData,
+            }),
             Ok(Err(tungstenite::Error::Http(response))) => {
                 let body = response.body().as_deref().unwrap_or_default();
                 Err(self.problem(response.status(), body, false))
@@ -336,11 +382,17 @@ impl Client {
     }
 
     fn unreachable(&self, why: String) -> ClientError {
-        ClientError::Unreachable { url: self.base.clone(), why }
+        ClientError::Unreachable {
+            url: self.base.clone(),
+            why,
+        }
     }
 
     fn garbled(&self, what: &impl std::fmt::Display) -> ClientError {
-        ClientError::Garbled { url: self.base.clone(), what: SafeText::from(&*what.to_string()).to_string() }
+        ClientError::Garbled {
+            url: self.base.clone(),
+            what: SafeText::from(&*what.to_string()).to_string(),
+        }
     }
 }
 
@@ -356,7 +408,10 @@ impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
     /// Sends one message.
     pub async fn send(&mut self, message: &Out) -> Result<(), ClientError> {
         let text = serde_json::to_string(message).map_err(|e| self.broken(&e))?;
-        self.stream.send(Message::text(text)).await.map_err(|e| self.broken(&e))
+        self.stream
+            .send(Message::text(text))
+            .await
+            .map_err(|e| self.broken(&e))
     }
 
     /// The next message. A socket that closes is [`ClientError::Unreachable`]. Dropping the future loses nothing.
@@ -364,10 +419,14 @@ impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text)
-                        .map_err(|e| ClientError::Garbled { url: self.base.clone(), what: e.to_string() });
+                    return serde_json::from_str(&text).map_err(|e| ClientError::Garbled {
+                        url: self.base.clone(),
+                        what: e.to_string(),
+                    });
                 }
-                Some(Ok(Message::Close(_))) | None => return Err(self.broken(&"it closed the connection")),
+                Some(Ok(Message::Close(_))) | None => {
+                    return Err(self.broken(&"it closed the connection"));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(e)) => return Err(self.broken(&e)),
             }
@@ -380,7 +439,10 @@ impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
     }
 
     fn broken(&self, why: &impl std::fmt::Display) -> ClientError {
-        ClientError::Unreachable { url: self.base.clone(), why: why.to_string() }
+        ClientError::Unreachable {
+            url: self.base.clone(),
+            why: why.to_string(),
+        }
     }
 }
 
@@ -410,6 +472,16 @@ fn deepest(error: &dyn std::error::Error) -> String {
 
 /// What the server says in a sentence, without anything that moves a cursor. Longer than a name, shorter than a page.
 fn sentence(text: &str) -> String {
-    let clean: String = text.chars().take(300).map(|c| if crate::cli::show::moves_a_cursor(c) { ' ' } else { c }).collect();
+    let clean: String = text
+        .chars()
+        .take(300)
+        .map(|c| {
+            if crate::cli::show::moves_a_cursor(c) {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -48,15 +48,23 @@ enum Folder {
 impl Folder {
     fn open(wanted: Option<&Path>) -> Result<Self, Failure> {
         match wanted {
-            Some(dir) => match std::fs::create_dir_all(dir).and_then(|()| std::path::absolute(dir)) {
+            Some(dir) => match std::fs::create_dir_all(dir).and_then(|()| std::path::absolute(dir))
+            {
                 Ok(dir) => Ok(Self::Kept(dir)),
-                Err(e) => Err(failed(format!("The folder {} cannot be used: {e}.", dir.display()))),
+                Err(e) => Err(failed(format!(
+                    "The folder {} cannot be used: {e}.",
+                    dir.display()
+                ))),
             },
             None => tempfile::Builder::new()
                 .prefix("cordboard-demo-")
                 .tempdir()
                 .map(Self::Fresh)
-                .map_err(|e| failed(format!("No temporary folder can be made: {e}. Say --data-dir."))),
+                .map_err(|e| {
+                    failed(format!(
+                        "No temporary folder can be made: {e}. Say --data-dir."
+                    ))
+                }),
         }
     }
 
@@ -97,16 +105,29 @@ impl House {
         let log = folder.path().join("cordboard.log");
         log_to(&log)?;
         let stop = Stops::default();
-        let seed = args.seed.unwrap_or_else(|| rand::make_rng::<StdRng>().random());
+        let seed = args
+            .seed
+            .unwrap_or_else(|| rand::make_rng::<StdRng>().random());
         // Logged, so that a strange day can be had again.
         tracing::info!(seed, "the demo begins");
 
-        let credentials = if args.seed.is_some() { Credentials::from_seed(seed) } else { Credentials::random() };
-        let config = TwinConfig { seed, credentials, ..TwinConfig::default() };
-        let twin = cordboard_twin::serve(config, stop.twin.clone()).await.map_err(|e| failed(format!("{e}.")))?;
+        let credentials = if args.seed.is_some() {
+            Credentials::from_seed(seed)
+        } else {
+            Credentials::random()
+        };
+        let config = TwinConfig {
+            seed,
+            credentials,
+            ..TwinConfig::default()
+        };
+        let twin = cordboard_twin::serve(config, stop.twin.clone())
+            .await
+            .map_err(|e| failed(format!("{e}.")))?;
         let config = server_config(args, folder.path(), &twin)?;
         let server = cordboard_server::serve(config, clock_of(&twin), stop.server.clone()).await;
-        let server = server.map_err(|e| failed(format!("The demo's server does not start: {e}")))?;
+        let server =
+            server.map_err(|e| failed(format!("The demo's server does not start: {e}")))?;
         let config = CastConfig {
             server: server.url.clone(),
             twin: twin.control(),
@@ -116,7 +137,14 @@ impl House {
             number: args.number.clone().or_else(|| server.number.clone()),
         };
         let cast = Cast::start(config, stop.cast.clone()).await;
-        Ok(Self { twin, server, cast, stop, log, folder })
+        Ok(Self {
+            twin,
+            server,
+            cast,
+            stop,
+            log,
+            folder,
+        })
     }
 
     /// The line that says everything a script needs.
@@ -136,7 +164,14 @@ impl House {
 
     /// Sends everybody home, in order, and tidies up.
     async fn close(self) {
-        let Self { twin, server, cast, stop, folder, .. } = self;
+        let Self {
+            twin,
+            server,
+            cast,
+            stop,
+            folder,
+            ..
+        } = self;
         let closing = async {
             stop.cast.cancel();
             cast.join().await;
@@ -148,7 +183,9 @@ impl House {
         if tokio::time::timeout(CLOSING, closing).await.is_err() {
             tracing::warn!("not everything had stopped in time");
         }
-        (stop.cast.cancel(), stop.server.cancel(), stop.twin.cancel());
+        for token in [&stop.cast, &stop.server, &stop.twin] {
+            token.cancel();
+        }
         drop(folder);
     }
 }
@@ -185,9 +222,19 @@ fn clock_of(twin: &Twin) -> cordboard_server::Clock {
 
 /// Everything that is said goes into a file: the screen is the console's.
 fn log_to(path: &Path) -> Result<(), Failure> {
-    let wrong = |e: io::Error| failed(format!("The log {} cannot be written: {e}.", path.display()));
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(wrong)?;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG").unwrap_or_else(|_| "info".into());
+    let wrong = |e: io::Error| {
+        failed(format!(
+            "The log {} cannot be written: {e}.",
+            path.display()
+        ))
+    };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(wrong)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG")
+        .unwrap_or_else(|_| "info".into());
     // A second subscriber in one process is refused: then somebody else is listening already.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -198,26 +245,18 @@ fn log_to(path: &Path) -> Result<(), Failure> {
 }
 
 /// Runs the demo, whichever of its three forms is asked for.
-pub(crate) async fn run(args: DemoArgs, url: Option<Url>, out: &mut Out<'_>) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: DemoArgs,
+    url: Option<Url>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     if args.cast {
         return run_cast(args, url, out).await;
     }
     let mut quit = Quit::listen()?;
     let mut house = House::open(&args).await?;
     let result = if args.headless {
-        tokio::select! {
-            ready = tokio::time::timeout(READY, house.cast.ready()) => {
-                if ready.is_err() {
-                    tracing::warn!("not every phone was ready in time");
-                }
-                match out.json(&house.ready_line()) {
-                    // Nobody reads any more: there is nobody to run for, but that is for a signal to say.
-                    Ok(()) => Ok(quit.wait().await),
-                    Err(e) => Err(e.into()),
-                }
-            }
-            () = quit.wait() => Ok(()),
-        }
+        headless(&mut house, &mut quit, out).await
     } else {
         console(&house).await
     };
@@ -225,19 +264,47 @@ pub(crate) async fn run(args: DemoArgs, url: Option<Url>, out: &mut Out<'_>) -> 
     result
 }
 
+/// Says that everything is ready, and waits for a signal.
+async fn headless(house: &mut House, quit: &mut Quit, out: &mut Out<'_>) -> Result<(), Failure> {
+    tokio::select! {
+        ready = tokio::time::timeout(READY, house.cast.ready()) => {
+            if ready.is_err() {
+                tracing::warn!("not every phone was ready in time");
+            }
+            out.json(&house.ready_line())?;
+            quit.wait().await;
+        }
+        () = quit.wait() => {}
+    }
+    Ok(())
+}
+
 /// The console, signed in as the operator, over the demo that runs beneath it.
 async fn console(house: &House) -> Result<(), Failure> {
-    let (email, password) = house.server.operator.clone().ok_or_else(|| failed("The demo has no operator."))?;
+    let (email, password) = house
+        .server
+        .operator
+        .clone()
+        .ok_or_else(|| failed("The demo has no operator."))?;
     let client = Client::new(house.server.url.clone(), None)?;
     let signed_in = client.login(&email, &SecretString::from(password)).await?;
-    crate::open_console(house.server.url.clone(), signed_in.token, false, Some(house.log.clone())).await
+    crate::open_console(
+        house.server.url.clone(),
+        signed_in.token,
+        false,
+        Some(house.log.clone()),
+    )
+    .await
 }
 
 /// Only the people, for a server and a twin elsewhere.
 async fn run_cast(args: DemoArgs, url: Option<Url>, out: &mut Out<'_>) -> Result<(), Failure> {
     let usage = |why| Failure::new(Exit::Usage, "usage", why);
-    let server = url.ok_or_else(|| usage("Say which server: cordboard demo --cast --url URL --twin URL."))?;
-    let twin = args.twin.ok_or_else(|| usage("Say which twin: cordboard demo --cast --url URL --twin URL."))?;
+    let server =
+        url.ok_or_else(|| usage("Say which server: cordboard demo --cast --url URL --twin URL."))?;
+    let twin = args
+        .twin
+        .ok_or_else(|| usage("Say which twin: cordboard demo --cast --url URL --twin URL."))?;
     let mut quit = Quit::listen()?;
     crate::log_to_stderr();
     let stop = CancellationToken::new();
@@ -245,7 +312,9 @@ async fn run_cast(args: DemoArgs, url: Option<Url>, out: &mut Out<'_>) -> Result
         server,
         twin: control::Client::new(address(&twin)),
         clock: None,
-        seed: args.seed.unwrap_or_else(|| rand::make_rng::<StdRng>().random()),
+        seed: args
+            .seed
+            .unwrap_or_else(|| rand::make_rng::<StdRng>().random()),
         calls_per_minute: args.calls_per_minute,
         number: args.number,
     };
@@ -276,8 +345,13 @@ impl Quit {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let on = |kind| signal(kind).map_err(|e| failed(format!("Signals cannot be received: {e}.")));
-            Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+            let on = |kind| {
+                signal(kind).map_err(|e| failed(format!("Signals cannot be received: {e}.")))
+            };
+            Ok(Self {
+                terminate: on(SignalKind::terminate())?,
+                interrupt: on(SignalKind::interrupt())?,
+            })
         }
         #[cfg(not(unix))]
         Ok(Self {})

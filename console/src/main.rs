@@ -37,7 +37,11 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
     let asked_for_json = env::args_os().any(|a| a == "--json");
-    let mut out = Out { json: asked_for_json, out: &mut stdout, err: &mut stderr };
+    let mut out = Out {
+        json: asked_for_json,
+        out: &mut stdout,
+        err: &mut stderr,
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => return ExitCode::from(misunderstood(&e, &mut out) as u8),
@@ -57,7 +61,11 @@ fn misunderstood(error: &clap::Error, out: &mut Out<'_>) -> Exit {
     }
     if out.json {
         let why = error.to_string();
-        let why = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let why = why
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
         let _ = out.json(&json!({ "error": { "code": "usage", "why": why } }));
     }
     Exit::Usage
@@ -69,14 +77,25 @@ fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
     match cli.verb {
         Some(Verb::Demo(args)) => {
             // With --cast the server may also be the one in the environment; the demo proper has its own.
-            let url = if args.cast { env.server(url.as_ref())? } else { None };
+            let url = if args.cast {
+                env.server(url.as_ref())?
+            } else {
+                None
+            };
             many(demo::run(args, url, out))
         }
         Some(Verb::Serve(args)) => many(serve(args, out)),
         Some(Verb::Twin { verb }) => many(demo::twin::run(verb, out)),
         Some(Verb::Console(args)) => many(console(&env, url.as_ref(), args.plain)),
         None => many(console(&env, url.as_ref(), false)),
-        Some(verb) => Ok(one()?.block_on(cli::run(Cli { verb: Some(verb), ..cli }, &env, out))),
+        Some(verb) => Ok(one()?.block_on(cli::run(
+            Cli {
+                verb: Some(verb),
+                ..cli
+            },
+            &env,
+            out,
+        ))),
     }
 }
 
@@ -110,7 +129,10 @@ async fn serve(args: ServeArgs, out: &mut Out<'_>) -> Result<(), Failure> {
         running = starting => running.map_err(|e| Failure::refused("serve", format!("The server does not start: {e}")))?,
         () = quit.wait() => return Ok(()),
     };
-    let operator = running.operator.as_ref().map(|(email, password)| json!({ "email": email, "password": password }));
+    let operator = running
+        .operator
+        .as_ref()
+        .map(|(email, password)| json!({ "email": email, "password": password }));
     let ready = json!({
         "ready": true,
         "url": address(&running.url),
@@ -124,7 +146,9 @@ async fn serve(args: ServeArgs, out: &mut Out<'_>) -> Result<(), Failure> {
     });
     let mut lines = vec![format!("Cordboard serves on {}.", address(&running.url))];
     if let (Some((email, password)), Some(number)) = (&running.operator, &running.number) {
-        lines.push(format!("Demo: sign in as {email} with the password “{password}”; {number} leads to the desk."));
+        lines.push(format!(
+            "Demo: sign in as {email} with the password “{password}”; {number} leads to the desk."
+        ));
     }
     out.say(&ready, lines)?;
     quit.wait().await;
@@ -140,9 +164,15 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     }
     fn read<T: std::str::FromStr>(name: &'static str) -> Result<Option<T>, Failure> {
         said(name)
-            .map(|text| text.trim().parse().map_err(|_| {
-                Failure::new(Exit::Usage, "settings", format!("{name} is set to “{text}”, which cannot be read."))
-            }))
+            .map(|text| {
+                text.trim().parse().map_err(|_| {
+                    Failure::new(
+                        Exit::Usage,
+                        "settings",
+                        format!("{name} is set to “{text}”, which cannot be read."),
+                    )
+                })
+            })
             .transpose()
     }
     fn put<T>(setting: &mut Option<T>, said: Option<T>) {
@@ -151,13 +181,27 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
         }
     }
     let secret = |name: &str| said(name).map(SecretString::from);
-    put(&mut settings.listen, args.listen.map_or_else(|| read("CORDBOARD_LISTEN"), |a| Ok(Some(a)))?);
-    put(&mut settings.public_url, read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from));
+    put(
+        &mut settings.listen,
+        args.listen
+            .map_or_else(|| read("CORDBOARD_LISTEN"), |a| Ok(Some(a)))?,
+    );
+    put(
+        &mut settings.public_url,
+        read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from),
+    );
     put(&mut settings.secret, secret("CORDBOARD_SECRET"));
-    put(&mut settings.data_dir, args.data_dir.or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)));
+    put(
+        &mut settings.data_dir,
+        args.data_dir
+            .or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)),
+    );
     put(&mut settings.database_url, said("DATABASE_URL"));
     put(&mut settings.redis_url, said("REDIS_URL"));
-    put(&mut settings.twilio_api_base, read::<Url>("TWILIO_API_BASE")?.map(String::from));
+    put(
+        &mut settings.twilio_api_base,
+        read::<Url>("TWILIO_API_BASE")?.map(String::from),
+    );
     put(&mut settings.twilio_account_sid, said("TWILIO_ACCOUNT_SID"));
     put(&mut settings.twilio_auth_token, secret("TWILIO_AUTH_TOKEN"));
     put(&mut settings.twilio_api_key, said("TWILIO_API_KEY"));
@@ -174,11 +218,28 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
 }
 
 /// Opens the console; its log goes beside the token file, unless it has a better place.
-async fn open_console(url: Url, token: SecretString, plain: bool, log: Option<PathBuf>) -> Result<(), Failure> {
+async fn open_console(
+    url: Url,
+    token: SecretString,
+    plain: bool,
+    log: Option<PathBuf>,
+) -> Result<(), Failure> {
     if plain {
-        return Err(Failure::new(Exit::Usage, "usage", "The console has no plain mode yet. Use cordboard watch, and the call verbs."));
+        return Err(Failure::new(
+            Exit::Usage,
+            "usage",
+            "The console has no plain mode yet. Use cordboard watch, and the call verbs.",
+        ));
     }
-    let log = log.or_else(|| Some(Xdg::new().ok()?.state_dir()?.join("cordboard").join("console.log")));
+    let log = log.or_else(|| {
+        Some(
+            Xdg::new()
+                .ok()?
+                .state_dir()?
+                .join("cordboard")
+                .join("console.log"),
+        )
+    });
     let log = log.unwrap_or_else(|| env::temp_dir().join("cordboard-console.log"));
     match run::console(ConsoleOptions::new(url, token, log)).await {
         Ok(_) => Ok(()),
@@ -188,9 +249,13 @@ async fn open_console(url: Url, token: SecretString, plain: bool, log: Option<Pa
 
 /// Warnings go to standard error, for programs that run without a screen.
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG").unwrap_or_else(|_| "warn".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG")
+        .unwrap_or_else(|_| "warn".into());
     // A second subscriber in one process is refused: then somebody else is listening already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 #[cfg(test)]
@@ -199,8 +264,16 @@ mod tests {
 
     #[test]
     fn a_flag_goes_before_the_file() {
-        let file = Settings { listen: "127.0.0.1:1".parse().ok(), ..Settings::default() };
-        let args = ServeArgs { listen: "127.0.0.1:2".parse().ok(), config: None, data_dir: None, seed_demo: true };
+        let file = Settings {
+            listen: "127.0.0.1:1".parse().ok(),
+            ..Settings::default()
+        };
+        let args = ServeArgs {
+            listen: "127.0.0.1:2".parse().ok(),
+            config: None,
+            data_dir: None,
+            seed_demo: true,
+        };
         let settings = over(file, args).unwrap();
         assert_eq!(settings.listen.unwrap().port(), 2);
         assert!(settings.seed_demo);

@@ -3,6 +3,9 @@
 //! The server here is a script, not a switchboard: whether calls really move is told by the stories in the workspace's tests. Verbs run
 //! in-process where they can; what needs a process (standard input, a closed pipe, usage) runs the binary.
 
+// Marked so that the lints know helpers for test code too.
+#![cfg(test)]
+
 use std::{
     collections::HashMap,
     io::Write as _,
@@ -53,7 +56,9 @@ fn place(kind: &str) -> Value {
         "together" => json!({ "kind": "talking", "users": ["u2"] }),
         "parked" => json!({ "slot": "P2", "by": "u1", "deadline": "2026-01-01T00:01:30Z" }),
         "transferring" => json!({ "from": "u1", "to": "u2", "deadline": "2026-01-01T00:00:20Z" }),
-        "ringing" => json!({ "users": ["u1"], "why": "returned", "deadline": "2026-01-01T00:00:20Z" }),
+        "ringing" => {
+            json!({ "users": ["u1"], "why": "returned", "deadline": "2026-01-01T00:00:20Z" })
+        }
         other => panic!("no place {other}"),
     };
     if place["kind"].is_null() {
@@ -92,7 +97,9 @@ fn error(status: u16, code: &str, why: &str) -> Response {
 }
 
 fn known(headers: &HeaderMap) -> bool {
-    headers.get("authorization").is_some_and(|v| v == &format!("Bearer {TOKEN}"))
+    headers
+        .get("authorization")
+        .is_some_and(|v| v == &format!("Bearer {TOKEN}"))
 }
 
 async fn command(
@@ -108,15 +115,23 @@ async fn command(
     let again = {
         let mut commands = fake.commands.lock().unwrap();
         commands.push((command.clone(), query["wait"]));
-        commands.iter().filter(|(c, _)| c["id"] == id.as_str()).count()
+        commands
+            .iter()
+            .filter(|(c, _)| c["id"] == id.as_str())
+            .count()
     };
     let answer = |outcome: &str, kind: &str| {
-        Json(json!({ "ok": true, "id": id, "outcome": outcome, "call": card(kind, 2) })).into_response()
+        Json(json!({ "ok": true, "id": id, "outcome": outcome, "call": card(kind, 2) }))
+            .into_response()
     };
     // The command's id says what is to happen.
     match id.split('-').next().unwrap() {
         "refused" => error(409, "refused", "Grace Hopper has Rosa Diaz already."),
-        "forbidden" => error(403, "not-allowed", "You can look at the board, but not work calls."),
+        "forbidden" => error(
+            403,
+            "not-allowed",
+            "You can look at the board, but not work calls.",
+        ),
         "nosuch" => error(404, "unknown-call", "There is no such call."),
         "other" => error(422, "bad-input", "This id was used for another command."),
         "down" => error(503, "unavailable", "The database is not there."),
@@ -126,7 +141,11 @@ async fn command(
         "lost" => panic!("this connection is dropped on purpose"),
         "lostonce" if again == 1 => panic!("this connection is dropped on purpose"),
         way @ ("taken" | "back") => {
-            let end = if way == "taken" { "together" } else { "ringing" };
+            let end = if way == "taken" {
+                "together"
+            } else {
+                "ringing"
+            };
             for (rev, kind) in [(2, "transferring"), (3, end)] {
                 let delta = json!({ "t": "delta", "epoch": "e1", "rev": rev, "call": card(kind, rev),
                                     "cause": { "kind": "command", "id": id } });
@@ -147,28 +166,36 @@ async fn console(State(fake): Shared, headers: HeaderMap, upgrade: WebSocketUpgr
 
 async fn follow(fake: Arc<Fake>, mut socket: WebSocket) {
     let mut news = fake.news.subscribe();
-    let Some(Ok(Message::Text(hello))) = socket.recv().await else { return };
+    let Some(Ok(Message::Text(hello))) = socket.recv().await else {
+        return;
+    };
     let hello: Value = serde_json::from_str(&hello).unwrap();
     assert_eq!(hello["t"], "hello");
-    let mut say = vec![json!({ "t": "welcome", "version": 1, "now": "2026-01-01T00:00:00Z",
-                               "me": { "id": "u1", "name": "Ada Lovelace", "role": "operator" } })];
-    let delta = |rev: u64, kind: &str| {
-        json!({ "t": "delta", "epoch": "e1", "rev": rev, "call": card(kind, rev), "cause": { "kind": "command", "id": "x" } })
-    };
-    match hello["since"]["rev"].as_u64() {
+    let mut say = vec![
+        json!({ "t": "welcome", "version": 1, "now": "2026-01-01T00:00:00Z",
+                               "me": { "id": "u1", "name": "Ada Lovelace", "role": "operator" } }),
+    ];
+    let delta = |rev: u64, kind: &str| json!({ "t": "delta", "epoch": "e1", "rev": rev, "call": card(kind, rev), "cause": { "kind": "command", "id": "x" } });
+    if hello["since"].is_null() {
+        let mut first = snapshot(1, "talking");
+        first["t"] = json!("snapshot");
+        say.push(first);
+    } else {
         // Resumed: what was missed, and goodbye.
-        Some(_) => say.extend([delta(1, "parked"), json!({ "t": "bye", "why": "That is all.", "again": false })]),
-        None => {
-            let mut first = snapshot(1, "talking");
-            first["t"] = json!("snapshot");
-            say.push(first);
-        }
+        say.extend([
+            delta(1, "parked"),
+            json!({ "t": "bye", "why": "That is all.", "again": false }),
+        ]);
     }
     for message in say {
         let _ = socket.send(Message::text(message.to_string())).await;
     }
     while let Ok(message) = news.recv().await {
-        if socket.send(Message::text(message.to_string())).await.is_err() {
+        if socket
+            .send(Message::text(message.to_string()))
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -179,12 +206,19 @@ async fn login(Json(body): Json<Value>) -> Response {
         Json(json!({ "token": TOKEN, "expires": "2026-01-02T00:00:00Z", "me": { "id": "u1", "name": "Ada Lovelace", "role": "operator" } }))
             .into_response()
     } else {
-        error(401, "not-signed-in", "This e-mail address and password do not belong together.")
+        error(
+            401,
+            "not-signed-in",
+            "This e-mail address and password do not belong together.",
+        )
     }
 }
 
 async fn start() -> (Arc<Fake>, Environment) {
-    let fake = Arc::new(Fake { commands: Mutex::default(), news: broadcast::channel(16).0 });
+    let fake = Arc::new(Fake {
+        commands: Mutex::default(),
+        news: broadcast::channel(16).0,
+    });
     let me = |headers: HeaderMap| async move {
         if known(&headers) {
             Json(json!({ "id": "u1", "name": "Ada Lovelace", "role": "operator" })).into_response()
@@ -194,36 +228,60 @@ async fn start() -> (Arc<Fake>, Environment) {
     };
     let router = Router::new()
         .route("/api/login", post(login))
-        .route("/api/logout", post(|| async { Json(json!({ "ok": true })) }))
+        .route(
+            "/api/logout",
+            post(|| async { Json(json!({ "ok": true })) }),
+        )
         .route("/api/me", get(me))
         .route("/api/board", get(|| async { Json(snapshot(1, "talking")) }))
-        .route("/api/calls", get(|| async { Json(json!({ "calls": [card("talking", 1)] })) }))
-        .route("/api/calls/{id}", get(|Path(id): Path<String>| async move {
-            if id == call_id() || id.starts_with("CA") {
-                let mut detail = card("talking", 1);
-                detail["talks"] = json!([]);
-                Json(detail).into_response()
-            } else {
-                error(404, "unknown-call", "There is no such call.")
-            }
-        }))
+        .route(
+            "/api/calls",
+            get(|| async { Json(json!({ "calls": [card("talking", 1)] })) }),
+        )
+        .route(
+            "/api/calls/{id}",
+            get(|Path(id): Path<String>| async move {
+                if id == call_id() || id.starts_with("CA") {
+                    let mut detail = card("talking", 1);
+                    detail["talks"] = json!([]);
+                    Json(detail).into_response()
+                } else {
+                    error(404, "unknown-call", "There is no such call.")
+                }
+            }),
+        )
         .route("/api/commands", post(command))
         .route("/ws/console", get(console))
         .with_state(fake.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (fake, Environment { url: Some(url), token: Some(TOKEN.to_owned().into()), file: None })
+    (
+        fake,
+        Environment {
+            url: Some(url),
+            token: Some(TOKEN.to_owned().into()),
+            file: None,
+        },
+    )
 }
 
 /// Runs a line in-process: exit code, standard output, standard error.
 async fn run(env: &Environment, line: &str) -> (u8, String, String) {
-    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{line}\n{e}"));
+    let cli =
+        Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{line}\n{e}"));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut to = Out { json: cli.common.json, out: &mut out, err: &mut err };
+    let mut to = Out {
+        json: cli.common.json,
+        out: &mut out,
+        err: &mut err,
+    };
     let running = cli::run(cli, env, &mut to);
     let exit = tokio::time::timeout(Duration::from_secs(20), running).await;
-    let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
+    let (out, err) = (
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    );
     let exit = exit.unwrap_or_else(|_| panic!("{line} did not end\n{out}\n{err}"));
     (exit as u8, out, err)
 }
@@ -245,19 +303,30 @@ async fn every_outcome_has_its_exit_code() {
         ("committed-1", 5, Some("unknown")),
         ("lost-1", 5, Some("unknown")),
     ] {
-        let (got, out, err) = run(&env, &format!("cordboard call park {id} --json --id {command}")).await;
+        let (got, out, err) = run(
+            &env,
+            &format!("cordboard call park {id} --json --id {command}"),
+        )
+        .await;
         assert_eq!(got, exit, "{command}: {out}{err}");
-        let document: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{command}: {e}: {out}"));
+        let document: Value =
+            serde_json::from_str(&out).unwrap_or_else(|e| panic!("{command}: {e}: {out}"));
         match code {
             None => {
-                assert_eq!((&document["ok"], &document["id"]), (&json!(true), &json!(command)));
+                assert_eq!(
+                    (&document["ok"], &document["id"]),
+                    (&json!(true), &json!(command))
+                );
                 assert_eq!(document["call"]["place"]["kind"], "parked");
                 assert!(err.is_empty(), "{command}: {err}");
             }
             Some(code) => {
                 assert_eq!(document["error"]["code"], code, "{command}: {out}");
                 let why = document["error"]["why"].as_str().unwrap();
-                assert!(why.ends_with('.') && err.trim_end() == why, "{command}: {err}");
+                assert!(
+                    why.ends_with('.') && err.trim_end() == why,
+                    "{command}: {err}"
+                );
             }
         }
     }
@@ -266,20 +335,46 @@ async fn every_outcome_has_its_exit_code() {
 #[tokio::test]
 async fn who_is_not_known_is_told_so_and_who_cannot_be_reached_too() {
     let (_, env) = start().await;
-    let stranger = Environment { token: Some("stale".to_owned().into()), ..env.clone() };
-    for line in ["cordboard whoami", "cordboard watch", "cordboard call hangup CA0123456789abcdef0123456789abcdef"] {
-        assert_eq!(run(&stranger, line).await.0, Exit::NotAllowed as u8, "{line}");
+    let stranger = Environment {
+        token: Some("stale".to_owned().into()),
+        ..env.clone()
+    };
+    for line in [
+        "cordboard whoami",
+        "cordboard watch",
+        "cordboard call hangup CA0123456789abcdef0123456789abcdef",
+    ] {
+        assert_eq!(
+            run(&stranger, line).await.0,
+            Exit::NotAllowed as u8,
+            "{line}"
+        );
     }
-    let nobody = Environment { token: None, file: Some("does/not/exist.json".into()), ..env.clone() };
+    let nobody = Environment {
+        token: None,
+        file: Some("does/not/exist.json".into()),
+        ..env.clone()
+    };
     let (exit, out, err) = run(&nobody, "cordboard board --json").await;
     assert_eq!(exit, 3, "{err}");
-    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["error"]["code"], "not-signed-in");
+    assert_eq!(
+        serde_json::from_str::<Value>(&out).unwrap()["error"]["code"],
+        "not-signed-in"
+    );
 
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
-    let gone = Environment { url: Some(url), ..env };
-    for line in ["cordboard board", "cordboard watch --json", "cordboard dial +14155550199", "cordboard call list --json"] {
+    let gone = Environment {
+        url: Some(url),
+        ..env
+    };
+    for line in [
+        "cordboard board",
+        "cordboard watch --json",
+        "cordboard dial +14155550199",
+        "cordboard call list --json",
+    ] {
         let (exit, _, err) = run(&gone, line).await;
         assert_eq!(exit, Exit::Unreachable as u8, "{line}: {err}");
         assert!(err.contains("cannot be reached"), "{line}: {err}");
@@ -295,7 +390,10 @@ async fn what_is_sent_is_what_was_typed() {
         format!("cordboard call transfer {sid} hopper --id a"),
         format!("cordboard call transfer {id} +1.415.555.0199 --no-wait --id committed-b"),
         format!("cordboard call park {id} --slot P2 --note hello --seen 4 --id c"),
-        format!("cordboard call take-back {} --dry-run --id would-d", &id[..12]),
+        format!(
+            "cordboard call take-back {} --dry-run --id would-d",
+            &id[..12]
+        ),
         "cordboard dial 102 --id e".to_owned(),
         "cordboard dial 911 --id f".to_owned(),
     ] {
@@ -304,21 +402,40 @@ async fn what_is_sent_is_what_was_typed() {
     }
     let sent = fake.commands.lock().unwrap().clone();
     let bodies: Vec<&Value> = sent.iter().map(|(c, _)| c).collect();
-    assert_eq!(*bodies[0], json!({ "id": "a", "do": "call", "call": id, "intent": "transfer", "to": "u2" }));
-    assert_eq!(*bodies[1], json!({ "id": "committed-b", "do": "call", "call": id, "intent": "transfer", "to": "+14155550199" }));
-    assert_eq!(*bodies[2], json!({ "id": "c", "do": "call", "call": id, "intent": "park", "slot": "P2", "note": "hello", "seen": 4 }));
-    assert_eq!(*bodies[3], json!({ "id": "would-d", "do": "call", "call": id, "intent": "take-back", "dry_run": true }));
+    assert_eq!(
+        *bodies[0],
+        json!({ "id": "a", "do": "call", "call": id, "intent": "transfer", "to": "u2" })
+    );
+    assert_eq!(
+        *bodies[1],
+        json!({ "id": "committed-b", "do": "call", "call": id, "intent": "transfer", "to": "+14155550199" })
+    );
+    assert_eq!(
+        *bodies[2],
+        json!({ "id": "c", "do": "call", "call": id, "intent": "park", "slot": "P2", "note": "hello", "seen": 4 })
+    );
+    assert_eq!(
+        *bodies[3],
+        json!({ "id": "would-d", "do": "call", "call": id, "intent": "take-back", "dry_run": true })
+    );
     assert_eq!(*bodies[4], json!({ "id": "e", "do": "dial", "to": "102" }));
     assert_eq!(*bodies[5], json!({ "id": "f", "do": "dial", "to": "911" }));
     let waits: Vec<u64> = sent.iter().map(|(_, wait)| *wait).collect();
-    assert!(waits[0] >= 15_000, "a verb waits for the carrier: {waits:?}");
+    assert!(
+        waits[0] >= 15_000,
+        "a verb waits for the carrier: {waits:?}"
+    );
     assert_eq!((waits[1], waits[3]), (0, 0));
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
     let (fake, env) = start().await;
-    let (exit, ..) = run(&env, &format!("cordboard call hold {} --id lostonce-x", call_id())).await;
+    let (exit, ..) = run(
+        &env,
+        &format!("cordboard call hold {} --id lostonce-x", call_id()),
+    )
+    .await;
     assert_eq!(exit, 0);
     let sent = fake.commands.lock().unwrap().clone();
     assert_eq!(sent.len(), 2);
@@ -329,10 +446,15 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
 async fn until_answered_ends_when_they_talk_or_it_came_back() {
     let (_, env) = start().await;
     let id = call_id();
-    let line = |command: &str| format!("cordboard call transfer {id} 102 --until answered --json --id {command}");
+    let line = |command: &str| {
+        format!("cordboard call transfer {id} 102 --until answered --json --id {command}")
+    };
     let (exit, out, err) = run(&env, &line("taken-1")).await;
     assert_eq!(exit, 0, "{out}{err}");
-    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["call"]["place"]["users"], json!(["u2"]));
+    assert_eq!(
+        serde_json::from_str::<Value>(&out).unwrap()["call"]["place"]["users"],
+        json!(["u2"])
+    );
     let (exit, out, err) = run(&env, &line("back-1")).await;
     assert_eq!(exit, 1, "{out}{err}");
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -352,15 +474,35 @@ async fn looking_has_the_contracts_shapes() {
     for part in ["people", "calls", "slots", "queues"] {
         assert!(board[part].is_array(), "{part}");
     }
-    assert_eq!(json(run(&env, "cordboard call list --json").await.1)["calls"][0]["id"], call_id().as_str());
-    let shown = json(run(&env, &format!("cordboard call show {} --json", call_id())).await.1);
-    assert!(shown["talks"].is_array(), "what the server adds is handed on");
-    assert_eq!(json(run(&env, "cordboard token --json").await.1)["token"], TOKEN);
+    assert_eq!(
+        json(run(&env, "cordboard call list --json").await.1)["calls"][0]["id"],
+        call_id().as_str()
+    );
+    let shown = json(
+        run(&env, &format!("cordboard call show {} --json", call_id()))
+            .await
+            .1,
+    );
+    assert!(
+        shown["talks"].is_array(),
+        "what the server adds is handed on"
+    );
+    assert_eq!(
+        json(run(&env, "cordboard token --json").await.1)["token"],
+        TOKEN
+    );
     assert_eq!(run(&env, "cordboard token").await.1, format!("{TOKEN}\n"));
 
     let text = run(&env, "cordboard board").await.1;
-    assert!(text.contains("101  Ada Lovelace") && text.contains("P1  free") && text.contains("Rosa Diaz"), "{text}");
-    let text = run(&env, &format!("cordboard call show {}", call_id())).await.1;
+    assert!(
+        text.contains("101  Ada Lovelace")
+            && text.contains("P1  free")
+            && text.contains("Rosa Diaz"),
+        "{text}"
+    );
+    let text = run(&env, &format!("cordboard call show {}", call_id()))
+        .await
+        .1;
     assert!(text.contains("talks to Ada Lovelace"), "{text}");
 }
 
@@ -374,32 +516,55 @@ async fn watching_begins_with_the_board_and_resumes_without_it() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), there).await.expect("the watcher connects");
+        tokio::time::timeout(Duration::from_secs(10), there)
+            .await
+            .expect("the watcher connects");
         let delta = json!({ "t": "delta", "epoch": "e1", "rev": 2, "call": card("parked", 2), "cause": { "kind": "command", "id": "x1" } });
         fake.news.send(delta).unwrap();
-        fake.news.send(json!({ "t": "bye", "why": "That is all.", "again": false })).unwrap();
+        fake.news
+            .send(json!({ "t": "bye", "why": "That is all.", "again": false }))
+            .unwrap();
     };
     let ((exit, out, err), ()) = tokio::join!(run(&env, "cordboard watch --json"), telling);
     assert_eq!(exit, 3, "{err}");
-    let lines: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!((&lines[0]["epoch"], &lines[0]["rev"]), (&json!("e1"), &json!(1)));
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["epoch"], &lines[0]["rev"]),
+        (&json!("e1"), &json!(1))
+    );
     assert!(lines[0]["snapshot"]["people"].is_array());
     assert_eq!(lines[1]["cause"], json!({ "kind": "command", "id": "x1" }));
     let changed = &lines[1]["changed"];
     assert_eq!(changed["calls"][0]["place"]["kind"], "parked");
-    assert_eq!(changed["slots"], json!([{ "id": "P2", "name": "P2", "call": call_id(), "deadline": "2026-01-01T00:01:30.000Z" }]));
-    assert_eq!((&changed["people"], &changed["queues"]), (&json!([]), &json!([])));
+    assert_eq!(
+        changed["slots"],
+        json!([{ "id": "P2", "name": "P2", "call": call_id(), "deadline": "2026-01-01T00:01:30.000Z" }])
+    );
+    assert_eq!(
+        (&changed["people"], &changed["queues"]),
+        (&json!([]), &json!([]))
+    );
 
     let (_, out, err) = run(&env, "cordboard watch --json --since e1:0").await;
-    let first: Value = serde_json::from_str(out.lines().next().unwrap_or_else(|| panic!("{err}"))).unwrap();
+    let first: Value =
+        serde_json::from_str(out.lines().next().unwrap_or_else(|| panic!("{err}"))).unwrap();
     assert!(first["snapshot"].is_null() && first["rev"] == 1, "{first}");
     assert_eq!(first["changed"]["calls"].as_array().unwrap().len(), 1);
 }
 
 fn binary(state: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cordboard"));
-    command.env_remove("CORDBOARD_URL").env_remove("CORDBOARD_TOKEN").env("XDG_STATE_HOME", state);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_remove("CORDBOARD_URL")
+        .env_remove("CORDBOARD_TOKEN")
+        .env("XDG_STATE_HOME", state);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -411,7 +576,15 @@ async fn signing_in_leaves_a_private_file_and_signing_out_forgets_it() {
     let state = tempfile::tempdir().unwrap();
     let login = |password: &str| {
         let mut child = binary(state.path())
-            .args(["login", "--url", url.as_str(), "--email", "ada@demo.example", "--password-stdin", "--json"])
+            .args([
+                "login",
+                "--url",
+                url.as_str(),
+                "--email",
+                "ada@demo.example",
+                "--password-stdin",
+                "--json",
+            ])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -422,13 +595,24 @@ async fn signing_in_leaves_a_private_file_and_signing_out_forgets_it() {
     assert_eq!(wrong.status.code(), Some(3), "{wrong:?}");
     let right = login("pässword");
     assert_eq!(right.status.code(), Some(0), "{right:?}");
-    assert!(!String::from_utf8_lossy(&right.stdout).contains(TOKEN), "a token is only printed when asked for");
+    assert!(
+        !String::from_utf8_lossy(&right.stdout).contains(TOKEN),
+        "a token is only printed when asked for"
+    );
     let file = state.path().join("cordboard/sessions.json");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 
     let run = |verb: &str| binary(state.path()).arg(verb).output().unwrap();
-    assert!(String::from_utf8_lossy(&run("whoami").stdout).starts_with("Ada Lovelace (u1), operator"));
-    assert_eq!(String::from_utf8_lossy(&run("token").stdout).trim_end(), TOKEN);
+    assert!(
+        String::from_utf8_lossy(&run("whoami").stdout).starts_with("Ada Lovelace (u1), operator")
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&run("token").stdout).trim_end(),
+        TOKEN
+    );
     assert_eq!(run("logout").status.code(), Some(0));
     assert_eq!(run("whoami").status.code(), Some(3));
 }
@@ -439,19 +623,40 @@ fn usage_pipes_and_pages() {
     let run = |args: &[&str]| binary(state.path()).args(args).output().unwrap();
     let wrong = run(&["call", "answer", "--json"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert_eq!(serde_json::from_slice::<Value>(&wrong.stdout).unwrap()["error"]["code"], "usage");
-    assert_eq!(run(&["twin", "world"]).status.code(), Some(2), "no twin was named");
-    assert_eq!(run(&["twin", "world", "--twin", "http://127.0.0.1:1"]).status.code(), Some(4));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&wrong.stdout).unwrap()["error"]["code"],
+        "usage"
+    );
+    assert_eq!(
+        run(&["twin", "world"]).status.code(),
+        Some(2),
+        "no twin was named"
+    );
+    assert_eq!(
+        run(&["twin", "world", "--twin", "http://127.0.0.1:1"])
+            .status
+            .code(),
+        Some(4)
+    );
     assert_eq!(run(&["--version"]).status.code(), Some(0));
 
     // A reader that leaves early is no failure.
-    let mut child = binary(state.path()).args(["completions", "bash"]).spawn().unwrap();
+    let mut child = binary(state.path())
+        .args(["completions", "bash"])
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), b"".as_slice())
+    );
 
     let pages = state.path().join("man");
-    assert_eq!(run(&["man", pages.to_str().unwrap()]).status.code(), Some(0));
+    assert_eq!(
+        run(&["man", pages.to_str().unwrap()]).status.code(),
+        Some(0)
+    );
     let transfer = std::fs::read_to_string(pages.join("cordboard-call-transfer.1")).unwrap();
     assert!(transfer.contains("until"), "{transfer}");
 }

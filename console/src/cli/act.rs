@@ -8,11 +8,10 @@
 use std::time::Duration;
 
 use cordboard_core::{
-    board::{At, Card, Person, Snapshot},
-    call::LegState,
-    ids::{CallId, CallSid, Emergency, Phone, SafeText, UserId},
+    board::{Person, Snapshot},
+    ids::{CallId, CallSid, Emergency, Phone, SafeText},
     machine::{ERRAND_MS, Intent, Target},
-    wire::{ClientMsg, Command, Order, ServerMsg, VERSION},
+    wire::{Command, Order},
 };
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Map, Value, json};
@@ -22,14 +21,15 @@ use crate::{
         Exit, Failure, Out,
         args::{CallVerb, How, OnCall, SlotVerb, Until},
         show::{self, Names},
+        until::{Fate, Follow, Wanted},
     },
-    client::{Answer, Client, ClientError, Outcome, Socket},
+    client::{Answer, Client, Outcome},
 };
 
 /// How long a command is waited for. The server gives up at the same moment; it must be the one to say so.
-const WAIT: Duration = Duration::from_millis(ERRAND_MS.unsigned_abs() + 1_000);
+const WAIT: Duration = Duration::from_secs(ERRAND_MS.unsigned_abs() / 1_000 + 1);
 /// How long `--until answered` waits altogether: longer than anything rings.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The call that `name` means, as the server takes it: a call id, a CallSid, or the beginning of one call's id.
 pub(super) async fn resolve(client: &Client, name: &str) -> Result<String, Failure> {
@@ -38,13 +38,17 @@ pub(super) async fn resolve(client: &Client, name: &str) -> Result<String, Failu
     }
     let unknown = |why: String| Failure::refused("unknown-call", why);
     if name.len() < 4 || !name.starts_with("c_") {
-        return Err(unknown(format!("“{name}” is neither a call id (c_…) nor a CallSid (CA…).")));
+        return Err(unknown(format!(
+            "“{name}” is neither a call id (c_…) nor a CallSid (CA…)."
+        )));
     }
     let calls = client.calls().await?;
     let mut found = calls.iter().filter(|c| c.id.to_string().starts_with(name));
     match (found.next(), found.next()) {
         (Some(card), None) => Ok(card.id.to_string()),
-        (None, _) => Err(unknown(format!("There is no call that begins with {name}."))),
+        (None, _) => Err(unknown(format!(
+            "There is no call that begins with {name}."
+        ))),
         (Some(_), Some(_)) => Err(unknown(format!("More than one call begins with {name}."))),
     }
 }
@@ -60,7 +64,10 @@ async fn resolve_id(client: &Client, name: &str) -> Result<CallId, Failure> {
 /// Somebody on the board: by extension, user id, or a name that means one person.
 fn person<'a>(board: &'a Snapshot, text: &str) -> Result<Option<&'a Person>, Failure> {
     let people = &board.people;
-    if let Some(found) = people.iter().find(|p| p.extension.as_str() == text || p.id.to_string() == text) {
+    if let Some(found) = people
+        .iter()
+        .find(|p| p.extension.as_str() == text || p.id.to_string() == text)
+    {
         return Ok(Some(found));
     }
     let wanted = text.to_lowercase();
@@ -68,11 +75,19 @@ fn person<'a>(board: &'a Snapshot, text: &str) -> Result<Option<&'a Person>, Fai
     if wanted.is_empty() {
         return Ok(None);
     }
-    let exact: Vec<&Person> = people.iter().filter(|p| p.name.as_str().to_lowercase() == wanted).collect();
+    let exact: Vec<&Person> = people
+        .iter()
+        .filter(|p| p.name.as_str().to_lowercase() == wanted)
+        .collect();
     let found = if exact.is_empty() {
         // "grace", "hopper" and "grace h" all mean Grace Hopper.
-        let fits = |name: &str| name.starts_with(wanted) || name.split_whitespace().any(|word| word.starts_with(wanted));
-        people.iter().filter(|p| fits(&p.name.as_str().to_lowercase())).collect()
+        let fits = |name: &str| {
+            name.starts_with(wanted) || name.split_whitespace().any(|word| word.starts_with(wanted))
+        };
+        people
+            .iter()
+            .filter(|p| fits(&p.name.as_str().to_lowercase()))
+            .collect()
     } else {
         exact
     };
@@ -80,8 +95,15 @@ fn person<'a>(board: &'a Snapshot, text: &str) -> Result<Option<&'a Person>, Fai
         [] => Ok(None),
         [one] => Ok(Some(one)),
         many => {
-            let names: Vec<String> = many.iter().take(5).map(|p| format!("{} ({})", p.name, p.extension)).collect();
-            Err(Failure::refused("ambiguous", format!("“{text}” may be {}. Say the extension.", names.join(" or "))))
+            let names: Vec<String> = many
+                .iter()
+                .take(5)
+                .map(|p| format!("{} ({})", p.name, p.extension))
+                .collect();
+            Err(Failure::refused(
+                "ambiguous",
+                format!("“{text}” may be {}. Say the extension.", names.join(" or ")),
+            ))
         }
     }
 }
@@ -99,14 +121,23 @@ fn target(board: &Snapshot, text: &str) -> Result<Target, Failure> {
 }
 
 /// Every verb on one call.
-pub(super) async fn call(client: &Client, verb: CallVerb, out: &mut Out<'_>) -> Result<(), Failure> {
+pub(super) async fn call(
+    client: &Client,
+    verb: CallVerb,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     let (on, intent, until) = match verb {
         CallVerb::Answer(on) => (on, Intent::Answer, None),
         CallVerb::Hold(on) => (on, Intent::Hold, None),
         CallVerb::Resume(on) => (on, Intent::Resume, None),
-        CallVerb::Park { on, slot, note } => {
-            (on, Intent::Park { slot, note: note.as_deref().map(SafeText::from) }, None)
-        }
+        CallVerb::Park { on, slot, note } => (
+            on,
+            Intent::Park {
+                slot,
+                note: note.as_deref().map(SafeText::from),
+            },
+            None,
+        ),
         CallVerb::Retrieve(on) => (on, Intent::Retrieve, None),
         CallVerb::TakeBack(on) => (on, Intent::TakeBack, None),
         CallVerb::Hangup(on) => (on, Intent::Hangup, None),
@@ -115,7 +146,11 @@ pub(super) async fn call(client: &Client, verb: CallVerb, out: &mut Out<'_>) -> 
             (on, Intent::Transfer { to }, until)
         }
         CallVerb::List | CallVerb::Show { .. } => {
-            return Err(Failure::new(Exit::Usage, "usage", "Looking at calls changes nothing."));
+            return Err(Failure::new(
+                Exit::Usage,
+                "usage",
+                "Looking at calls changes nothing.",
+            ));
         }
     };
     let OnCall { call, how } = on;
@@ -124,21 +159,42 @@ pub(super) async fn call(client: &Client, verb: CallVerb, out: &mut Out<'_>) -> 
         Intent::Transfer { to } => Wanted::Taken(to.clone()),
         _ => Wanted::Answered,
     };
-    carry_out(client, Order::Call { call, intent }, &how, until.map(|Until::Answered| wanted), out).await
+    let until = until.map(|Until::Answered| wanted);
+    carry_out(client, Order::Call { call, intent }, &how, until, out).await
 }
 
 /// Every verb on one slot.
-pub(super) async fn slot(client: &Client, verb: SlotVerb, out: &mut Out<'_>) -> Result<(), Failure> {
+pub(super) async fn slot(
+    client: &Client,
+    verb: SlotVerb,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     let SlotVerb::Retrieve { slot, how } = verb;
     let board = client.board().await?;
     let Some(found) = board.slots.iter().find(|s| s.id == slot) else {
         let names: Vec<&str> = board.slots.iter().map(|s| s.id.as_str()).collect();
-        return Err(Failure::refused("unknown-slot", format!("There is no slot {slot}. There are {}.", names.join(", "))));
+        return Err(Failure::refused(
+            "unknown-slot",
+            format!("There is no slot {slot}. There are {}.", names.join(", ")),
+        ));
     };
     let Some(call) = found.call else {
-        return Err(Failure::refused("refused", format!("{slot} is free: there is nothing to fetch.")));
+        return Err(Failure::refused(
+            "refused",
+            format!("{slot} is free: there is nothing to fetch."),
+        ));
     };
-    carry_out(client, Order::Call { call, intent: Intent::Retrieve }, &how, None, out).await
+    carry_out(
+        client,
+        Order::Call {
+            call,
+            intent: Intent::Retrieve,
+        },
+        &how,
+        None,
+        out,
+    )
+    .await
 }
 
 /// Dials. Neither a number nor an emergency waits for a look at the board.
@@ -164,8 +220,17 @@ pub(super) async fn dial(
             },
         }
     };
-    let order = Order::Dial { to: SafeText::from(&*to) };
-    carry_out(client, order, &how, until.map(|Until::Answered| Wanted::Answered), out).await
+    let order = Order::Dial {
+        to: SafeText::from(&*to),
+    };
+    carry_out(
+        client,
+        order,
+        &how,
+        until.map(|Until::Answered| Wanted::Answered),
+        out,
+    )
+    .await
 }
 
 /// Sends the command, waits as it was asked to, and says what became of it.
@@ -177,8 +242,17 @@ async fn carry_out(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let id = how.id.clone().unwrap_or_else(new_id);
-    let command = Command { id: id.clone(), order, seen: how.seen, dry_run: how.dry_run };
-    let wait = if how.no_wait || how.dry_run { Duration::ZERO } else { WAIT };
+    let command = Command {
+        id: id.clone(),
+        order,
+        seen: how.seen,
+        dry_run: how.dry_run,
+    };
+    let wait = if how.no_wait || how.dry_run {
+        Duration::ZERO
+    } else {
+        WAIT
+    };
     let mut follow = match until {
         Some(wanted) => Some(Follow::start(client, wanted).await?),
         None => None,
@@ -201,7 +275,9 @@ async fn carry_out(
             match end.map_err(|_| unknown(&answer))?? {
                 Fate::Together(card) => Some(card),
                 Fate::Lost(card, why) => {
-                    return Err(Failure::refused("came-back", why).with("id", id).with("call", card));
+                    return Err(Failure::refused("came-back", why)
+                        .with("id", id)
+                        .with("call", card));
                 }
             }
         }
@@ -212,14 +288,21 @@ async fn carry_out(
         document.insert("ok".to_owned(), json!(true));
         document.insert("id".to_owned(), json!(answer.id));
         document.insert("outcome".to_owned(), json!(said(answer.outcome)));
-        document.insert("call".to_owned(), card.as_ref().map_or(Value::Null, |c| json!(c)));
+        document.insert(
+            "call".to_owned(),
+            card.as_ref().map_or(Value::Null, |c| json!(c)),
+        );
         if let Some(why) = &answer.why {
             document.insert("why".to_owned(), json!(why));
         }
         return Ok(out.json(&document)?);
     }
     // Names are a courtesy: without them the sentence has ids.
-    let names = client.board().await.map(|b| Names::of(&b)).unwrap_or_default();
+    let names = client
+        .board()
+        .await
+        .map(|b| Names::of(&b))
+        .unwrap_or_default();
     let line = match (answer.outcome, &answer.why, &card) {
         (Outcome::Would, Some(why), _) => format!("Would: {why}"),
         (Outcome::Would, None, _) => "It would be done.".to_owned(),
@@ -256,155 +339,10 @@ fn new_id() -> String {
     format!("cli-{:032x}", rand::make_rng::<StdRng>().random::<u128>())
 }
 
-/// What `--until answered` waits for.
-#[derive(Debug, Clone, PartialEq)]
-enum Wanted {
-    /// The one it was sent to talks with the caller.
-    Taken(Target),
-    /// The number that was dialled has answered.
-    Answered,
-}
-
-/// How that ended.
-#[derive(Debug, PartialEq)]
-enum Fate {
-    Together(Card),
-    Lost(Card, String),
-}
-
-/// The board's changes, from before the command on.
-struct Follow<'a> {
-    client: &'a Client,
-    socket: Option<Socket<ClientMsg, ServerMsg>>,
-    names: Names,
-    me: Option<UserId>,
-    seen: Vec<Card>,
-    judge: Judge,
-}
-
-impl<'a> Follow<'a> {
-    async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, Failure> {
-        let mut socket = client.console().await?;
-        socket.send(&ClientMsg::Hello { version: VERSION, since: None }).await?;
-        let (mut me, mut names) = (None, None);
-        // The board must have arrived before the command leaves: what comes after it is what the command did.
-        while names.is_none() {
-            match socket.next().await? {
-                ServerMsg::Welcome { me: who, .. } => me = Some(who.id),
-                ServerMsg::Snapshot(board) => names = Some(Names::of(&board)),
-                ServerMsg::Bye { why, .. } => return Err(Failure::refused("refused", why)),
-                _ => {}
-            }
-        }
-        let judge = Judge { wanted, under_way: false };
-        Ok(Self { client, socket: Some(socket), names: names.unwrap_or_default(), me, seen: Vec::new(), judge })
-    }
-
-    /// Reads the socket while the command is on its way: a socket that nobody reads is cut off.
-    async fn meanwhile(
-        &mut self,
-        sending: impl Future<Output = Result<Answer, ClientError>>,
-    ) -> Result<Answer, ClientError> {
-        tokio::pin!(sending);
-        loop {
-            let Some(socket) = &mut self.socket else { return sending.await };
-            tokio::select! {
-                answer = &mut sending => return answer,
-                message = socket.next() => match message {
-                    Ok(ServerMsg::Delta(delta)) => self.seen.push(delta.call),
-                    Ok(_) => {}
-                    Err(_) => self.socket = None,
-                },
-            }
-        }
-    }
-
-    async fn end(mut self, client: &Client, call: CallId) -> Result<Fate, Failure> {
-        for card in std::mem::take(&mut self.seen) {
-            if card.id == call
-                && let Some(fate) = self.judge.see(&card, &self.names, self.me)
-            {
-                return Ok(fate);
-            }
-        }
-        // Whatever happens from here on happens after the command was done.
-        self.judge.under_way = true;
-        loop {
-            let card = match &mut self.socket {
-                Some(socket) => match socket.next().await {
-                    Ok(ServerMsg::Delta(delta)) if delta.call.id == call => delta.call,
-                    Ok(ServerMsg::Snapshot(board)) => match board.calls.into_iter().find(|c| c.id == call) {
-                        Some(card) => card,
-                        None => client.call(&call.to_string()).await?.0,
-                    },
-                    Ok(_) => continue,
-                    Err(_) => {
-                        self.socket = None;
-                        continue;
-                    }
-                },
-                None => {
-                    // The socket was lost: look, and follow again.
-                    let mut socket = self.client.console().await?;
-                    socket.send(&ClientMsg::Hello { version: VERSION, since: None }).await?;
-                    self.socket = Some(socket);
-                    continue;
-                }
-            };
-            if let Some(fate) = self.judge.see(&card, &self.names, self.me) {
-                return Ok(fate);
-            }
-        }
-    }
-}
-
-/// Reads off a call's cards, in order, how a transfer or a dial ends.
-#[derive(Debug)]
-struct Judge {
-    wanted: Wanted,
-    under_way: bool,
-}
-
-impl Judge {
-    fn see(&mut self, card: &Card, names: &Names, me: Option<UserId>) -> Option<Fate> {
-        if card.ended() {
-            return Some(Fate::Lost(card.clone(), show::sentence(card, names)));
-        }
-        match &self.wanted {
-            Wanted::Answered => match &card.place.at {
-                At::Talking { .. } => Some(Fate::Together(card.clone())),
-                _ => None,
-            },
-            Wanted::Taken(to) => match (&card.place.at, to) {
-                (At::Transferring { to: there, .. }, _) if *there == String::from(to.clone()) => {
-                    self.under_way = true;
-                    None
-                }
-                // Somebody has accepted: when they are together it shows who.
-                (At::Connecting { .. }, _) => None,
-                (At::Talking { users }, Target::User(user)) if users.contains(user) => Some(Fate::Together(card.clone())),
-                (At::Talking { .. }, Target::Number(number))
-                    if card.legs.iter().any(|l| l.number.as_ref() == Some(number) && l.role == "outside" && l.state == LegState::Joined) =>
-                {
-                    Some(Fate::Together(card.clone()))
-                }
-                _ if !self.under_way => None,
-                _ => {
-                    let who = match to {
-                        Target::User(user) if Some(*user) == me => "You".to_owned(),
-                        Target::User(user) => names.get(*user),
-                        Target::Number(number) => number.to_string(),
-                    };
-                    Some(Fate::Lost(card.clone(), format!("{who} did not take it: {}", show::sentence(card, names))))
-                }
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cordboard_core::ids::UserId;
 
     fn board() -> Snapshot {
         let person = |id: u32, extension: &str, name: &str| {
@@ -427,49 +365,22 @@ mod tests {
         assert_eq!(found("u3").unwrap(), Target::User(UserId(3)));
         assert_eq!(found("ada").unwrap(), Target::User(UserId(1)));
         assert_eq!(found("HOPPER").unwrap(), Target::User(UserId(2)));
-        assert_eq!(found("grace").unwrap(), Target::User(UserId(4)), "a whole name goes before the beginning of others");
-        assert_eq!(found("+1 415 555 0132").unwrap(), Target::Number("+14155550132".parse().unwrap()));
+        assert_eq!(
+            found("grace").unwrap(),
+            Target::User(UserId(4)),
+            "a whole name goes before the beginning of others"
+        );
+        assert_eq!(
+            found("+1 415 555 0132").unwrap(),
+            Target::Number("+14155550132".parse().unwrap())
+        );
         let both = found("gra").unwrap_err();
-        assert_eq!((both.exit, both.code.as_str()), (Exit::Refused, "ambiguous"));
+        assert_eq!(
+            (both.exit, both.code.as_str()),
+            (Exit::Refused, "ambiguous")
+        );
         assert!(both.why.contains("Grace Hopper (102)"), "{}", both.why);
         assert_eq!(found("nobody").unwrap_err().code, "unknown-target");
         assert_eq!(found(" ").unwrap_err().code, "unknown-target");
-    }
-
-    fn card(place: Value) -> Card {
-        let mut place = place;
-        place["since"] = json!("2026-01-01T00:00:00Z");
-        serde_json::from_value(json!({
-            "id": CallId::from_bits(7), "rev": 1, "moved": 1, "place": place, "caller": { "name": "Rosa", "number": null },
-            "direction": "in", "to": "+14155550100", "with": [], "since": "2026-01-01T00:00:00Z",
-            "legs": [{ "id": CallId::from_bits(7).leg(1), "sid": null, "role": "outside", "user": null,
-                       "number": "+14155550177", "state": "joined", "held": false, "muted": false }],
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_transfer_ends_when_they_talk_or_it_is_back() {
-        let sent = json!({ "kind": "transferring", "from": "u1", "to": "u2", "deadline": "2026-01-01T00:00:20Z" });
-        let with = |user: &str| json!({ "kind": "talking", "users": [user] });
-        let joining = json!({ "kind": "connecting", "user": "u2" });
-        let back = json!({ "kind": "ringing", "users": ["u1"], "why": "returned", "deadline": "2026-01-01T00:00:20Z" });
-        let fate = |places: &[Value]| {
-            let mut judge = Judge { wanted: Wanted::Taken(Target::User(UserId(2))), under_way: false };
-            places.iter().find_map(|p| judge.see(&card(p.clone()), &Names::default(), None))
-        };
-        assert!(matches!(fate(&[with("u1"), sent.clone(), joining.clone(), with("u2")]), Some(Fate::Together(_))));
-        assert!(matches!(fate(&[with("u1"), sent.clone(), back]), Some(Fate::Lost(..))));
-        assert!(matches!(fate(&[sent.clone(), with("u1")]), Some(Fate::Lost(..))), "taken back");
-        assert!(matches!(fate(&[sent.clone(), json!({ "kind": "ended", "why": "caller-left" })]), Some(Fate::Lost(..))));
-        assert_eq!(fate(&[with("u1"), sent.clone(), joining, sent]), None, "a lapsed accept goes on ringing");
-    }
-
-    #[test]
-    fn a_transfer_to_a_number_is_told_by_its_leg() {
-        let number: Phone = "+14155550177".parse().unwrap();
-        let mut judge = Judge { wanted: Wanted::Taken(Target::Number(number)), under_way: true };
-        let talking = card(json!({ "kind": "talking", "users": [] }));
-        assert!(matches!(judge.see(&talking, &Names::default(), None), Some(Fate::Together(_))));
     }
 }

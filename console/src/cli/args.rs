@@ -359,7 +359,11 @@ pub struct AtTwin {
 pub fn http_url(text: &str) -> Result<Url, String> {
     let wrong = || "not the address of a server, such as http://127.0.0.1:8080".to_owned();
     let mut url: Url = text.parse().map_err(|_| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !url.username().is_empty() || url.password().is_some() {
+    if !matches!(url.scheme(), "http" | "https")
+        || !url.has_host()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err(wrong());
     }
     url.set_query(None);
@@ -373,8 +377,15 @@ pub fn http_url(text: &str) -> Result<Url, String> {
 fn position(text: &str) -> Result<Position, String> {
     text.rsplit_once(':')
         .filter(|(epoch, _)| !epoch.is_empty())
-        .and_then(|(epoch, rev)| Some(Position { epoch: epoch.to_owned(), rev: rev.parse().ok()? }))
-        .ok_or_else(|| "not a place in the board's history, which is its epoch, a colon and its rev".to_owned())
+        .and_then(|(epoch, rev)| {
+            Some(Position {
+                epoch: epoch.to_owned(),
+                rev: rev.parse().ok()?,
+            })
+        })
+        .ok_or_else(|| {
+            "not a place in the board's history, which is its epoch, a colon and its rev".to_owned()
+        })
 }
 
 fn command_id(text: &str) -> Result<String, String> {
@@ -484,8 +495,18 @@ mod tests {
 
     #[test]
     fn a_server_has_one_name() {
-        assert_eq!(http_url("http://127.0.0.1:8080").unwrap(), http_url("http://127.0.0.1:8080/?x=1#y").unwrap());
-        assert_eq!(http_url("https://Desk.example/board").unwrap().join("api/me").unwrap().as_str(), "https://desk.example/board/api/me");
+        assert_eq!(
+            http_url("http://127.0.0.1:8080").unwrap(),
+            http_url("http://127.0.0.1:8080/?x=1#y").unwrap()
+        );
+        assert_eq!(
+            http_url("https://Desk.example/board")
+                .unwrap()
+                .join("api/me")
+                .unwrap()
+                .as_str(),
+            "https://desk.example/board/api/me"
+        );
     }
 
     #[test]

@@ -25,7 +25,9 @@ use crate::{cli::args::http_url, client::address};
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// Nobody has signed in.
-    #[error("You are not signed in. Run cordboard login --url URL, or cordboard demo to look around.")]
+    #[error(
+        "You are not signed in. Run cordboard login --url URL, or cordboard demo to look around."
+    )]
     SignedOut,
     /// Nobody has signed in there.
     #[error("You are not signed in at {at}. Run cordboard login --url {at}.", at = address(.0))]
@@ -34,7 +36,9 @@ pub enum SessionError {
     #[error("CORDBOARD_URL is {0}.")]
     Environment(String),
     /// There is no home to keep it in.
-    #[error("There is no home folder to keep the token in. Set XDG_STATE_HOME, or CORDBOARD_URL and CORDBOARD_TOKEN.")]
+    #[error(
+        "There is no home folder to keep the token in. Set XDG_STATE_HOME, or CORDBOARD_URL and CORDBOARD_TOKEN."
+    )]
     Homeless,
     /// The file can't be read or written.
     #[error("The token file {path} cannot be {verb}: {why}.")]
@@ -150,8 +154,14 @@ impl Environment {
     }
 
     fn load(&self) -> Result<Sessions, SessionError> {
-        let Some(path) = &self.file else { return Ok(Sessions::default()) };
-        let wrong = |why: String| SessionError::File { path: path.clone(), verb: "read", why };
+        let Some(path) = &self.file else {
+            return Ok(Sessions::default());
+        };
+        let wrong = |why: String| SessionError::File {
+            path: path.clone(),
+            verb: "read",
+            why,
+        };
         match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|_| wrong("it is damaged; remove it and sign in again".to_owned())),
@@ -162,7 +172,11 @@ impl Environment {
 
     fn store(&self, sessions: &Sessions) -> Result<(), SessionError> {
         let path = self.file.as_deref().ok_or(SessionError::Homeless)?;
-        let wrong = |why: String| SessionError::File { path: path.to_owned(), verb: "written", why };
+        let wrong = |why: String| SessionError::File {
+            path: path.to_owned(),
+            verb: "written",
+            why,
+        };
         let text = serde_json::to_vec_pretty(sessions).map_err(|e| wrong(e.to_string()))?;
         write_private(path, &text).map_err(|e| wrong(e.to_string()))
     }
@@ -177,7 +191,9 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
     // `tempfile` makes its files 0600 from the first moment; a chmod afterwards would leave a gap.
-    let mut file = tempfile::Builder::new().prefix(".sessions").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".sessions")
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -189,19 +205,32 @@ mod tests {
     use super::*;
 
     fn session(token: &str) -> Session {
-        Session { token: token.to_owned().into(), expires: None, name: "Ada".to_owned() }
+        Session {
+            token: token.to_owned().into(),
+            expires: None,
+            name: "Ada".to_owned(),
+        }
     }
 
     #[test]
     fn a_token_stays_with_its_server() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Environment { file: Some(folder.path().join("deep/sessions.json")), ..Environment::default() };
-        let (a, b) = (http_url("http://127.0.0.1:1").unwrap(), http_url("http://127.0.0.1:2").unwrap());
+        let home = Environment {
+            file: Some(folder.path().join("deep/sessions.json")),
+            ..Environment::default()
+        };
+        let (a, b) = (
+            http_url("http://127.0.0.1:1").unwrap(),
+            http_url("http://127.0.0.1:2").unwrap(),
+        );
         assert!(matches!(home.signed_in(None), Err(SessionError::SignedOut)));
 
         home.keep(&a, session("one")).unwrap();
         assert_eq!(home.signed_in(None).unwrap().1.expose_secret(), "one");
-        assert!(matches!(home.signed_in(Some(&b)), Err(SessionError::SignedOutThere(_))));
+        assert!(matches!(
+            home.signed_in(Some(&b)),
+            Err(SessionError::SignedOutThere(_))
+        ));
 
         home.keep(&b, session("two")).unwrap();
         assert_eq!(home.signed_in(None).unwrap().0, b);
@@ -210,7 +239,11 @@ mod tests {
         assert!(!home.forget(&b).unwrap());
         assert!(matches!(home.signed_in(None), Err(SessionError::SignedOut)));
 
-        let env = Environment { url: Some(b.to_string()), token: Some("env".to_owned().into()), ..home };
+        let env = Environment {
+            url: Some(b.to_string()),
+            token: Some("env".to_owned().into()),
+            ..home
+        };
         assert_eq!(env.signed_in(None).unwrap().1.expose_secret(), "env");
         assert_eq!(env.signed_in(None).unwrap().0, b);
     }
@@ -221,10 +254,24 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cordboard/sessions.json");
-        let home = Environment { file: Some(file.clone()), ..Environment::default() };
-        home.keep(&http_url("http://127.0.0.1:1").unwrap(), session("one")).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        let home = Environment {
+            file: Some(file.clone()),
+            ..Environment::default()
+        };
+        home.keep(&http_url("http://127.0.0.1:1").unwrap(), session("one"))
+            .unwrap();
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            fs::metadata(file.parent().unwrap())
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o700
+        );
     }
 
     #[test]
@@ -232,9 +279,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sessions.json");
         fs::write(&file, "{").unwrap();
-        let home = Environment { file: Some(file), ..Environment::default() };
+        let home = Environment {
+            file: Some(file),
+            ..Environment::default()
+        };
         let url = http_url("http://127.0.0.1:1").unwrap();
-        assert!(home.signed_in(Some(&url)).unwrap_err().to_string().contains("damaged"));
+        assert!(
+            home.signed_in(Some(&url))
+                .unwrap_err()
+                .to_string()
+                .contains("damaged")
+        );
         home.keep(&url, session("new")).unwrap();
         assert_eq!(home.signed_in(None).unwrap().1.expose_secret(), "new");
     }

@@ -24,7 +24,9 @@ pub fn moves_a_cursor(c: char) -> bool {
 
 /// A text whose dangerous characters have become blanks.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if moves_a_cursor(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if moves_a_cursor(c) { ' ' } else { c })
+        .collect()
 }
 
 /// The word a value has on the wire.
@@ -53,21 +55,35 @@ pub struct Names(BTreeMap<UserId, String>);
 impl Names {
     /// From a board.
     pub fn of(board: &Snapshot) -> Self {
-        Self(board.people.iter().map(|p| (p.id, p.name.to_string())).collect())
+        Self(
+            board
+                .people
+                .iter()
+                .map(|p| (p.id, p.name.to_string()))
+                .collect(),
+        )
     }
 
     /// A person's name, or their id.
     pub fn get(&self, user: UserId) -> String {
-        self.0.get(&user).cloned().unwrap_or_else(|| user.to_string())
+        self.0
+            .get(&user)
+            .cloned()
+            .unwrap_or_else(|| user.to_string())
     }
 
     fn list(&self, users: &[UserId]) -> String {
-        users.iter().map(|u| self.get(*u)).collect::<Vec<_>>().join(", ")
+        users
+            .iter()
+            .map(|u| self.get(*u))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// A user id or number as the wire has it, in words.
     fn target(&self, to: &str) -> String {
-        to.parse().map_or_else(|_| to.to_owned(), |user| self.get(user))
+        to.parse()
+            .map_or_else(|_| to.to_owned(), |user| self.get(user))
     }
 }
 
@@ -75,7 +91,10 @@ impl Names {
 pub fn place(at: &At, names: &Names) -> String {
     match at {
         At::Queued { queue, alert: None } => format!("waits in {queue}"),
-        At::Queued { queue, alert: Some(user) } => format!("waits in {queue}, back for {}", names.get(*user)),
+        At::Queued {
+            queue,
+            alert: Some(user),
+        } => format!("waits in {queue}, back for {}", names.get(*user)),
         At::Ringing { users, why, .. } => {
             let back = match why.as_str() {
                 "returned" => ", nobody took it",
@@ -85,16 +104,24 @@ pub fn place(at: &At, names: &Names) -> String {
             };
             format!("rings for {}{back}", names.list(users))
         }
-        At::Dialling { user, to } => format!("is dialled by {} ({})", names.get(*user), dialled(to)),
+        At::Dialling { user, to } => {
+            format!("is dialled by {} ({})", names.get(*user), dialled(to))
+        }
         At::Connecting { user } => format!("is being connected to {}", names.get(*user)),
         At::Talking { users } if users.is_empty() => "talks to an outside number".to_owned(),
         At::Talking { users } => format!("talks to {}", names.list(users)),
         At::Holding { user, .. } => format!("is about to be held by {}", names.get(*user)),
         At::Held { user, .. } => format!("is held by {}", names.get(*user)),
-        At::Parking { slot, by, .. } => format!("is about to be parked in {slot} by {}", names.get(*by)),
+        At::Parking { slot, by, .. } => {
+            format!("is about to be parked in {slot} by {}", names.get(*by))
+        }
         At::Parked { slot, by, .. } => format!("is parked in {slot} by {}", names.get(*by)),
         At::Transferring { from, to, .. } => {
-            format!("is being sent to {} by {}", names.target(to), names.get(*from))
+            format!(
+                "is being sent to {} by {}",
+                names.target(to),
+                names.get(*from)
+            )
         }
         At::Ended { why } => match why {
             EndWhy::Abandoned => "hung up before anybody answered",
@@ -125,7 +152,15 @@ pub fn calls(cards: &[Card], names: &Names, now: Timestamp) -> Vec<String> {
     if cards.is_empty() {
         return vec!["No calls.".to_owned()];
     }
-    let mut rows = vec![row(["CALL", "FOR", "", "CALLER", "NUMBER", "WHERE", "THERE FOR"])];
+    let mut rows = vec![row([
+        "CALL",
+        "FOR",
+        "",
+        "CALLER",
+        "NUMBER",
+        "WHERE",
+        "THERE FOR",
+    ])];
     for card in cards {
         rows.push(row([
             &card.id.to_string(),
@@ -135,7 +170,10 @@ pub fn calls(cards: &[Card], names: &Names, now: Timestamp) -> Vec<String> {
                 Direction::Out => "out",
             },
             card.caller.name.as_ref().map_or("", |n| n.as_str()),
-            card.caller.number.as_ref().map_or("withheld", |n| n.as_str()),
+            card.caller
+                .number
+                .as_ref()
+                .map_or("withheld", |n| n.as_str()),
             &place(&card.place.at, names),
             &span(now.since(card.place.since)),
         ]));
@@ -149,16 +187,41 @@ pub fn call(card: &Card, names: &Names, now: Timestamp) -> Vec<String> {
         row(["call", &card.id.to_string()]),
         row(["rev", &card.rev.to_string()]),
         row(["caller", card.title()]),
-        row(["number", card.caller.number.as_ref().map_or("withheld", |n| n.as_str())]),
+        row([
+            "number",
+            card.caller
+                .number
+                .as_ref()
+                .map_or("withheld", |n| n.as_str()),
+        ]),
         row(["to", &dialled(&card.to)]),
-        row(["since", &format!("{} ({})", card.since, span(now.since(card.since)))]),
-        row(["where", &format!("{} ({})", place(&card.place.at, names), span(now.since(card.place.since)))]),
+        row([
+            "since",
+            &format!("{} ({})", card.since, span(now.since(card.since))),
+        ]),
+        row([
+            "where",
+            &format!(
+                "{} ({})",
+                place(&card.place.at, names),
+                span(now.since(card.place.since))
+            ),
+        ]),
     ];
-    if let At::Parking { note: Some(note), .. } | At::Parked { note: Some(note), .. } = &card.place.at {
+    if let At::Parking {
+        note: Some(note), ..
+    }
+    | At::Parked {
+        note: Some(note), ..
+    } = &card.place.at
+    {
         rows.push(row(["note", note.as_str()]));
     }
     if let Some(undo) = &card.undo {
-        rows.push(row(["take back", &format!("by {}, to {}", names.get(undo.by), undo.to)]));
+        rows.push(row([
+            "take back",
+            &format!("by {}, to {}", names.get(undo.by), undo.to),
+        ]));
     }
     for leg in &card.legs {
         let who = match (leg.user, &leg.number) {
@@ -169,7 +232,10 @@ pub fn call(card: &Card, names: &Names, now: Timestamp) -> Vec<String> {
         let sid = leg.sid.as_ref().map_or("no sid yet", |s| s.as_str());
         let held = if leg.held { ", held" } else { "" };
         let muted = if leg.muted { ", muted" } else { "" };
-        rows.push(row([&leg.role, &format!("{who}, {}{held}{muted}, {sid}", word(&leg.state))]));
+        rows.push(row([
+            &leg.role,
+            &format!("{who}, {}{held}{muted}, {sid}", word(&leg.state)),
+        ]));
     }
     table(&rows)
 }
@@ -190,16 +256,34 @@ pub fn board(board: &Snapshot, now: Timestamp) -> Vec<String> {
         .calls
         .iter()
         .filter(|c| matches!(c.place.at, At::Queued { .. } | At::Ringing { .. }))
-        .map(|c| row([&span(now.since(c.place.since)), c.title(), &place(&c.place.at, &names), &c.id.to_string()]))
+        .map(|c| {
+            row([
+                &span(now.since(c.place.since)),
+                c.title(),
+                &place(&c.place.at, &names),
+                &c.id.to_string(),
+            ])
+        })
         .collect();
     part(&format!("Waiting ({})", waiting.len()), &waiting);
     let people: Vec<Vec<String>> = board
         .people
         .iter()
         .map(|p| {
-            let busy = p.calls.iter().find_map(|id| card(*id).filter(|c| c.with.contains(&p.id)));
-            let with = busy.map_or(String::new(), |c| format!("{} {}", c.title(), span(now.since(c.place.since))));
-            row([p.extension.as_str(), p.name.as_str(), presence(p), phone(p), &with])
+            let busy = p
+                .calls
+                .iter()
+                .find_map(|id| card(*id).filter(|c| c.with.contains(&p.id)));
+            let with = busy.map_or(String::new(), |c| {
+                format!("{} {}", c.title(), span(now.since(c.place.since)))
+            });
+            row([
+                p.extension.as_str(),
+                p.name.as_str(),
+                presence(p),
+                phone(p),
+                &with,
+            ])
         })
         .collect();
     part("People", &people);
@@ -209,12 +293,25 @@ pub fn board(board: &Snapshot, now: Timestamp) -> Vec<String> {
         .map(|s| match s.call.and_then(card) {
             None => row([s.id.as_str(), "free"]),
             Some(c) => {
-                let left = s.deadline.map_or(String::new(), |d| format!("back in {}", span(d.since(now))));
+                let left = s
+                    .deadline
+                    .map_or(String::new(), |d| format!("back in {}", span(d.since(now))));
                 let note = match &c.place.at {
-                    At::Parked { note: Some(note), .. } | At::Parking { note: Some(note), .. } => note.as_str(),
+                    At::Parked {
+                        note: Some(note), ..
+                    }
+                    | At::Parking {
+                        note: Some(note), ..
+                    } => note.as_str(),
                     _ => "",
                 };
-                row([s.id.as_str(), c.title(), &place(&c.place.at, &names), &left, note])
+                row([
+                    s.id.as_str(),
+                    c.title(),
+                    &place(&c.place.at, &names),
+                    &left,
+                    note,
+                ])
             }
         })
         .collect();
@@ -253,7 +350,14 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|i| rows.iter().filter(|r| r.len() > i + 1).filter_map(|r| r.get(i)).map(|c| c.width()).max().unwrap_or(0))
+        .map(|i| {
+            rows.iter()
+                .filter(|r| r.len() > i + 1)
+                .filter_map(|r| r.get(i))
+                .map(|c| c.width())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     rows.iter()
         .map(|cells| {
@@ -285,7 +389,11 @@ mod tests {
 
     #[test]
     fn columns_stay_aligned_with_wide_characters() {
-        let rows = [row(["李小龍", "x"]), row(["Ada", "y"]), row(["a long last column of its own"])];
+        let rows = [
+            row(["李小龍", "x"]),
+            row(["Ada", "y"]),
+            row(["a long last column of its own"]),
+        ];
         let lines = table(&rows);
         assert_eq!(lines[0], "李小龍  x");
         assert_eq!(lines[1], "Ada     y");

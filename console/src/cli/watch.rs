@@ -42,7 +42,10 @@ struct Changed {
 
 impl Changed {
     fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.slots.is_empty() && self.people.is_empty() && self.queues.is_empty()
+        self.calls.is_empty()
+            && self.slots.is_empty()
+            && self.people.is_empty()
+            && self.queues.is_empty()
     }
 }
 
@@ -55,7 +58,10 @@ struct Follower {
 
 impl Follower {
     fn new(snapshot: Snapshot) -> Self {
-        Self { board: Board::new(snapshot), ahead: None }
+        Self {
+            board: Board::new(snapshot),
+            ahead: None,
+        }
     }
 
     /// A board as it was at `since`, as far as one can know now: people, slots and queues, and no call that has changed after it.
@@ -68,7 +74,10 @@ impl Follower {
     }
 
     fn at(&self) -> Position {
-        Position { epoch: self.board.epoch.clone(), rev: self.board.rev }
+        Position {
+            epoch: self.board.epoch.clone(),
+            rev: self.board.rev,
+        }
     }
 
     /// Takes a change; `None`: it was taken already. An error: a snapshot is needed.
@@ -84,14 +93,18 @@ impl Follower {
                 return Err(cordboard_core::board::Gap::Missing);
             }
             self.board.rev = delta.at.rev;
-            let mut changed = Changed { calls: vec![delta.call.clone()], ..Changed::default() };
+            let mut changed = Changed {
+                calls: vec![delta.call.clone()],
+                ..Changed::default()
+            };
             if delta.at.rev < ahead.rev {
                 changed.slots.extend(self.slot_of(&delta.call));
             } else {
                 self.board = Board::new((**ahead).clone());
                 self.ahead = None;
                 let whole = self.board.snapshot();
-                (changed.slots, changed.people, changed.queues) = (whole.slots, whole.people, whole.queues);
+                (changed.slots, changed.people, changed.queues) =
+                    (whole.slots, whole.people, whole.queues);
             }
             return Ok(Some(changed));
         }
@@ -112,7 +125,11 @@ impl Follower {
         match &card.place.at {
             At::Parked { slot, deadline, .. } | At::Parking { slot, deadline, .. } => {
                 let slot = self.board.slots.iter().find(|s| s.id == *slot)?;
-                Some(Slot { call: Some(card.id), deadline: Some(*deadline), ..slot.clone() })
+                Some(Slot {
+                    call: Some(card.id),
+                    deadline: Some(*deadline),
+                    ..slot.clone()
+                })
             }
             _ => None,
         }
@@ -128,22 +145,35 @@ impl Follower {
         }
         let before = self.board.snapshot();
         self.board.presence(news);
-        Changed { people: differing(&before.people, self.board.snapshot().people), ..Changed::default() }
+        Changed {
+            people: differing(&before.people, self.board.snapshot().people),
+            ..Changed::default()
+        }
     }
 }
 
 /// Those of `after` that are not the same in `before`. Both have the same order: people, slots and queues only come with a snapshot.
 fn differing<T: PartialEq>(before: &[T], after: Vec<T>) -> Vec<T> {
-    after.into_iter().enumerate().filter(|(i, item)| before.get(*i) != Some(item)).map(|(_, item)| item).collect()
+    after
+        .into_iter()
+        .enumerate()
+        .filter(|(i, item)| before.get(*i) != Some(item))
+        .map(|(_, item)| item)
+        .collect()
 }
 
 /// Prints every change until nobody reads any more or the server refuses.
-pub(super) async fn watch(client: &Client, since: Option<Position>, out: &mut Out<'_>) -> Result<(), Failure> {
+pub(super) async fn watch(
+    client: &Client,
+    since: Option<Position>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     let mut follower = match since {
         Some(since) => {
             let now = client.board().await?;
             // Another life of the board, or a place it has not come to: nothing can be resumed.
-            (now.epoch == since.epoch && now.rev >= since.rev).then(|| Follower::resumed(&since, now))
+            (now.epoch == since.epoch && now.rev >= since.rev)
+                .then(|| Follower::resumed(&since, now))
         }
         None => None,
     };
@@ -157,7 +187,11 @@ pub(super) async fn watch(client: &Client, since: Option<Position>, out: &mut Ou
             // The first connection must succeed: a wrong address should not be waited for.
             Err(End::Again(error)) if !reached => return Err(error.into()),
             Err(End::Again(error)) => {
-                let _ = writeln!(out.err, "{}", show::plain(&format!("{error} Trying again.")));
+                let _ = writeln!(
+                    out.err,
+                    "{}",
+                    show::plain(&format!("{error} Trying again."))
+                );
                 pause = (pause * 2).min(PAUSE.1);
             }
             Err(End::Fresh) => pause = PAUSE.0,
@@ -200,7 +234,12 @@ async fn follow(
 ) -> Result<std::convert::Infallible, End> {
     let mut socket = client.console().await?;
     let since = follower.as_ref().map(Follower::at);
-    socket.send(&ClientMsg::Hello { version: VERSION, since }).await?;
+    socket
+        .send(&ClientMsg::Hello {
+            version: VERSION,
+            since,
+        })
+        .await?;
     let mut lived = false;
     let (mut quiet, mut pings) = (0, 0);
     loop {
@@ -240,7 +279,9 @@ async fn follow(
                         out.json(&json!({ "epoch": epoch, "rev": rev, "changed": changed, "cause": delta.cause }))?;
                     }
                     Ok(Some(_)) => {
-                        if let Some(line) = told(before.as_ref(), &delta, &Names::of(&known.board.snapshot())) {
+                        if let Some(line) =
+                            told(before.as_ref(), &delta, &Names::of(&known.board.snapshot()))
+                        {
                             out.lines([line])?;
                         }
                     }
@@ -258,10 +299,17 @@ async fn follow(
                 if out.json {
                     let Position { epoch, rev } = known.at();
                     let cause = json!({ "kind": "presence", "id": null });
-                    out.json(&json!({ "epoch": epoch, "rev": rev, "changed": changed, "cause": cause }))?;
+                    out.json(
+                        &json!({ "epoch": epoch, "rev": rev, "changed": changed, "cause": cause }),
+                    )?;
                 } else {
                     out.lines(changed.people.iter().map(|p| {
-                        format!("          {} is {}, phone {}", p.name, show::word(&p.presence), show::word(&p.phone))
+                        format!(
+                            "          {} is {}, phone {}",
+                            p.name,
+                            show::word(&p.presence),
+                            show::word(&p.phone)
+                        )
                     }))?;
                 }
             }
@@ -274,16 +322,22 @@ async fn follow(
                     && known.ahead.is_none()
                     && (at.epoch != known.board.epoch
                         || at.rev > known.board.rev
-                        || (at.rev == known.board.rev && digest != format!("{:016x}", known.board.digest())))
+                        || (at.rev == known.board.rev
+                            && digest != format!("{:016x}", known.board.digest())))
                 {
                     socket.send(&ClientMsg::Resync).await?;
                 }
             }
             ServerMsg::Welcome { .. } => *reached = true,
-            ServerMsg::Bye { why, again: false } => return Err(End::Give(Failure::new(Exit::NotAllowed, "bye", why))),
+            ServerMsg::Bye { why, again: false } => {
+                return Err(End::Give(Failure::new(Exit::NotAllowed, "bye", why)));
+            }
             ServerMsg::Bye { why, again: true } => {
                 let url = client.url().clone();
-                return Err(End::Again(ClientError::Unreachable { url, why: why.trim_end_matches('.').to_owned() }));
+                return Err(End::Again(ClientError::Unreachable {
+                    url,
+                    why: why.trim_end_matches('.').to_owned(),
+                }));
             }
             ServerMsg::Yes { .. }
             | ServerMsg::No { .. }
@@ -302,8 +356,16 @@ fn told(before: Option<&Card>, delta: &Delta, names: &Names) -> Option<String> {
     if before.map_or(card.ended(), |b| b.place.at == card.place.at) {
         return None;
     }
-    let by = if delta.cause.kind.as_str() == "time" { "  (time ran out)" } else { "" };
-    Some(format!("{}  {}{by}", clock(card.place.since), show::sentence(card, names)))
+    let by = if delta.cause.kind.as_str() == "time" {
+        "  (time ran out)"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{}  {}{by}",
+        clock(card.place.since),
+        show::sentence(card, names)
+    ))
 }
 
 /// The time of day in UTC: `09:41:07`.
@@ -352,9 +414,19 @@ mod tests {
     #[test]
     fn a_change_names_what_it_touched_and_nothing_else() {
         let mut follower = Follower::new(snapshot(4, &[call(1, 1, queued())]));
-        let changed = follower.take(&delta(5, call(1, 2, parked("P2")))).unwrap().unwrap();
+        let changed = follower
+            .take(&delta(5, call(1, 2, parked("P2"))))
+            .unwrap()
+            .unwrap();
         assert_eq!(changed.calls.len(), 1);
-        assert_eq!(changed.slots.iter().map(|s| (s.id.as_str(), s.call)).collect::<Vec<_>>(), [("P2", Some(CallId::from_bits(1)))]);
+        assert_eq!(
+            changed
+                .slots
+                .iter()
+                .map(|s| (s.id.as_str(), s.call))
+                .collect::<Vec<_>>(),
+            [("P2", Some(CallId::from_bits(1)))]
+        );
         assert_eq!(changed.queues[0].calls, []);
         assert!(changed.people.is_empty());
 
@@ -362,7 +434,11 @@ mod tests {
         let changed = follower.take(&delta(6, call(1, 3, over))).unwrap().unwrap();
         assert_eq!(changed.slots[0].call, None);
         assert!(changed.calls[0].ended() && changed.queues.is_empty());
-        assert_eq!(follower.take(&delta(6, call(1, 3, queued()))).unwrap(), None, "it was taken already");
+        assert_eq!(
+            follower.take(&delta(6, call(1, 3, queued()))).unwrap(),
+            None,
+            "it was taken already"
+        );
         assert!(follower.take(&delta(9, call(1, 4, queued()))).is_err());
     }
 
@@ -370,27 +446,59 @@ mod tests {
     fn resuming_says_only_what_is_proven_until_it_has_caught_up() {
         // Now, at 12: call 1 is in P1. At 10, where we resume, it was queued, which nobody can tell us any more.
         let now = snapshot(12, &[call(1, 3, parked("P1"))]);
-        let since = Position { epoch: "e".to_owned(), rev: 10 };
+        let since = Position {
+            epoch: "e".to_owned(),
+            rev: 10,
+        };
         let mut follower = Follower::resumed(&since, now.clone());
         assert_eq!(follower.at(), since);
 
-        let changed = follower.take(&delta(11, call(1, 2, parked("P2")))).unwrap().unwrap();
+        let changed = follower
+            .take(&delta(11, call(1, 2, parked("P2"))))
+            .unwrap()
+            .unwrap();
         assert_eq!(changed.slots.len(), 1);
-        assert_eq!((changed.slots[0].id.as_str(), changed.slots[0].call), ("P2", Some(CallId::from_bits(1))));
+        assert_eq!(
+            (changed.slots[0].id.as_str(), changed.slots[0].call),
+            ("P2", Some(CallId::from_bits(1)))
+        );
         assert!(changed.people.is_empty() && changed.queues.is_empty());
 
-        let changed = follower.take(&delta(12, call(1, 3, parked("P1")))).unwrap().unwrap();
-        assert_eq!((changed.slots.len(), changed.people.len(), changed.queues.len()), (2, 1, 1));
+        let changed = follower
+            .take(&delta(12, call(1, 3, parked("P1"))))
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (
+                changed.slots.len(),
+                changed.people.len(),
+                changed.queues.len()
+            ),
+            (2, 1, 1)
+        );
         assert_eq!(changed.slots[1].call, None);
-        assert_eq!(follower.board, Board::new(now), "and from here on it is an ordinary board");
+        assert_eq!(
+            follower.board,
+            Board::new(now),
+            "and from here on it is an ordinary board"
+        );
     }
 
     #[test]
     fn resuming_where_nothing_was_missed_is_following() {
         let now = snapshot(12, &[call(1, 3, queued())]);
-        let mut follower = Follower::resumed(&Position { epoch: "e".to_owned(), rev: 12 }, now);
+        let mut follower = Follower::resumed(
+            &Position {
+                epoch: "e".to_owned(),
+                rev: 12,
+            },
+            now,
+        );
         assert!(follower.ahead.is_none());
-        let changed = follower.take(&delta(13, call(1, 4, parked("P1")))).unwrap().unwrap();
+        let changed = follower
+            .take(&delta(13, call(1, 4, parked("P1"))))
+            .unwrap()
+            .unwrap();
         assert_eq!((changed.slots.len(), changed.queues.len()), (1, 1));
     }
 
@@ -398,7 +506,8 @@ mod tests {
     fn presence_changes_people_only_where_it_is_news() {
         let mut follower = Follower::new(snapshot(1, &[]));
         let news = |phone: &str| -> Vec<PersonPresence> {
-            serde_json::from_value(json!([{ "id": "u1", "phone": phone, "presence": "available" }])).unwrap()
+            serde_json::from_value(json!([{ "id": "u1", "phone": phone, "presence": "available" }]))
+                .unwrap()
         };
         assert!(follower.presence(&news("ready")).is_empty());
         assert_eq!(follower.presence(&news("unreachable")).people.len(), 1);

@@ -53,7 +53,12 @@ impl Cast {
             Some(clock) => clock,
             None => clock_of(&config.twin).await,
         };
-        let world = World { server: config.server, twin: config.twin, clock, stop };
+        let world = World {
+            server: config.server,
+            twin: config.twin,
+            clock,
+            stop,
+        };
         let mut dice = StdRng::seed_from_u64(config.seed);
         let mut ready = Vec::new();
         for person in &DEMO_PEOPLE {
@@ -63,15 +68,27 @@ impl Cast {
             if manner == Manner::NoPhone {
                 continue;
             }
-            let person = Person { name: person.name, email: person.email, password: DEMO_PASSWORD, manner };
+            let person = Person {
+                name: person.name,
+                email: person.email,
+                password: DEMO_PASSWORD,
+                manner,
+            };
             let (phone, is_ready) = Softphone::new(person, world.clone(), own);
             ready.push(is_ready);
             tasks.spawn(phone.run());
         }
         tasks.spawn(telephones(world.clone()));
         if config.calls_per_minute > 0.0 {
-            let number = config.number.unwrap_or_else(|| DEMO_NUMBER.parse().expect("the demo's number is a number"));
-            tasks.spawn(callers(world, number, config.calls_per_minute, StdRng::seed_from_u64(dice.next_u64())));
+            let number = config
+                .number
+                .unwrap_or_else(|| DEMO_NUMBER.parse().expect("the demo's number is a number"));
+            tasks.spawn(callers(
+                world,
+                number,
+                config.calls_per_minute,
+                StdRng::seed_from_u64(dice.next_u64()),
+            ));
         }
         tasks.close();
         Self { tasks, ready }
@@ -130,7 +147,9 @@ async fn callers(world: World, number: Phone, per_minute: f64, mut dice: StdRng)
             // Drawn also when there is no room, so that the day does not depend on how fast anybody answers.
             let caller = people::caller(&mut dice, &number);
             pause = people::pause(&mut dice, per_minute);
-            let Ok(place) = crowd.clone().try_acquire_owned() else { continue };
+            let Ok(place) = crowd.clone().try_acquire_owned() else {
+                continue;
+            };
             match world.twin.call(&caller).await {
                 Ok(sid) => {
                     info!(from = %caller.from, %sid, "a caller rings");
@@ -140,8 +159,13 @@ async fn callers(world: World, number: Phone, per_minute: f64, mut dice: StdRng)
                         let gone = async {
                             // Whoever stays longer than an hour leaves the crowd, if not the line.
                             for _ in 0..120 {
-                                match twin.wait_call(&sid, "completed", Duration::from_secs(30)).await {
-                                    Ok(call) if call["status"] == "in-progress" || call["status"] == "ringing" => {}
+                                match twin
+                                    .wait_call(&sid, "completed", Duration::from_secs(30))
+                                    .await
+                                {
+                                    Ok(call)
+                                        if call["status"] == "in-progress"
+                                            || call["status"] == "ringing" => {}
                                     _ => return,
                                 }
                             }

@@ -53,22 +53,55 @@ pub(crate) fn telephones(people: &[DemoPerson]) -> Vec<Telephone> {
         .filter_map(|p| p.fallback)
         .map(|number| Telephone {
             number: number.to_owned(),
-            behaviour: Behaviour::AnswersAndPresses { after: 2.0, digits: "1".to_owned(), wait: 0.5 },
+            behaviour: Behaviour::AnswersAndPresses {
+                after: 2.0,
+                digits: "1".to_owned(),
+                wait: 0.5,
+            },
         })
         .collect()
 }
 
 const FIRST: [&str; 24] = [
-    "Rosa", "Kofi", "Mei", "Lars", "Amina", "Tomás", "Priya", "Jonas", "Chloé", "Yusuf", "Ingrid", "Mateo", "Noor", "Sean", "Hana",
-    "Viktor", "Leila", "Pablo", "Greta", "Omar", "Zöe", "Diego", "Akiko", "Ruth",
+    "Rosa", "Kofi", "Mei", "Lars", "Amina", "Tomás", "Priya", "Jonas", "Chloé", "Yusuf", "Ingrid",
+    "Mateo", "Noor", "Sean", "Hana", "Viktor", "Leila", "Pablo", "Greta", "Omar", "Zöe", "Diego",
+    "Akiko", "Ruth",
 ];
 const LAST: [&str; 20] = [
-    "Diaz", "Mensah", "Chen", "Lindqvist", "Okafor", "Silva", "Raman", "Weber", "Martin", "Demir", "Haugen", "Rossi", "Haddad", "Byrne",
-    "Sato", "Novak", "Karimi", "Ortega", "Vogel", "Stone",
+    "Diaz",
+    "Mensah",
+    "Chen",
+    "Lindqvist",
+    "Okafor",
+    "Silva",
+    "Raman",
+    "Weber",
+    "Martin",
+    "Demir",
+    "Haugen",
+    "Rossi",
+    "Haddad",
+    "Byrne",
+    "Sato",
+    "Novak",
+    "Karimi",
+    "Ortega",
+    "Vogel",
+    "Stone",
 ];
 const COMPANIES: [&str; 12] = [
-    "Acme Corp", "Initech", "Globex", "Umbra Optics", "Northwind", "Tyrell Labs", "Blue Harbour", "Fabrikam", "Lumen & Sons",
-    "Orbit Freight", "Kestrel Travel", "Oak Street Clinic",
+    "Acme Corp",
+    "Initech",
+    "Globex",
+    "Umbra Optics",
+    "Northwind",
+    "Tyrell Labs",
+    "Blue Harbour",
+    "Fabrikam",
+    "Lumen & Sons",
+    "Orbit Freight",
+    "Kestrel Travel",
+    "Oak Street Clinic",
 ];
 
 /// Numbers that reach nobody: North America's 555-01xx and the ranges that Ofcom keeps for drama.
@@ -86,7 +119,8 @@ fn fictional_number(dice: &mut impl Rng) -> String {
 
 /// Somebody rings `to`: a name mostly, a company often, a patience of half a minute to a minute and a half; one in eight gives up early.
 pub(crate) fn caller(dice: &mut impl Rng, to: &Phone) -> Caller {
-    let pick = |dice: &mut _, from: &[&'static str]| from[RngExt::random_range(dice, 0..from.len())];
+    let pick =
+        |dice: &mut _, from: &[&'static str]| from[RngExt::random_range(dice, 0..from.len())];
     let person = format!("{} {}", pick(dice, &FIRST), pick(dice, &LAST));
     let name = match dice.random_range(0..10) {
         0 => None,
@@ -95,7 +129,11 @@ pub(crate) fn caller(dice: &mut impl Rng, to: &Phone) -> Caller {
         _ => Some(format!("{} · {person}", pick(dice, &COMPANIES))),
     };
     let early = dice.random_ratio(1, 8);
-    let patience = if early { dice.random_range(6.0..15.0) } else { dice.random_range(30.0..90.0) };
+    let patience = if early {
+        dice.random_range(6.0..15.0)
+    } else {
+        dice.random_range(30.0..90.0)
+    };
     Caller {
         from: fictional_number(dice),
         to: to.to_string(),
@@ -122,7 +160,14 @@ mod tests {
 
     #[test]
     fn the_contracts_colleagues_behave_as_promised() {
-        let of = |extension: &str| manner(DEMO_PEOPLE.iter().find(|p| p.extension == extension).unwrap());
+        let of = |extension: &str| {
+            manner(
+                DEMO_PEOPLE
+                    .iter()
+                    .find(|p| p.extension == extension)
+                    .unwrap(),
+            )
+        };
         assert_eq!(of("101"), Manner::Waits);
         assert_eq!(of("102"), Manner::Answers(Duration::from_secs(1)));
         assert_eq!(of("103"), Manner::Ignores);
@@ -130,7 +175,13 @@ mod tests {
         assert_eq!(of("105"), Manner::NoPhone);
         assert_eq!(of("106"), Manner::Busy);
         let barbara = DEMO_PEOPLE.iter().find(|p| p.extension == "105").unwrap();
-        assert_eq!(telephones(&DEMO_PEOPLE).iter().map(|t| Some(t.number.as_str())).collect::<Vec<_>>(), [barbara.fallback]);
+        assert_eq!(
+            telephones(&DEMO_PEOPLE)
+                .iter()
+                .map(|t| Some(t.number.as_str()))
+                .collect::<Vec<_>>(),
+            [barbara.fallback]
+        );
     }
 
     #[test]
@@ -138,13 +189,17 @@ mod tests {
         let to: Phone = "+14155550100".parse().unwrap();
         let day = |seed| {
             let mut dice = StdRng::seed_from_u64(seed);
-            (0..200).map(|_| (caller(&mut dice, &to), pause(&mut dice, 4.0))).collect::<Vec<_>>()
+            (0..200)
+                .map(|_| (caller(&mut dice, &to), pause(&mut dice, 4.0)))
+                .collect::<Vec<_>>()
         };
         assert_eq!(day(7), day(7));
         assert_ne!(day(7), day(8));
         for (caller, pause) in day(7) {
             let from: Phone = caller.from.parse().unwrap();
-            let fictional = from.as_str().contains("55501") || from.as_str().starts_with("+44207946") || from.as_str().starts_with("+44113496");
+            let fictional = from.as_str().contains("55501")
+                || from.as_str().starts_with("+44207946")
+                || from.as_str().starts_with("+44113496");
             assert!(fictional, "{from}");
             assert_ne!(from, to);
             assert!((3.0..=45.0).contains(&pause.as_secs_f64()), "{pause:?}");

@@ -6,11 +6,7 @@
 //!
 //! Read next: `demo/people.rs` (manners), [`cordboard_core::wire::PhoneState`].
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    time::Duration,
-};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use cordboard::client::{Client, ClientError, Socket};
 use cordboard_core::{
@@ -147,7 +143,10 @@ impl Softphone {
             match self.session(&mut client).await {
                 Ok(never) => match never {},
                 Err(Cut::Stopped) => return,
-                Err(Cut::Stale) => info!(person = self.person.name, "the carrier refused the access token; asking for another"),
+                Err(Cut::Stale) => info!(
+                    person = self.person.name,
+                    "the carrier refused the access token; asking for another"
+                ),
                 Err(Cut::Lost(error)) => {
                     debug!(person = self.person.name, %error, "the phone has no server");
                     if error.signed_out() {
@@ -171,14 +170,15 @@ impl Softphone {
     async fn session(&mut self, client: &mut Option<Client>) -> Result<Infallible, Cut> {
         let stop = self.world.stop.clone();
         let opening = async {
-            let signed_in = match client {
-                Some(client) => client.clone(),
-                None => {
-                    let anonymous = Client::new(self.world.server.clone(), None)?;
-                    let password = SecretString::from(self.person.password.to_owned());
-                    let token = anonymous.login(self.person.email, &password).await?.token;
-                    client.insert(Client::new(self.world.server.clone(), Some(token))?).clone()
-                }
+            let signed_in = if let Some(client) = client {
+                client.clone()
+            } else {
+                let anonymous = Client::new(self.world.server.clone(), None)?;
+                let password = SecretString::from(self.person.password.to_owned());
+                let token = anonymous.login(self.person.email, &password).await?.token;
+                client
+                    .insert(Client::new(self.world.server.clone(), Some(token))?)
+                    .clone()
             };
             let mut line = signed_in.phone().await?;
             line.send(&PhoneMsg::Hello { version: VERSION }).await?;
@@ -217,8 +217,13 @@ impl Softphone {
         let now = self.world.clock.now_ms();
         let offers = self.offers.values().flatten().copied();
         let retry = (self.not_before > now).then_some(self.not_before);
-        let due = offers.chain(retry).min().map_or(1000, |at| (at - now).clamp(1, 1000));
-        self.world.clock.real(Duration::from_millis(due.unsigned_abs()))
+        let due = offers
+            .chain(retry)
+            .min()
+            .map_or(1000, |at| (at - now).clamp(1, 1000));
+        self.world
+            .clock
+            .real(Duration::from_millis(due.unsigned_abs()))
     }
 
     async fn beat(&mut self, line: &mut Line) -> Result<(), Cut> {
@@ -228,7 +233,9 @@ impl Softphone {
 
     async fn hear(&mut self, message: PhoneServerMsg, line: &mut Line) -> Result<(), Cut> {
         match message {
-            PhoneServerMsg::Welcome { identity, token, .. } => {
+            PhoneServerMsg::Welcome {
+                identity, token, ..
+            } => {
                 (self.identity, self.token) = (identity, token);
                 if self.active.is_none() {
                     self.adopt().await;
@@ -255,7 +262,9 @@ impl Softphone {
                 self.connect(params, true).await?;
                 self.beat(line).await?;
             }
-            PhoneServerMsg::Bye { why } => debug!(person = self.person.name, %why, "the server said goodbye"),
+            PhoneServerMsg::Bye { why } => {
+                debug!(person = self.person.name, %why, "the server said goodbye")
+            }
         }
         Ok(())
     }
@@ -263,7 +272,8 @@ impl Softphone {
     /// When to act on what rings now. What has stopped ringing is forgotten, so that it is news when it rings again.
     fn plan(&mut self, state: &PhoneState) {
         let now = self.world.clock.now_ms();
-        self.offers.retain(|call, _| state.offers.iter().any(|o| o.call == *call));
+        self.offers
+            .retain(|call, _| state.offers.iter().any(|o| o.call == *call));
         for offer in &state.offers {
             let due = match self.person.manner {
                 Manner::Waits | Manner::Ignores | Manner::NoPhone => None,
@@ -288,8 +298,14 @@ impl Softphone {
                     continue;
                 }
                 Manner::Answers(_) => PhoneMsg::Accept { call: *call },
-                Manner::Declines(_) => PhoneMsg::Decline { call: *call, busy: false },
-                Manner::Busy => PhoneMsg::Decline { call: *call, busy: true },
+                Manner::Declines(_) => PhoneMsg::Decline {
+                    call: *call,
+                    busy: false,
+                },
+                Manner::Busy => PhoneMsg::Decline {
+                    call: *call,
+                    busy: true,
+                },
                 Manner::Waits | Manner::Ignores | Manner::NoPhone => continue,
             };
             *due = None;
@@ -302,8 +318,14 @@ impl Softphone {
     async fn take_seat(&mut self, line: &mut Line) -> Result<(), Cut> {
         let now = self.world.clock.now_ms();
         match (&self.state.seat, &mut self.active) {
-            (Some(seat), None) if !seat.joined && seat.leg != self.was && now >= self.not_before => {
-                let params = [("op", "join".to_owned()), ("leg", seat.leg.clone()), ("ticket", seat.ticket.clone())];
+            (Some(seat), None)
+                if !seat.joined && seat.leg != self.was && now >= self.not_before =>
+            {
+                let params = [
+                    ("op", "join".to_owned()),
+                    ("leg", seat.leg.clone()),
+                    ("ticket", seat.ticket.clone()),
+                ];
                 let leg = seat.leg.clone();
                 if self.connect(params, false).await? {
                     self.was = leg;
@@ -333,8 +355,13 @@ impl Softphone {
     }
 
     /// Connects; returns whether there is a call now. Not: it is worth another try.
-    async fn connect<const N: usize>(&mut self, params: [(&str, String); N], emergency: bool) -> Result<bool, Cut> {
-        let params: BTreeMap<String, String> = params.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    async fn connect<const N: usize>(
+        &mut self,
+        params: [(&str, String); N],
+        emergency: bool,
+    ) -> Result<bool, Cut> {
+        let params: BTreeMap<String, String> =
+            params.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         match within(self.world.twin.connect(&self.token, params)).await {
             Ok(connected) => {
                 debug!(person = self.person.name, sid = %connected.call_sid, "the phone is connected");
@@ -342,7 +369,9 @@ impl Softphone {
                 Ok(true)
             }
             // The token's fault: 20101 to 20104, 31202 and their like.
-            Err(ControlError::Refused { status: 401, why, .. }) => {
+            Err(ControlError::Refused {
+                status: 401, why, ..
+            }) => {
                 warn!(person = self.person.name, %why, "the carrier refused the phone's token");
                 Err(Cut::Stale)
             }
@@ -355,10 +384,17 @@ impl Softphone {
 
     /// After a restart of ours: a call that our identity still has at the twin is our call.
     async fn adopt(&mut self) {
-        let Ok(clients) = within(self.world.twin.clients()).await else { return };
-        let ours = clients["clients"].as_array().into_iter().flatten().find(|c| {
-            c["identity"] == Value::from(self.identity.as_str()) && c["vanished"] != Value::Bool(true)
-        });
+        let Ok(clients) = within(self.world.twin.clients()).await else {
+            return;
+        };
+        let ours = clients["clients"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|c| {
+                c["identity"].as_str() == Some(&self.identity)
+                    && c["vanished"].as_bool() != Some(true)
+            });
         if let Some(sid) = ours.and_then(|c| c["call_sid"].as_str()) {
             self.hold_on_to(sid.to_owned(), false);
         }
@@ -366,12 +402,19 @@ impl Softphone {
 
     /// Remembers our call, and has the twin tell us when it is over.
     fn hold_on_to(&mut self, sid: String, emergency: bool) {
-        self.active = Some(Active { sid: sid.clone(), emergency, seatless: None });
+        self.active = Some(Active {
+            sid: sid.clone(),
+            emergency,
+            seatless: None,
+        });
         let World { twin, stop, .. } = self.world.clone();
         let over = self.over.0.clone();
         let following = async move {
             loop {
-                match twin.wait_call(&sid, "completed", Duration::from_secs(30)).await {
+                match twin
+                    .wait_call(&sid, "completed", Duration::from_secs(30))
+                    .await
+                {
                     Ok(call) if is_final(&call) => break,
                     Ok(_) => {}
                     Err(ControlError::Refused { .. }) => break, // a twin that was restarted knows nothing of it
@@ -385,13 +428,21 @@ impl Softphone {
 }
 
 fn is_final(call: &Value) -> bool {
-    matches!(call["status"].as_str(), Some("completed" | "busy" | "failed" | "no-answer" | "canceled"))
+    matches!(
+        call["status"].as_str(),
+        Some("completed" | "busy" | "failed" | "no-answer" | "canceled")
+    )
 }
 
 /// The twin's answer, or that none came in time.
-async fn within<T>(asking: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
+async fn within<T>(
+    asking: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, ControlError> {
     match tokio::time::timeout(ANSWER, asking).await {
         Ok(answer) => answer,
-        Err(_) => Err(ControlError::Unreachable { url: "the twin".to_owned(), why: "no answer in time".to_owned() }),
+        Err(_) => Err(ControlError::Unreachable {
+            url: "the twin".to_owned(),
+            why: "no answer in time".to_owned(),
+        }),
     }
 }

@@ -25,7 +25,14 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
     let control = |at: &cordboard::cli::args::AtTwin| Client::new(address(&at.twin));
     match verb {
         TwinVerb::Serve { listen, seed } => serve(listen, seed, out).await,
-        TwinVerb::Call { at, from, to, name, patience, talk } => {
+        TwinVerb::Call {
+            at,
+            from,
+            to,
+            name,
+            patience,
+            talk,
+        } => {
             let caller = Caller {
                 from: from.to_string(),
                 to: to.to_string(),
@@ -37,7 +44,11 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
             let sid = control(&at).call(&caller).await.map_err(said)?;
             Ok(out.say(&json!({ "call_sid": sid }), [&sid])?)
         }
-        TwinVerb::Press { at, call_sid, digits } => {
+        TwinVerb::Press {
+            at,
+            call_sid,
+            digits,
+        } => {
             control(&at).press(&call_sid, &digits).await.map_err(said)?;
             Ok(out.say(&json!({ "ok": true }), ["Pressed."])?)
         }
@@ -51,9 +62,17 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
         }
         TwinVerb::Fault { at, set, clear } => {
             let client = control(&at);
-            let mut now = if clear { client.clear_faults().await } else { client.faults().await }.map_err(said)?;
+            let mut now = if clear {
+                client.clear_faults().await
+            } else {
+                client.faults().await
+            }
+            .map_err(said)?;
             if !set.is_empty() {
-                let set: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let set: Vec<String> = set
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
                 now = client.fault(&set).await.map_err(said)?;
             }
             Ok(out.say(&now, pretty(&now))?)
@@ -67,9 +86,11 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
 
 fn said(error: ControlError) -> Failure {
     match error {
-        ControlError::Unreachable { url, why } => {
-            Failure::new(Exit::Unreachable, "unreachable", format!("The twin at {url} cannot be reached: {why}."))
-        }
+        ControlError::Unreachable { url, why } => Failure::new(
+            Exit::Unreachable,
+            "unreachable",
+            format!("The twin at {url} cannot be reached: {why}."),
+        ),
         ControlError::Refused { why, .. } => Failure::refused("refused", why),
     }
 }
@@ -84,14 +105,19 @@ async fn serve(listen: SocketAddr, seed: Option<u64>, out: &mut Out<'_>) -> Resu
         credentials: seed.map_or_else(Credentials::random, Credentials::from_seed),
         ..TwinConfig::default()
     };
-    let twin = cordboard_twin::serve(config, stop.clone()).await.map_err(|e| Failure::refused("twin", format!("{e}.")))?;
+    let twin = cordboard_twin::serve(config, stop.clone())
+        .await
+        .map_err(|e| Failure::refused("twin", format!("{e}.")))?;
     let c = twin.credentials();
     let ready = json!({
         "ready": true, "url": twin.url(), "account_sid": c.account_sid, "auth_token": c.auth_token,
         "api_key": c.api_key, "api_secret": c.api_secret, "app_sid": c.app_sid,
     });
     let lines = [
-        format!("A double of Twilio listens on {}. Point a program at it with:", twin.url()),
+        format!(
+            "A double of Twilio listens on {}. Point a program at it with:",
+            twin.url()
+        ),
         format!("TWILIO_API_BASE={}", twin.url()),
         format!("TWILIO_ACCOUNT_SID={}", c.account_sid),
         format!("TWILIO_AUTH_TOKEN={}", c.auth_token),
@@ -117,12 +143,18 @@ fn rows(value: &Value) -> impl Iterator<Item = &Value> {
 /// Who is in which room, and what they hear.
 fn picture(world: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    let live: Vec<&Value> =
-        rows(&world["calls"]).filter(|c| matches!(text(c, "status"), "queued" | "ringing" | "in-progress")).collect();
+    let live: Vec<&Value> = rows(&world["calls"])
+        .filter(|c| matches!(text(c, "status"), "queued" | "ringing" | "in-progress"))
+        .collect();
     lines.push(format!("{} live calls", live.len()));
     let table: Vec<Vec<String>> = live
         .iter()
-        .map(|c| ["sid", "status", "from", "to"].iter().map(|k| show::plain(text(c, k))).collect())
+        .map(|c| {
+            ["sid", "status", "from", "to"]
+                .iter()
+                .map(|k| show::plain(text(c, k)))
+                .collect()
+        })
         .collect();
     lines.extend(show::table(&table).into_iter().map(|l| format!("  {l}")));
     for room in rows(&world["conferences"]).filter(|r| text(r, "status") != "completed") {
@@ -134,8 +166,15 @@ fn picture(world: &Value) -> Vec<String> {
                     .filter(|h| h["listener_sid"] == p["call_sid"])
                     .map(|h| text(h, "speaker"))
                     .collect();
-                let what = if hears.is_empty() { text(p, "hearing").to_owned() } else { hears.join(", ") };
-                vec![show::plain(text(p, "who")), format!("hears {}", show::plain(&what))]
+                let what = if hears.is_empty() {
+                    text(p, "hearing").to_owned()
+                } else {
+                    hears.join(", ")
+                };
+                vec![
+                    show::plain(text(p, "who")),
+                    format!("hears {}", show::plain(&what)),
+                ]
             })
             .collect();
         lines.extend(show::table(&inside).into_iter().map(|l| format!("  {l}")));
@@ -149,16 +188,32 @@ fn log(requests: &Value) -> Vec<String> {
     let bare = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
     let mut lines = vec!["Requests served".to_owned()];
     let rest: Vec<Vec<String>> = rows(&requests["rest"])
-        .map(|r| line(vec![bare(&r["at"]), bare(&r["status"]), bare(&r["method"]), bare(&r["path"])]))
+        .map(|r| {
+            line(vec![
+                bare(&r["at"]),
+                bare(&r["status"]),
+                bare(&r["method"]),
+                bare(&r["path"]),
+            ])
+        })
         .collect();
     lines.extend(show::table(&rest).into_iter().map(|l| format!("  {l}")));
     lines.push("Webhooks sent".to_owned());
     let hooks: Vec<Vec<String>> = rows(&requests["webhooks"])
         .map(|h| {
             let last = rows(&h["attempts"]).last().map_or_else(String::new, |a| {
-                if a["status"].is_null() { bare(&a["error"]) } else { bare(&a["status"]) }
+                if a["status"].is_null() {
+                    bare(&a["error"])
+                } else {
+                    bare(&a["status"])
+                }
             });
-            line(vec![bare(&h["at"]), last, format!("×{}", rows(&h["attempts"]).count()), bare(&h["url"])])
+            line(vec![
+                bare(&h["at"]),
+                last,
+                format!("×{}", rows(&h["attempts"]).count()),
+                bare(&h["url"]),
+            ])
         })
         .collect();
     lines.extend(show::table(&hooks).into_iter().map(|l| format!("  {l}")));
@@ -166,5 +221,9 @@ fn log(requests: &Value) -> Vec<String> {
 }
 
 fn pretty(value: &Value) -> Vec<String> {
-    serde_json::to_string_pretty(value).unwrap_or_default().lines().map(str::to_owned).collect()
+    serde_json::to_string_pretty(value)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
