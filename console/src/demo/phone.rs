@@ -263,7 +263,7 @@ impl Softphone {
                 self.beat(line).await?;
             }
             PhoneServerMsg::Bye { why } => {
-                debug!(person = self.person.name, %why, "the server said goodbye")
+                debug!(person = self.person.name, %why, "the server said goodbye");
             }
         }
         Ok(())
