@@ -9,4 +9,5 @@
 
 mod backends;
 mod store;
+mod stories;
 mod tidy;

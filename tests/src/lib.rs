@@ -3,3 +3,4 @@
 //! Helpers only: no assertion about Cordboard's behaviour belongs here. Read next: [`backends`].
 
 pub mod backends;
+pub mod house;
