@@ -2,6 +2,7 @@
 
 mod board;
 mod carrier;
+mod golden;
 mod machine;
 mod order;
 mod plan;

@@ -1,0 +1,536 @@
+//! What is stored and what travels, as files: a release must read what every earlier one wrote, and a script what it was promised.
+//!
+//! Each value is compared with its file in `tests/golden`, and the file is read back into the value. A form that changed on purpose gets a new file beside the
+//! old one, and the old one stays. Where a file is missing, the test writes `NAME.json.new` and fails: look at it, then rename it.
+
+use std::{fmt::Debug, path::Path};
+
+use cordboard_core::{
+    board::{Board, Card, Person, Presence, Queue, Slot, Snapshot},
+    ids::{CallId, Timestamp},
+    machine::{Aspect, Effect, Intent, PhonePage, Target},
+    policy::Role,
+    wire::{
+        Cause, ClientMsg, Command, Delta, Me, Order, PersonPresence, PhoneMsg, PhoneOffer,
+        PhoneSeat, PhoneServerMsg, PhoneState, Position, ServerMsg,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    stories::{ADA, GRACE, MARY, Story, park, queued, ringing, send, send_out, talking},
+    world::{phone, sid, slot},
+};
+
+/// Compares a value with its file, both ways.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the files are what this test is about"
+)]
+fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value: &T) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+        .with_extension("json");
+    let now = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
+    let Ok(then) = std::fs::read_to_string(&path) else {
+        let new = path.with_extension("json.new");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&new, now).unwrap();
+        panic!("there is no {}: see {}", path.display(), new.display());
+    };
+    assert_eq!(now, then, "{name} is not written as it was");
+    assert_eq!(
+        &serde_json::from_str::<T>(&then).unwrap(),
+        value,
+        "{name} is not read as it was written"
+    );
+}
+
+/// A call in every place, with everything a call can carry.
+fn calls() -> Vec<(&'static str, Story)> {
+    let mut dialling = queued();
+    let out = dialling.world.dial(ADA, phone(9_200)).unwrap();
+    let note = Intent::Park {
+        slot: Some(slot(2)),
+        note: Some("wants the bill".into()),
+    };
+    let first = talking();
+    let aside = first.call;
+    vec![
+        ("queued", queued()),
+        ("ringing", ringing(&[ADA, MARY])),
+        (
+            "connecting",
+            queued().does(ADA, park(1)).does(GRACE, Intent::Retrieve),
+        ),
+        ("dialling", dialling.of(out).settle()),
+        ("talking", talking()),
+        (
+            "talking-outside",
+            talking()
+                .does(ADA, send_out())
+                .settle()
+                .picks_up(2)
+                .settle(),
+        ),
+        ("holding", talking().does(ADA, Intent::Hold)),
+        ("held", talking().does(ADA, Intent::Hold).settle()),
+        (
+            "held-while-leaving",
+            first.another().does(ADA, Intent::Answer).of(aside),
+        ),
+        ("parking", talking().does(ADA, note.clone())),
+        ("parked", talking().does(ADA, note).settle()),
+        ("transferring", talking().does(ADA, send(GRACE)).settle()),
+        (
+            "transferring-outside",
+            talking().does(GRACE, send_out()).settle(),
+        ),
+        (
+            "returned",
+            talking()
+                .does(ADA, send(GRACE))
+                .settle()
+                .does(GRACE, Intent::Decline { busy: true }),
+        ),
+        ("ended", talking().hangs_up(0).settle()),
+    ]
+}
+
+#[test]
+fn calls_are_stored_as_they_were() {
+    for (name, story) in calls() {
+        golden(&format!("call/{name}"), story.now());
+    }
+}
+
+#[test]
+fn effects_are_stored_as_they_were() {
+    let effects = [
+        Effect::Set {
+            leg: 0,
+            what: Aspect::Hold,
+        },
+        Effect::Set {
+            leg: 2,
+            what: Aspect::EndsRoom,
+        },
+        Effect::HangUp { sid: sid(1) },
+        Effect::Redirect {
+            sid: sid(1),
+            to: CallId::from_bits(9).leg(3),
+        },
+        Effect::Dial {
+            leg: 2,
+            to: phone(9_004),
+        },
+        Effect::Invite {
+            leg: 2,
+            to: phone(9_100),
+        },
+        Effect::Cancel { leg: 2 },
+        Effect::Look,
+    ];
+    golden("effects", &effects.to_vec());
+}
+
+#[test]
+fn cards_keep_the_contract() {
+    for (name, story) in calls() {
+        let card = Card::of(story.now());
+        golden(&format!("card/{name}"), &card);
+        let json = serde_json::to_value(&card).unwrap();
+        has(
+            &json,
+            name,
+            &[
+                "id",
+                "rev",
+                "place",
+                "caller",
+                "direction",
+                "to",
+                "with",
+                "since",
+                "legs",
+            ],
+        );
+        has(&json["caller"], name, &["name", "number"]);
+        has(&json["place"], name, &["kind", "since"]);
+        for leg in json["legs"].as_array().unwrap() {
+            has(
+                leg,
+                name,
+                &[
+                    "id", "sid", "role", "user", "number", "state", "held", "muted",
+                ],
+            );
+        }
+        let kind = json["place"]["kind"].as_str().unwrap();
+        let more: &[&str] = match kind {
+            "queued" => &["queue"],
+            "ringing" => &["users", "why", "deadline"],
+            "dialling" => &["user", "to"],
+            "connecting" => &["user"],
+            "talking" => &["users"],
+            "holding" | "held" => &["user", "deadline"],
+            "parking" | "parked" => &["slot", "by", "deadline"],
+            "transferring" => &["from", "to", "deadline"],
+            "ended" => &["why"],
+            other => panic!("a kind of place that nobody promised: {other}"),
+        };
+        has(&json["place"], name, more);
+    }
+}
+
+fn has(json: &Value, name: &str, fields: &[&str]) {
+    for field in fields {
+        assert!(json.get(field).is_some(), "{name} has no {field}: {json:#}");
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let story = talking().does(ADA, park(2)).settle();
+    let person = Person {
+        id: ADA,
+        extension: "101".into(),
+        name: "Ada Lovelace".into(),
+        identity: "u1".into(),
+        presence: Presence::Available,
+        phone: PhonePage::Ready,
+        fallback: false,
+        calls: Vec::new(),
+    };
+    let there = Snapshot {
+        epoch: "e1".to_owned(),
+        rev: 7,
+        people: vec![person],
+        calls: vec![Card::of(story.now())],
+        slots: vec![Slot {
+            id: slot(2),
+            name: "Slot 2".into(),
+            call: None,
+            deadline: None,
+        }],
+        queues: vec![Queue {
+            id: "desk".parse().unwrap(),
+            name: "Desk".into(),
+            calls: Vec::new(),
+        }],
+    };
+    Board::new(there).snapshot()
+}
+
+#[test]
+fn a_snapshot_keeps_the_contract() {
+    let snapshot = snapshot();
+    golden("snapshot", &snapshot);
+    let json = serde_json::to_value(&snapshot).unwrap();
+    has(
+        &json,
+        "board",
+        &["epoch", "rev", "people", "calls", "slots", "queues"],
+    );
+    has(
+        &json["people"][0],
+        "person",
+        &[
+            "id",
+            "extension",
+            "name",
+            "identity",
+            "presence",
+            "phone",
+            "calls",
+        ],
+    );
+    has(
+        &json["slots"][0],
+        "slot",
+        &["id", "name", "call", "deadline"],
+    );
+    assert_eq!(
+        json["slots"][0]["call"], json["calls"][0]["id"],
+        "who is in a slot is filled in"
+    );
+    for (page, word) in [
+        (PhonePage::Ready, "ready"),
+        (PhonePage::Unreachable, "unreachable"),
+        (PhonePage::Unknown, "unknown"),
+    ] {
+        assert_eq!(serde_json::to_value(page).unwrap(), word);
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_123);
+
+/// The file of a message. Whoever adds a variant is stopped here, and writes a message for it below.
+const fn of_client(msg: &ClientMsg) -> &'static str {
+    match msg {
+        ClientMsg::Hello { .. } => "hello",
+        ClientMsg::Do(Command {
+            order: Order::Call { intent, .. },
+            ..
+        }) => match intent {
+            Intent::Answer => "do-answer",
+            Intent::Decline { .. } => "do-decline",
+            Intent::Hold => "do-hold",
+            Intent::Resume => "do-resume",
+            Intent::Park { .. } => "do-park",
+            Intent::Retrieve => "do-retrieve",
+            Intent::Transfer {
+                to: Target::User(_),
+            } => "do-transfer",
+            Intent::Transfer {
+                to: Target::Number(_),
+            } => "do-transfer-out",
+            Intent::TakeBack => "do-take-back",
+            Intent::Hangup => "do-hangup",
+        },
+        ClientMsg::Do(Command {
+            order: Order::Dial { .. },
+            ..
+        }) => "do-dial",
+        ClientMsg::Resync => "resync",
+        ClientMsg::Ping { .. } => "ping",
+    }
+}
+
+const fn of_server(msg: &ServerMsg) -> &'static str {
+    match msg {
+        ServerMsg::Welcome { .. } => "welcome",
+        ServerMsg::Snapshot(_) => "snapshot",
+        ServerMsg::Delta(_) => "delta",
+        ServerMsg::Presence { .. } => "presence",
+        ServerMsg::Pulse { .. } => "pulse",
+        ServerMsg::Yes { .. } => "yes",
+        ServerMsg::No { .. } => "no",
+        ServerMsg::Done { .. } => "done",
+        ServerMsg::Failed { .. } => "failed",
+        ServerMsg::Unknown { .. } => "unknown",
+        ServerMsg::Pong { .. } => "pong",
+        ServerMsg::Bye { .. } => "bye",
+    }
+}
+
+const fn of_phone(msg: &PhoneMsg) -> &'static str {
+    match msg {
+        PhoneMsg::Hello { .. } => "hello",
+        PhoneMsg::Heartbeat { .. } => "heartbeat",
+        PhoneMsg::Accept { .. } => "accept",
+        PhoneMsg::Decline { .. } => "decline",
+        PhoneMsg::Leave { .. } => "leave",
+    }
+}
+
+const fn of_phone_server(msg: &PhoneServerMsg) -> &'static str {
+    match msg {
+        PhoneServerMsg::Welcome { .. } => "welcome",
+        PhoneServerMsg::State(_) => "state",
+        PhoneServerMsg::Token { .. } => "token",
+        PhoneServerMsg::No { .. } => "no",
+        PhoneServerMsg::Emergency { .. } => "emergency",
+        PhoneServerMsg::Bye { .. } => "bye",
+    }
+}
+
+#[test]
+fn messages_travel_as_they_did() {
+    let call = CallId::from_bits(9);
+    let id = || "k1".to_owned();
+    let at = || Position {
+        epoch: "e1".to_owned(),
+        rev: 8,
+    };
+
+    let order = |order| {
+        ClientMsg::Do(Command {
+            id: id(),
+            order,
+            seen: Some(3),
+            dry_run: false,
+        })
+    };
+    let intents = [
+        Intent::Answer,
+        Intent::Decline { busy: true },
+        Intent::Hold,
+        Intent::Resume,
+        Intent::Park {
+            slot: Some(slot(2)),
+            note: Some("wants the bill".into()),
+        },
+        Intent::Retrieve,
+        send(GRACE),
+        send_out(),
+        Intent::TakeBack,
+        Intent::Hangup,
+    ];
+    let mut client: Vec<ClientMsg> = intents
+        .into_iter()
+        .map(|intent| order(Order::Call { call, intent }))
+        .collect();
+    client.extend([
+        ClientMsg::Hello {
+            version: 1,
+            since: Some(at()),
+        },
+        order(Order::Dial { to: "102".into() }),
+        ClientMsg::Resync,
+        ClientMsg::Ping { n: 5 },
+    ]);
+    for msg in &client {
+        golden(&format!("wire/client/{}", of_client(msg)), msg);
+    }
+
+    let story = talking();
+    let delta = Delta {
+        at: at(),
+        call: Card::of(story.now()),
+        cause: Cause {
+            kind: "command".into(),
+            id: Some("k1".into()),
+        },
+    };
+    let server = [
+        ServerMsg::Welcome {
+            version: 1,
+            me: Me {
+                id: ADA,
+                name: "Ada Lovelace".into(),
+                role: Role::Operator,
+            },
+            now: NOW,
+        },
+        ServerMsg::Snapshot(Box::new(snapshot())),
+        ServerMsg::Delta(Box::new(delta)),
+        ServerMsg::Presence {
+            people: vec![PersonPresence {
+                id: ADA,
+                phone: PhonePage::Unreachable,
+                presence: Presence::Dnd,
+            }],
+        },
+        ServerMsg::Pulse {
+            at: at(),
+            digest: "00000000000000ff".to_owned(),
+            now: NOW,
+        },
+        ServerMsg::Yes {
+            id: id(),
+            call,
+            rev: 4,
+        },
+        ServerMsg::No {
+            id: id(),
+            code: "moved".to_owned(),
+            why: "Grace has just taken Caller 1.".to_owned(),
+        },
+        ServerMsg::Done { id: id(), call },
+        ServerMsg::Failed {
+            id: id(),
+            call,
+            why: "Nobody answered.".to_owned(),
+        },
+        ServerMsg::Unknown { id: id(), call },
+        ServerMsg::Pong { n: 5 },
+        ServerMsg::Bye {
+            why: "The server restarts.".to_owned(),
+            again: true,
+        },
+    ];
+    for msg in &server {
+        golden(&format!("wire/server/{}", of_server(msg)), msg);
+    }
+
+    let phone_page = [
+        PhoneMsg::Hello { version: 1 },
+        PhoneMsg::Heartbeat {
+            ready: true,
+            sid: Some(sid(1).to_string()),
+        },
+        PhoneMsg::Accept { call },
+        PhoneMsg::Decline { call, busy: true },
+        PhoneMsg::Leave { call },
+    ];
+    for msg in &phone_page {
+        golden(&format!("wire/phone/{}", of_phone(msg)), msg);
+    }
+
+    let offer = PhoneOffer {
+        call,
+        name: Some("Caller 1".into()),
+        number: Some(phone(1)),
+        why: "new".to_owned(),
+    };
+    let seat = PhoneSeat {
+        call,
+        leg: call.leg(2).to_string(),
+        ticket: "t".to_owned(),
+        joined: false,
+    };
+    let to_phone = [
+        PhoneServerMsg::Welcome {
+            version: 1,
+            identity: "u1".to_owned(),
+            token: "eyJ".to_owned(),
+            expires: NOW,
+        },
+        PhoneServerMsg::State(PhoneState {
+            offers: vec![offer],
+            seat: Some(seat),
+        }),
+        PhoneServerMsg::Token {
+            token: "eyJ".to_owned(),
+            expires: NOW,
+        },
+        PhoneServerMsg::No {
+            call,
+            why: "Grace has just taken Caller 1.".to_owned(),
+        },
+        PhoneServerMsg::Emergency {
+            to: "112".to_owned(),
+        },
+        PhoneServerMsg::Bye {
+            why: "Your account is used elsewhere.".to_owned(),
+        },
+    ];
+    for msg in &to_phone {
+        golden(&format!("wire/phone-server/{}", of_phone_server(msg)), msg);
+    }
+}
+
+/// What is left out is as if it were said, and what is not known is passed over.
+#[test]
+fn short_forms_and_later_fields_are_read() {
+    let short: ClientMsg = serde_json::from_str(
+        r#"{"t":"do","id":"k1","do":"call","call":"c_00000000000000000000000009","intent":"park"}"#,
+    )
+    .unwrap();
+    let ClientMsg::Do(command) = short else {
+        panic!("{short:?}")
+    };
+    let call = CallId::from_bits(9);
+    assert_eq!(
+        command.order,
+        Order::Call {
+            call,
+            intent: Intent::Park {
+                slot: None,
+                note: None
+            }
+        }
+    );
+    assert_eq!((command.seen, command.dry_run), (None, false));
+    let later: ServerMsg = serde_json::from_str(r#"{"t":"pong","n":5,"mood":"good"}"#).unwrap();
+    assert_eq!(later, ServerMsg::Pong { n: 5 });
+    for bad in [
+        r#"{"t":"sing"}"#,
+        r#"{"t":"do","id":"k1","do":"call","call":"c_9","intent":"answer"}"#,
+        r#"{"t":"ping"}"#,
+    ] {
+        assert!(serde_json::from_str::<ClientMsg>(bad).is_err(), "{bad}");
+    }
+}
