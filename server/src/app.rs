@@ -8,7 +8,6 @@ use cordboard_core::{
     machine::{Fact, Intent},
     wire::{Command, Order},
 };
-use rand::Rng as _;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -86,7 +85,7 @@ impl App {
             return;
         }
         let command = Command {
-            id: format!("phone-{:016x}", rand::rng().next_u64()),
+            id: format!("phone-{:032x}", crate::auth::unguessable()),
             order: Order::Call {
                 call: id,
                 intent: Intent::Hangup,

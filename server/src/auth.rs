@@ -98,6 +98,15 @@ struct Claims {
     exp: i64,
 }
 
+/// 128 bits that nobody can guess, from the machine: ids that are also names of rooms, and secrets.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what must not be guessed must not be replayable from a seed either"
+)]
+pub fn unguessable() -> u128 {
+    rand::random()
+}
+
 /// Bearer tokens and tickets, under the server's secret.
 #[derive(Clone)]
 pub struct Keys {

@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -208,11 +207,11 @@ impl Config {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(fail(e)),
         }
-        let mut bytes = [0_u8; 32];
-        rand::rng().fill_bytes(&mut bytes);
-        let made: String = bytes
-            .iter()
-            .fold(String::new(), |text, b| text + &format!("{b:02x}"));
+        let made = format!(
+            "{:032x}{:032x}",
+            crate::auth::unguessable(),
+            crate::auth::unguessable()
+        );
         std::fs::create_dir_all(&self.data_dir).map_err(fail)?;
         write_private(&path, &made).map_err(fail)?;
         Ok(made.into())

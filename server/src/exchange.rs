@@ -36,6 +36,9 @@ use crate::{
 /// How often a step is tried again when another writer was first. Each try has seen what the winner did.
 const TRIES: usize = 16;
 
+/// How many calls may wait to be looked at.
+const LOOKS: usize = 1024;
+
 /// Who acts, as their token says; what they may do is looked up when they act.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -102,7 +105,7 @@ struct Inner {
     locks: Vec<tokio::sync::Mutex<()>>,
     outbox: Notify,
     timers: Notify,
-    looks: mpsc::UnboundedSender<CallId>,
+    looks: mpsc::Sender<CallId>,
 }
 
 /// The calls that are not finished with, as this process last saw them, and what follows from them. A hint, never the truth: a commit on a stale one is sent back.
@@ -148,8 +151,8 @@ impl Exchange {
         clock: Clock,
         keys: Keys,
         desk: Desk,
-    ) -> Result<(Self, mpsc::UnboundedReceiver<CallId>), StoreError> {
-        let (looks, wanted) = mpsc::unbounded_channel();
+    ) -> Result<(Self, mpsc::Receiver<CallId>), StoreError> {
+        let (looks, wanted) = mpsc::channel(LOOKS);
         let mut index = Index::default();
         for call in store.open_calls().await? {
             index.put(Arc::new(call));
@@ -528,7 +531,7 @@ impl Exchange {
                 "You can look at the board, but not work calls.".to_owned(),
             ));
         }
-        let id = CallId::from_bits(rand::random());
+        let id = CallId::from_bits(crate::auth::unguessable());
         let mut other: Option<CallId> = None;
         for _ in 0..TRIES {
             let _locks = self.lock_both(id, other).await;
@@ -699,7 +702,7 @@ impl Exchange {
                     door.inner.live.publish(deltas);
                 }
                 Ok(None) => {
-                    tracing::error!(from, "the board has a gap that the store no longer has")
+                    tracing::error!(from, "the board has a gap that the store no longer has");
                 }
                 Err(cause) => tracing::error!(from, %cause, "a gap in the board could not be read"),
             }
@@ -708,8 +711,8 @@ impl Exchange {
 
     fn want_looks(&self, id: CallId, step: &Step) {
         if step.effects.contains(&Effect::Look) {
-            // The reader lives as long as the server.
-            let _ = self.inner.looks.send(id);
+            // If too many wait already, the call asks again by itself.
+            let _ = self.inner.looks.try_send(id);
         }
     }
 

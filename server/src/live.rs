@@ -12,7 +12,7 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use cordboard_core::{
-    board::{At, Board, Presence, Snapshot},
+    board::{At, Board, Card, Presence, Snapshot},
     call::LegState,
     ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
     machine::{Finish, PhonePage},
@@ -179,7 +179,7 @@ impl Live {
                 hub.board
                     .calls
                     .get(&delta.call.id)
-                    .map(|c| c.concerns())
+                    .map(Card::concerns)
                     .unwrap_or_default(),
             );
             touched.extend(delta.call.concerns());
@@ -282,17 +282,10 @@ impl Live {
         for (user, presence) in people {
             let line = phones.get(&user);
             let page = match line.and_then(|l| l.heard.map(|h| (h, l.ready))) {
-                Some((heard, ready)) if now.since(heard) <= PAGE_SILENCE_MS => {
-                    if ready {
-                        PhonePage::Ready
-                    } else {
-                        PhonePage::Unreachable
-                    }
-                }
-                Some(_) => PhonePage::Unreachable,
+                Some((heard, true)) if now.since(heard) <= PAGE_SILENCE_MS => PhonePage::Ready,
                 // Just started: its page may be about to come back.
                 None if !settled => PhonePage::Unknown,
-                None => PhonePage::Unreachable,
+                Some(_) | None => PhonePage::Unreachable,
             };
             let shown = hub
                 .board

@@ -29,7 +29,7 @@ const ROUND_MS: i64 = 20_000;
 pub async fn run(
     exchange: Exchange,
     rest: Rest,
-    mut wanted: mpsc::UnboundedReceiver<CallId>,
+    mut wanted: mpsc::Receiver<CallId>,
     stop: CancellationToken,
 ) {
     let clock = exchange.clock().clone();

@@ -28,7 +28,6 @@ use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
-use rand::Rng as _;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc};
 
@@ -131,6 +130,15 @@ async fn next<T: serde::de::DeserializeOwned>(from: &mut In) -> Option<Result<T,
     }
 }
 
+/// Sockets live in the wall's time: a peer is not dead sooner because a test's clock runs faster.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a socket's silence is measured by the wall's clock"
+)]
+fn wall() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 struct Console {
     app: App,
     session: Session,
@@ -149,8 +157,7 @@ impl Console {
             known: 0,
         };
         let why = match console.run(&mut from).await {
-            Ok(()) => return,
-            Err(Cut::Gone) => return,
+            Ok(()) | Err(Cut::Gone) => return,
             Err(Cut::Bye(why, again)) => ServerMsg::Bye { why, again },
         };
         let _ = send(&mut console.out, encode(&why)).await;
@@ -200,7 +207,7 @@ impl Console {
         let (answers, mut answered) = mpsc::channel::<ServerMsg>(COMMANDS * 2);
         let turns = Arc::new(Semaphore::new(COMMANDS));
         let mut pulse = tokio::time::interval(PULSE);
-        let mut heard = tokio::time::Instant::now();
+        let mut heard = wall();
         loop {
             tokio::select! {
                 biased;
@@ -209,7 +216,7 @@ impl Console {
                 }
                 Some(answer) = answered.recv() => self.say(&answer).await?,
                 msg = next::<ClientMsg>(from) => {
-                    heard = tokio::time::Instant::now();
+                    heard = wall();
                     match msg {
                         None => return Err(Cut::Gone),
                         Some(Err(why)) => return Err(Cut::Bye(format!("A message cannot be read: {why}"), false)),
@@ -338,15 +345,11 @@ fn outcome(ended: Ended) -> ServerMsg {
 async fn serve_phone(app: App, session: Session, socket: WebSocket) {
     let live = app.exchange.live().clone();
     let (mut out, mut from) = socket.split();
-    match tokio::time::timeout(HELLO, next::<PhoneMsg>(&mut from)).await {
-        Ok(Some(Ok(PhoneMsg::Hello { version: VERSION }))) => {}
-        _ => {
-            let bye = PhoneServerMsg::Bye {
-                why: "The first message must be hello, in this server's version.".to_owned(),
-            };
-            let _ = send(&mut out, phone_text(&bye)).await;
-            return;
-        }
+    let first = tokio::time::timeout(HELLO, next::<PhoneMsg>(&mut from)).await;
+    if !matches!(first, Ok(Some(Ok(PhoneMsg::Hello { version: VERSION })))) {
+        let why = "The first message must be hello, in this server's version.".to_owned();
+        let _ = send(&mut out, phone_text(&PhoneServerMsg::Bye { why })).await;
+        return;
     }
     let states = live.page_connected(session.user);
     tracing::info!(user = %session.user, "a phone page has connected");
@@ -382,7 +385,7 @@ async fn follow_phone(
     send(out, phone_text(&welcome)).await?;
     let mut emergencies = live.emergencies();
     states.mark_changed();
-    let mut heard = tokio::time::Instant::now();
+    let mut heard = wall();
     loop {
         let renew = token.expires.plus(-TOKEN_MARGIN_MS);
         tokio::select! {
@@ -401,7 +404,7 @@ async fn follow_phone(
                 send(out, phone_text(&PhoneServerMsg::State(state))).await?;
             }
             msg = next::<PhoneMsg>(from) => {
-                heard = tokio::time::Instant::now();
+                heard = wall();
                 let (call, intent) = match msg {
                     None => return Err(()),
                     Some(Ok(PhoneMsg::Heartbeat { ready, .. })) => {
@@ -421,7 +424,7 @@ async fn follow_phone(
                     }
                 };
                 let command = Command {
-                    id: format!("phone-{:016x}", rand::rng().next_u64()),
+                    id: format!("phone-{:032x}", crate::auth::unguessable()),
                     order: Order::Call { call, intent },
                     seen: None,
                     dry_run: false,
