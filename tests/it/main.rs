@@ -8,6 +8,7 @@
 )]
 
 mod backends;
+mod clients;
 mod store;
 mod stories;
 mod tidy;
