@@ -135,7 +135,7 @@ pub enum ServerMsg {
     No {
         /// The command.
         id: String,
-        /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`.
+        /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`; `emergency`: the page dials it by itself.
         code: String,
         /// A sentence for people.
         why: String,

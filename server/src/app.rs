@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use cordboard_core::{
     call::Place,
     ids::{CallId, Emergency, Phone},
-    machine::{Fact, Intent},
+    machine::{Fact, Intent, PhonePage},
     wire::{Command, Order},
 };
 use tokio_util::sync::CancellationToken;
@@ -59,18 +59,29 @@ impl App {
         }
     }
 
-    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is returned is the answer; none for any other command.
-    pub fn emergency(&self, session: &Session, command: &Command) -> Option<ApiError> {
+    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is returned is the answer, a sentence; none for any other command.
+    /// Sent twice, it dials twice: an id that was seen would have to be stored.
+    pub fn emergency(
+        &self,
+        session: &Session,
+        command: &Command,
+    ) -> Option<Result<String, ApiError>> {
         let Order::Dial { to } = &command.order else {
             return None;
         };
         let number = Emergency::recognise(to.as_str())?;
-        let dialling = !command.dry_run && self.exchange.live().emergency(session.user, number);
-        Some(ApiError::Refused(if dialling {
-            format!("Your phone page is dialling {number} now. Talk to them there.")
+        let live = self.exchange.live();
+        Some(if command.dry_run && live.page(session.user) == PhonePage::Ready {
+            Ok(format!("Your phone page would dial {number} at once."))
+        } else if !command.dry_run && live.emergency(session.user, number) {
+            Ok(format!(
+                "Your phone page is dialling {number} now. Talk to them there."
+            ))
         } else {
-            format!("Your phone page is not connected. Dial {number} from a telephone now.")
-        }))
+            Err(ApiError::Refused(format!(
+                "Your phone page is not connected. Dial {number} from a telephone now."
+            )))
+        })
     }
 
     /// A person has hung up in their page. If they were the customer's only company, the call is over; a call they held stays held.

@@ -18,6 +18,10 @@ use crate::error::ApiError;
 /// The memory of one password hash, in KiB (OWASP: 46 MiB with one pass).
 pub const PASSWORD_KIB: u32 = 46 * 1024;
 
+/// How many passwords are hashed at once, and how many more may wait for their turn.
+const AT_ONCE: usize = 2;
+const WAITING: usize = 32;
+
 /// How long a bearer token holds, in seconds.
 const TOKEN_SECONDS: i64 = 12 * 3600;
 
@@ -31,6 +35,7 @@ const ISSUER: &str = "cordboard";
 pub struct Passwords {
     argon: Argon2<'static>,
     turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
 }
 
 impl Passwords {
@@ -40,7 +45,8 @@ impl Passwords {
             .expect("one pass, one lane and at least 8 KiB are valid");
         Self {
             argon: Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params),
-            turns: Arc::new(Semaphore::new(2)),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
         }
     }
 
@@ -78,12 +84,24 @@ impl Passwords {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let _turn = self
+        // Whoever comes when the queue is full is sent away at once: waiting costs us nothing, but the honest ones would wait behind them.
+        let place = self
+            .queue
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| ApiError::TooMany)?;
+        let turn = self
             .turns
-            .acquire()
+            .clone()
+            .acquire_owned()
             .await
             .map_err(|_| ApiError::Unavailable)?;
-        tokio::task::spawn_blocking(job)
+        // With the work, not with who asked: a client that hangs up does not end a hash under way.
+        let work = move || {
+            let _held = (place, turn);
+            job()
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| ApiError::Unavailable)
     }

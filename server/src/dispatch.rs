@@ -261,10 +261,10 @@ impl Dispatcher {
                 store.outbox_done(row.id).await
             }
             Answer::Unknown(why) if matches!(row.effect, Effect::Set { .. }) => {
-                // A read decides whether it is true by now; if not, it is asked for again.
+                // A read may find that it is true by now. It may fail for the same reason, so the row stays: it says what the leg is to be, and may say it twice.
                 tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "the answer was lost");
                 self.unclear(row).await?;
-                store.outbox_done(row.id).await
+                self.again(row, None).await
             }
             Answer::Unknown(why) | Answer::Unsent(why) => {
                 tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "not answered, sent again");
@@ -352,9 +352,9 @@ impl Dispatcher {
             .map(drop)
     }
 
-    /// Later: after what the carrier said, or twice as long each time, up to 5 s.
+    /// Later: after what the carrier said, up to 5 s; or twice as long each time, up to 2 s. Somebody waits for it, and what is repeated is a leg's one row.
     async fn again(&self, row: &OutboxRow, after: Option<Duration>) -> Result<(), StoreError> {
-        let doubled = 200_i64 << row.attempts.min(5);
+        let doubled = (200_i64 << row.attempts.min(4)).min(2_000);
         let said = after.and_then(|d| i64::try_from(d.as_millis()).ok());
         let wait = said.unwrap_or(doubled).clamp(50, 5_000);
         let due = self.exchange.clock().now().plus(wait);

@@ -239,6 +239,19 @@ impl Exchange {
             .filter(|user| self.session(*user).is_some())
     }
 
+    /// Whose extension that is.
+    fn of_extension(&self, text: &str) -> Option<SafeText> {
+        let people = self
+            .inner
+            .people
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        people
+            .values()
+            .find(|p| p.active && p.extension == text)
+            .map(|p| p.name.clone())
+    }
+
     /// Every call that is not finished with.
     pub fn calls(&self) -> Vec<Arc<Call>> {
         self.index().calls.values().cloned().collect()
@@ -524,6 +537,11 @@ impl Exchange {
         to: &SafeText,
         hash: String,
     ) -> Result<Accepted, ApiError> {
+        if let Some(name) = self.of_extension(to.as_str().trim()) {
+            return Err(ApiError::Refused(format!(
+                "{to} is {name}'s extension: calls between colleagues come later. Dial a telephone number, or transfer a call to {to}."
+            )));
+        }
         let number = Phone::read(to.as_str()).map_err(|e| ApiError::BadInput(format!("{e}.")))?;
         let role = self.session(session.user).ok_or_else(signed_off)?.role;
         if role == Role::ReadOnly {

@@ -214,7 +214,11 @@ struct Answered {
     id: String,
     /// `done`, `committed`, `unknown` or `would`.
     outcome: &'static str,
-    call: Card,
+    /// None for a call that has none: the page dials for help by itself.
+    call: Option<Card>,
+    /// What there is to say beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 async fn command(
@@ -225,7 +229,15 @@ async fn command(
 ) -> Result<Json<Answered>, ApiError> {
     let command = body(json)?;
     if let Some(answer) = app.emergency(&session, &command) {
-        return Err(answer);
+        return answer.map(|why| {
+            Json(Answered {
+                ok: true,
+                outcome: if command.dry_run { "would" } else { "done" },
+                id: command.id,
+                call: None,
+                why: Some(why),
+            })
+        });
     }
     // Before acting: the outcome may be faster than the answer.
     let mut outcomes = app.exchange.live().outcomes();
@@ -236,7 +248,8 @@ async fn command(
             ok: true,
             id: command.id.clone(),
             outcome,
-            call,
+            call: Some(call),
+            why: None,
         }))
     };
     if command.dry_run {

@@ -79,6 +79,8 @@ struct PhoneLine {
     sockets: usize,
     heard: Option<Timestamp>,
     ready: bool,
+    /// It was heard once and has been silent for too long, and that was told.
+    silent: bool,
     shown: PhonePage,
 }
 
@@ -238,6 +240,7 @@ impl Live {
             sockets: 0,
             heard: None,
             ready: false,
+            silent: false,
             shown: PhonePage::Unknown,
         });
         line.sockets += 1;
@@ -252,17 +255,42 @@ impl Live {
         }
     }
 
-    /// A page has said that it is alive.
+    /// A page has said that it is alive. Nearly always that is no news, and costs nothing.
     pub fn page_heard(&self, user: UserId, ready: bool, now: Timestamp) {
+        let memory = self.memory_ref();
+        let page = if ready {
+            PhonePage::Ready
+        } else {
+            PhonePage::Unreachable
+        };
         {
-            let mut phones = locked(&self.memory_ref().phones);
+            let mut phones = locked(&memory.phones);
             let Some(line) = phones.get_mut(&user) else {
                 return;
             };
             line.heard = Some(now);
             line.ready = ready;
+            line.silent = false;
+            if line.shown == page {
+                return;
+            }
+            line.shown = page;
         }
-        self.review(now);
+        // The hub before the phones, everywhere; the next review mends what another did in between.
+        let mut hub = locked(&memory.hub);
+        let news: Vec<PersonPresence> = hub
+            .board
+            .people
+            .get(&user)
+            .filter(|p| p.phone != page)
+            .map(|p| PersonPresence {
+                id: user,
+                phone: page,
+                presence: p.presence,
+            })
+            .into_iter()
+            .collect();
+        memory.tell(&mut hub, news);
     }
 
     /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly gone.
@@ -281,6 +309,9 @@ impl Live {
             .collect();
         for (user, presence) in people {
             let line = phones.get(&user);
+            let silent = line
+                .and_then(|l| l.heard)
+                .is_some_and(|heard| now.since(heard) > PAGE_SILENCE_MS);
             let page = match line.and_then(|l| l.heard.map(|h| (h, l.ready))) {
                 Some((heard, true)) if now.since(heard) <= PAGE_SILENCE_MS => PhonePage::Ready,
                 // Just started: its page may be about to come back.
@@ -299,22 +330,16 @@ impl Live {
                     phone: page,
                     presence,
                 });
-                if page == PhonePage::Unreachable && shown == PhonePage::Ready {
-                    gone.push(user);
-                }
             }
             if let Some(line) = phones.get_mut(&user) {
                 line.shown = page;
+                // Also one that could not talk before it fell silent: it is shown the same, and is gone all the same.
+                if silent && !std::mem::replace(&mut line.silent, silent) {
+                    gone.push(user);
+                }
             }
         }
-        if !news.is_empty() {
-            hub.board.presence(&news);
-            hub.snapshot = None;
-            let _ = memory.deltas.send(Frame {
-                rev: None,
-                text: encode(&ServerMsg::Presence { people: news }),
-            });
-        }
+        memory.tell(&mut hub, news);
         gone
     }
 
@@ -326,6 +351,22 @@ impl Live {
             .get(&user)
             .map(|p| p.phone)
             .unwrap_or_default()
+    }
+}
+
+impl Memory {
+    /// Puts news of pages on the board and tells the consoles.
+    fn tell(&self, hub: &mut Hub, news: Vec<PersonPresence>) {
+        if news.is_empty() {
+            return;
+        }
+        hub.board.presence(&news);
+        hub.snapshot = None;
+        // Nobody listening is no error.
+        let _ = self.deltas.send(Frame {
+            rev: None,
+            text: encode(&ServerMsg::Presence { people: news }),
+        });
     }
 }
 

@@ -301,7 +301,16 @@ impl Console {
                 return;
             };
             if let Some(answer) = app.emergency(&session, &command) {
-                let _ = answers.send(no(&answer)).await;
+                // There is no call that a yes could name.
+                let answer = answer.map_or_else(
+                    |e| no(&e),
+                    |why| ServerMsg::No {
+                        id: command.id.clone(),
+                        code: "emergency".to_owned(),
+                        why,
+                    },
+                );
+                let _ = answers.send(answer).await;
                 return;
             }
             let answer = match app.exchange.act(&session, &command).await {

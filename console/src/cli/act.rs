@@ -308,7 +308,8 @@ async fn carry_out(
         (Outcome::Would, None, _) => "It would be done.".to_owned(),
         (Outcome::Committed, _, Some(card)) => format!("Taken. {}", show::sentence(card, &names)),
         (_, _, Some(card)) => show::sentence(card, &names),
-        (_, _, None) => "Done.".to_owned(),
+        (_, Some(why), None) => why.to_string(),
+        (_, None, None) => "Done.".to_owned(),
     };
     Ok(out.line(line)?)
 }
