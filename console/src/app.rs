@@ -272,6 +272,8 @@ pub struct Model {
     pub lost: Option<Timestamp>,
     /// Since when the server owes us a picture.
     lagging: Option<Timestamp>,
+    /// A snapshot was asked for: nothing else makes this board current.
+    resyncing: bool,
     /// The revision the last pulse named that we had not reached.
     behind: Option<Rev>,
     size: (u16, u16),
@@ -318,9 +320,13 @@ impl Model {
             dirty: true,
             lost: None,
             lagging: None,
+            resyncing: false,
             behind: None,
             size: (0, 0),
-            ids: Ids { prefix: format!("t{run:016x}"), count: 0 },
+            ids: Ids {
+                prefix: format!("t{run:016x}"),
+                count: 0,
+            },
             last_bell: None,
         }
     }
@@ -350,7 +356,10 @@ impl Model {
 
     /// Who acts.
     pub fn actor(&self) -> Option<Actor> {
-        self.me.as_ref().map(|me| Actor { user: me.id, role: me.role })
+        self.me.as_ref().map(|me| Actor {
+            user: me.id,
+            role: me.role,
+        })
     }
 
     /// The calls that wait and could be answered, longest first: those at the desk, those that ring, and those sent to me.
@@ -358,7 +367,12 @@ impl Model {
         let mut calls = self.board.waiting();
         if let Some(me) = &self.me {
             let mine = me.id.to_string();
-            calls.extend(self.board.calls.values().filter(|c| matches!(&c.place.at, At::Transferring { to, .. } if *to == mine)));
+            calls.extend(
+                self.board
+                    .calls
+                    .values()
+                    .filter(|c| matches!(&c.place.at, At::Transferring { to, .. } if *to == mine)),
+            );
         }
         calls.sort_by_key(|c| (c.since, c.id));
         calls
@@ -366,7 +380,9 @@ impl Model {
 
     /// My calls: the one I am on first, then those I hold, then those I am sending on.
     pub fn own(&self) -> Vec<&Card> {
-        let Some(me) = self.me.as_ref().map(|m| m.id) else { return Vec::new() };
+        let Some(me) = self.me.as_ref().map(|m| m.id) else {
+            return Vec::new();
+        };
         let rank = |card: &Card| match &card.place.at {
             At::Talking { users } if users.contains(&me) => Some(0),
             At::Connecting { user } | At::Dialling { user, .. } if *user == me => Some(0),
@@ -374,7 +390,12 @@ impl Model {
             At::Transferring { from, .. } if *from == me => Some(2),
             _ => None,
         };
-        let mut own: Vec<_> = self.board.calls.values().filter_map(|c| rank(c).map(|r| (r, c))).collect();
+        let mut own: Vec<_> = self
+            .board
+            .calls
+            .values()
+            .filter_map(|c| rank(c).map(|r| (r, c)))
+            .collect();
         own.sort_by_key(|(r, c)| (*r, c.place.since, c.id));
         own.into_iter().map(|(_, c)| c).collect()
     }
@@ -382,14 +403,19 @@ impl Model {
     /// The call I am on, or joining, or making.
     pub fn current(&self) -> Option<&Card> {
         self.own().into_iter().find(|c| {
-            matches!(c.place.at, At::Talking { .. } | At::Connecting { .. } | At::Dialling { .. })
+            matches!(
+                c.place.at,
+                At::Talking { .. } | At::Connecting { .. } | At::Dialling { .. }
+            )
         })
     }
 
     /// The command on its way for a call, if there is one that the server has not taken, or whose result has not reached this board.
     pub fn asked_of(&self, call: CallId) -> Option<&Asked> {
         let rev = self.board.calls.get(&call).map_or(0, |c| c.rev);
-        self.asked.values().find(|a| a.call == Some(call) && a.accepted.is_none_or(|r| r > rev))
+        self.asked
+            .values()
+            .find(|a| a.call == Some(call) && a.accepted.is_none_or(|r| r > rev))
     }
 
     /// What was last said, while it is new.
@@ -399,7 +425,10 @@ impl Model {
 
     /// A person's name.
     pub fn name(&self, user: UserId) -> SafeText {
-        self.board.people.get(&user).map_or_else(|| SafeText::from(&*user.to_string()), |p| p.name.clone())
+        self.board
+            .people
+            .get(&user)
+            .map_or_else(|| SafeText::from(&*user.to_string()), |p| p.name.clone())
     }
 
     /// The title of the terminal's window.
@@ -441,13 +470,23 @@ impl Model {
 
     /// What of the time is visible: a change of this is worth a frame.
     fn visible_time(&self) -> (i64, Option<i64>, bool) {
-        let seconds = self.ticking().then(|| self.server_now().millis().div_euclid(1000));
-        (self.now.millis().div_euclid(60_000), seconds, self.note().is_some())
+        let seconds = self
+            .ticking()
+            .then(|| self.server_now().millis().div_euclid(1000));
+        (
+            self.now.millis().div_euclid(60_000),
+            seconds,
+            self.note().is_some(),
+        )
     }
 
     /// Says something.
     fn say(&mut self, mood: Mood, text: &str) {
-        self.notes.push_back(Note { text: Sentence::new(text), mood, at: self.now });
+        self.notes.push_back(Note {
+            text: Sentence::new(text),
+            mood,
+            at: self.now,
+        });
         while self.notes.len() > NOTES {
             self.notes.pop_front();
         }
@@ -461,6 +500,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         Msg::Time(now) => return model.time(now),
         Msg::Size(width, height) => {
             model.size = (width, height);
+            model.dirty = true;
             model.cancel_carry(None);
             model.reshape();
         }
@@ -534,28 +574,42 @@ impl Model {
     }
 
     fn key_in_dialog(&mut self, key: Key) -> Vec<Cmd> {
-        let Some(dialog) = self.dialog.take() else { return Vec::new() };
+        let Some(dialog) = self.dialog.take() else {
+            return Vec::new();
+        };
         match dialog {
             Dialog::Find(find) => self.key_in_find(find, key),
             Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
             Dialog::Help(top) | Dialog::Log(top) => {
                 let help = matches!(dialog, Dialog::Help(_));
-                let again = |top| Some(if help { Dialog::Help(top) } else { Dialog::Log(top) });
+                let again = |top| {
+                    Some(if help {
+                        Dialog::Help(top)
+                    } else {
+                        Dialog::Log(top)
+                    })
+                };
                 match key {
-                    Key::Arrow(crate::keymap::Dir::Down) => self.dialog = again(top.saturating_add(1)),
-                    Key::Arrow(crate::keymap::Dir::Up) => self.dialog = again(top.saturating_sub(1)),
+                    Key::Arrow(crate::keymap::Dir::Down) => {
+                        self.dialog = again(top.saturating_add(1));
+                    }
+                    Key::Arrow(crate::keymap::Dir::Up) => {
+                        self.dialog = again(top.saturating_sub(1));
+                    }
                     Key::PageDown => self.dialog = again(top.saturating_add(10)),
                     Key::PageUp => self.dialog = again(top.saturating_sub(10)),
                     // A call that rings can be answered from everywhere.
                     Key::Char('a' | '1'..='9') => {
-                        return crate::keymap::action_for(key).map(|a| self.act(a)).unwrap_or_default();
+                        return crate::keymap::action_for(key)
+                            .map(|a| self.act(a))
+                            .unwrap_or_default();
                     }
                     _ => {}
                 }
                 Vec::new()
             }
             Dialog::Confirm(question) => match key {
-                Key::Enter | Key::Char('y' | 'Y') => self.confirmed(question),
+                Key::Enter | Key::Char('y' | 'Y') => self.confirmed(&question),
                 Key::Esc | Key::Char('n' | 'N' | 'q') => Vec::new(),
                 _ => {
                     self.dialog = Some(Dialog::Confirm(question));
@@ -576,14 +630,18 @@ impl Model {
         }
     }
 
-    fn chosen(&mut self, call: CallId, seen: Rev, options: &[(Intent, Sentence)], n: usize) -> Vec<Cmd> {
-        match options.get(n) {
-            Some((intent, sentence)) => self.order(call, intent.clone(), sentence.as_str(), seen),
-            None => {
-                self.dialog = Some(Dialog::Choose(call, seen, options.to_vec()));
-                Vec::new()
-            }
+    fn chosen(
+        &mut self,
+        call: CallId,
+        seen: Rev,
+        options: &[(Intent, Sentence)],
+        n: usize,
+    ) -> Vec<Cmd> {
+        if let Some((intent, sentence)) = options.get(n) {
+            return self.order(call, intent.clone(), sentence.as_str(), seen);
         }
+        self.dialog = Some(Dialog::Choose(call, seen, options.to_vec()));
+        Vec::new()
     }
 
     /// Pasted text only ever fills a field: it is never a command.
@@ -619,7 +677,11 @@ impl Model {
             return Vec::new();
         }
         self.select(spot);
-        if double { self.act(Action::Activate) } else { Vec::new() }
+        if double {
+            self.act(Action::Activate)
+        } else {
+            Vec::new()
+        }
     }
 
     /// A button is pressed: in a window its own, on the board as its key would.
@@ -661,11 +723,16 @@ impl Model {
         }
     }
 
-    fn confirmed(&mut self, question: Question) -> Vec<Cmd> {
+    fn confirmed(&mut self, question: &Question) -> Vec<Cmd> {
         match question {
             Question::Quit => vec![Cmd::Quit],
-            Question::HangUp(call, seen) => {
-                let who = self.board.calls.get(&call).map(|c| c.title().to_owned()).unwrap_or_default();
+            &Question::HangUp(call, seen) => {
+                let who = self
+                    .board
+                    .calls
+                    .get(&call)
+                    .map(|c| c.title().to_owned())
+                    .unwrap_or_default();
                 self.order(call, Intent::Hangup, &format!("hang up on {who}"), seen)
             }
         }
@@ -673,6 +740,10 @@ impl Model {
 
     /// The slots with nobody in them.
     pub fn free_slots(&self) -> impl Iterator<Item = &SlotId> {
-        self.board.slots.iter().map(|s| &s.id).filter(|id| self.board.in_slot(id).is_none())
+        self.board
+            .slots
+            .iter()
+            .map(|s| &s.id)
+            .filter(|id| self.board.in_slot(id).is_none())
     }
 }

@@ -28,15 +28,23 @@ pub enum Clock {
 
 impl Clock {
     /// The computer's clock.
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock that the time comes in from")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Clock that the time comes in from"
+    )]
     pub fn system() -> Self {
-        Self::System { began: Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()), at: Instant::now() }
+        Self::System {
+            began: Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
+            at: Instant::now(),
+        }
     }
 
     /// Now.
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System { began, at } => began.plus(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)),
+            Self::System { began, at } => {
+                began.plus(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX))
+            }
             Self::ByHand(ms) => Timestamp::from_millis(ms.load(Ordering::SeqCst)),
         }
     }
@@ -45,7 +53,8 @@ impl Clock {
     pub fn utc_offset(&self) -> i32 {
         match self {
             Self::System { .. } => {
-                let now = jiff::Timestamp::from_millisecond(self.now().millis()).unwrap_or_default();
+                let now =
+                    jiff::Timestamp::from_millisecond(self.now().millis()).unwrap_or_default();
                 jiff::tz::TimeZone::system().to_offset(now).seconds()
             }
             Self::ByHand(_) => 0,

@@ -7,7 +7,9 @@
 //! person some time after, and that is no click.
 
 use cordboard_core::ids::Timestamp;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 
 use crate::{
     app::{Msg, Spot},
@@ -53,6 +55,48 @@ pub fn key(event: &KeyEvent) -> Option<Key> {
     })
 }
 
+/// Keeps the fragments of broken escape sequences from being taken for commands.
+///
+/// The event library reads Esc followed at once by another sequence (Esc pressed while the mouse moves) as Esc and then the rest of that sequence as
+/// typed text: `[<0;64;30M`. Typed on the board, that would answer call 6. No hand types a bracket so soon after Esc.
+#[derive(Debug, Clone, Default)]
+pub struct Fragments {
+    escaped: Option<Timestamp>,
+    inside: u8,
+}
+
+impl Fragments {
+    /// How soon after Esc a bracket is no hand's.
+    const SOON_MS: i64 = 30;
+    /// The longest sequence that is passed over.
+    const LONGEST: u8 = 32;
+
+    /// The key, unless it is part of a fragment.
+    pub fn filter(&mut self, key: Key, now: Timestamp) -> Option<Key> {
+        let soon = self
+            .escaped
+            .is_some_and(|at| now.since(at) <= Self::SOON_MS);
+        match key {
+            Key::Esc => {
+                (self.escaped, self.inside) = (Some(now), 0);
+                return Some(key);
+            }
+            Key::Char('[' | 'O' | ']') if soon && self.inside == 0 => self.inside = 1,
+            Key::Char(c) if soon && self.inside > 0 && self.inside < Self::LONGEST => {
+                self.inside += 1;
+                if c.is_ascii_alphabetic() || c == '~' {
+                    (self.escaped, self.inside) = (None, 0);
+                }
+            }
+            _ => {
+                (self.escaped, self.inside) = (None, 0);
+                return Some(key);
+            }
+        }
+        None
+    }
+}
+
 /// What the mouse is doing.
 #[derive(Debug, Clone, Default)]
 pub struct Pointer {
@@ -76,7 +120,13 @@ enum Button {
 
 impl Pointer {
     /// Takes a mouse event. `carrying`: whether the model still carries something for the mouse.
-    pub fn mouse(&mut self, event: MouseEvent, hits: &Hits, now: Timestamp, carrying: bool) -> Vec<Msg> {
+    pub fn mouse(
+        &mut self,
+        event: MouseEvent,
+        hits: &Hits,
+        now: Timestamp,
+        carrying: bool,
+    ) -> Vec<Msg> {
         let (x, y) = (event.column, event.row);
         let spot = hits.at(x, y);
         if matches!(self.button, Button::Carrying) && !carrying {
@@ -86,11 +136,19 @@ impl Pointer {
             MouseEventKind::Down(MouseButton::Left) => {
                 // A press while we think the button is down: its release was lost.
                 let lost = matches!(self.button, Button::Carrying);
-                self.button = Button::Down { x, y, spot: spot.cloned() };
+                self.button = Button::Down {
+                    x,
+                    y,
+                    spot: spot.cloned(),
+                };
                 if lost { vec![Msg::Cancel] } else { Vec::new() }
             }
             MouseEventKind::Down(_) => {
-                self.button = if matches!(self.button, Button::Up) { Button::Up } else { Button::Spent };
+                self.button = if matches!(self.button, Button::Up) {
+                    Button::Up
+                } else {
+                    Button::Spent
+                };
                 vec![Msg::Cancel]
             }
             MouseEventKind::Drag(MouseButton::Left) => self.drag(x, y, spot),
@@ -108,7 +166,11 @@ impl Pointer {
     fn drag(&mut self, x: u16, y: u16, spot: Option<&Spot>) -> Vec<Msg> {
         let over = || Msg::Over(spot.and_then(Spot::target).cloned(), (x, y));
         match &self.button {
-            Button::Down { x: from_x, y: from_y, spot: pressed } => {
+            Button::Down {
+                x: from_x,
+                y: from_y,
+                spot: pressed,
+            } => {
                 if x.abs_diff(*from_x) < FAR.0 && y.abs_diff(*from_y) < FAR.1 {
                     return Vec::new();
                 }
@@ -124,13 +186,54 @@ impl Pointer {
         }
     }
 
-    fn click(&mut self, pressed: Option<Spot>, released: Option<&Spot>, now: Timestamp) -> Vec<Msg> {
-        let Some(spot) = pressed.filter(|p| Some(p) == released) else { return Vec::new() };
-        let again = self.clicked.take().is_some_and(|(last, at)| last == spot && now.since(at) <= DOUBLE_MS);
+    fn click(
+        &mut self,
+        pressed: Option<Spot>,
+        released: Option<&Spot>,
+        now: Timestamp,
+    ) -> Vec<Msg> {
+        let Some(spot) = pressed.filter(|p| Some(p) == released) else {
+            return Vec::new();
+        };
+        let again = self
+            .clicked
+            .take()
+            .is_some_and(|(last, at)| last == spot && now.since(at) <= DOUBLE_MS);
         if again {
             return vec![Msg::DoubleClick(spot)];
         }
         self.clicked = Some((spot.clone(), now));
         vec![Msg::Click(spot)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_broken_sequence_is_no_command_and_honest_typing_is() {
+        let at = Timestamp::from_millis;
+        let mut fragments = Fragments::default();
+        assert_eq!(fragments.filter(Key::Esc, at(0)), Some(Key::Esc));
+        for c in "[<0;64;30M".chars() {
+            assert_eq!(fragments.filter(Key::Char(c), at(1)), None, "{c}");
+        }
+        assert_eq!(
+            fragments.filter(Key::Char('6'), at(2)),
+            Some(Key::Char('6')),
+            "the sequence is over"
+        );
+        fragments.filter(Key::Esc, at(100));
+        assert_eq!(
+            fragments.filter(Key::Char('['), at(300)),
+            Some(Key::Char('[')),
+            "a hand is slower"
+        );
+        fragments.filter(Key::Esc, at(400));
+        assert_eq!(
+            fragments.filter(Key::Char('a'), at(401)),
+            Some(Key::Char('a'))
+        );
     }
 }

@@ -152,49 +152,237 @@ const fn row(
     group: Group,
     help: &'static str,
 ) -> Row {
-    Row { action, keys, key, word, help, group }
+    Row {
+        action,
+        keys,
+        key,
+        word,
+        help,
+        group,
+    }
 }
 
 /// Every action, in the order in which the footer offers them.
 pub const TABLE: &[Row] = &[
-    row(Action::Answer, &[Key::Char('a')], "a", "answer", Group::Calls, "Answer the selected call, or the one that has waited longest. A call you are on is held."),
-    row(Action::AnswerDigit(1), &[], "1-9", "answer that one", Group::Calls, "Answer the waiting call with that number. A call keeps its number while it waits."),
-    row(Action::Activate, &[Key::Enter], "Enter", "act", Group::Calls, "Do the obvious with what is selected: answer, fetch, resume, send."),
-    row(Action::Decline, &[Key::Char('n')], "n", "not me", Group::Calls, "Decline a call that rings for you. It goes where it would go if you did not answer."),
-    row(Action::TakeBack, &[Key::Char('u')], "u", "take back", Group::Calls, "Undo your last transfer or park, as long as nobody has taken the call."),
-    row(Action::Hold, &[Key::Char('h')], "h", "hold", Group::Calls, "Hold the call you are on, or go on with a held one."),
-    row(Action::Park, &[Key::Char('p')], "p", "park", Group::Calls, "Put the call into a slot, where anybody can fetch it. Enter takes the first free slot, a digit another."),
-    row(Action::Transfer, &[Key::Char('t')], "t", "transfer", Group::Calls, "Send the call on: type letters of a name, an extension or a number, then Enter."),
-    row(Action::PickUp, &[Key::Char('m')], "m", "pick up", Group::Calls, "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc lets go."),
-    row(Action::Retrieve, &[Key::Char('r')], "r", "fetch", Group::Calls, "Fetch the call from the selected slot, or the one that has been parked longest."),
-    row(Action::Dial, &[Key::Char('d')], "d", "dial", Group::Calls, "Call a colleague or a number."),
-    row(Action::HangUp, &[Key::Char('x')], "x", "hang up", Group::Calls, "End the call. Asks first if it is somebody else's."),
-    row(Action::Search, &[Key::Char('/')], "/", "find", Group::Board, "Find a person by letters of their name or by extension."),
-    row(Action::NextArea, &[Key::Tab], "Tab", "next area", Group::Board, "Go round: waiting, people, parking, you. Arrows move within one."),
-    row(Action::PrevArea, &[Key::BackTab], "Shift-Tab", "previous area", Group::Board, "Go round the other way."),
-    row(Action::Back, &[Key::Esc], "Esc", "back", Group::Board, "Close what is open, let go of what is carried, return to your own line."),
-    row(Action::Copy, &[Key::Char('y')], "y", "copy number", Group::Board, "Copy the caller's number to your terminal's clipboard."),
-    row(Action::Log, &[Key::Char('l')], "l", "log", Group::Console, "Read again what was said here lately."),
-    row(Action::Theme, &[Key::F(3)], "F3", "colours", Group::Console, "Change the colours: dark, light, 16 colours, none."),
-    row(Action::Mouse, &[Key::F(2)], "F2", "mouse", Group::Console, "Give the mouse back to the terminal, to select text with it; again to take it."),
-    row(Action::Redraw, &[Key::Ctrl('l')], "Ctrl-L", "redraw", Group::Console, "Draw the whole screen again."),
-    row(Action::Suspend, &[Key::Ctrl('z')], "Ctrl-Z", "shell", Group::Console, "Leave to the shell; fg brings the board back."),
-    row(Action::Help, &[Key::Char('?'), Key::F(1)], "?", "help", Group::Console, "This page."),
-    row(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], "q", "quit", Group::Console, "Leave the console. Calls go on without it."),
+    row(
+        Action::Answer,
+        &[Key::Char('a')],
+        "a",
+        "answer",
+        Group::Calls,
+        "Answer the selected call, or the one that has waited longest. A call you are on is held.",
+    ),
+    row(
+        Action::AnswerDigit(1),
+        &[],
+        "1-9",
+        "answer that one",
+        Group::Calls,
+        "Answer the waiting call with that number. A call keeps its number while it waits.",
+    ),
+    row(
+        Action::Activate,
+        &[Key::Enter],
+        "Enter",
+        "act",
+        Group::Calls,
+        "Do the obvious with what is selected: answer, fetch, resume, send.",
+    ),
+    row(
+        Action::Decline,
+        &[Key::Char('n')],
+        "n",
+        "not me",
+        Group::Calls,
+        "Decline a call that rings for you. It goes where it would go if you did not answer.",
+    ),
+    row(
+        Action::TakeBack,
+        &[Key::Char('u')],
+        "u",
+        "take back",
+        Group::Calls,
+        "Undo your last transfer or park, as long as nobody has taken the call.",
+    ),
+    row(
+        Action::Hold,
+        &[Key::Char('h')],
+        "h",
+        "hold",
+        Group::Calls,
+        "Hold the call you are on, or go on with a held one.",
+    ),
+    row(
+        Action::Park,
+        &[Key::Char('p')],
+        "p",
+        "park",
+        Group::Calls,
+        "Put the call into a slot, where anybody can fetch it. Enter takes the first free slot, a digit another.",
+    ),
+    row(
+        Action::Transfer,
+        &[Key::Char('t')],
+        "t",
+        "transfer",
+        Group::Calls,
+        "Send the call on: type letters of a name, an extension or a number, then Enter.",
+    ),
+    row(
+        Action::PickUp,
+        &[Key::Char('m')],
+        "m",
+        "pick up",
+        Group::Calls,
+        "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc lets go.",
+    ),
+    row(
+        Action::Retrieve,
+        &[Key::Char('r')],
+        "r",
+        "fetch",
+        Group::Calls,
+        "Fetch the call from the selected slot, or the one that has been parked longest.",
+    ),
+    row(
+        Action::Dial,
+        &[Key::Char('d')],
+        "d",
+        "dial",
+        Group::Calls,
+        "Call a colleague or a number.",
+    ),
+    row(
+        Action::HangUp,
+        &[Key::Char('x')],
+        "x",
+        "hang up",
+        Group::Calls,
+        "End the call. Asks first if it is somebody else's.",
+    ),
+    row(
+        Action::Search,
+        &[Key::Char('/')],
+        "/",
+        "find",
+        Group::Board,
+        "Find a person by letters of their name or by extension.",
+    ),
+    row(
+        Action::NextArea,
+        &[Key::Tab],
+        "Tab",
+        "next area",
+        Group::Board,
+        "Go round: waiting, people, parking, you. Arrows move within one.",
+    ),
+    row(
+        Action::PrevArea,
+        &[Key::BackTab],
+        "Shift-Tab",
+        "previous area",
+        Group::Board,
+        "Go round the other way.",
+    ),
+    row(
+        Action::Back,
+        &[Key::Esc],
+        "Esc",
+        "back",
+        Group::Board,
+        "Close what is open, let go of what is carried, return to your own line.",
+    ),
+    row(
+        Action::Copy,
+        &[Key::Char('y')],
+        "y",
+        "copy number",
+        Group::Board,
+        "Copy the caller's number to your terminal's clipboard.",
+    ),
+    row(
+        Action::Log,
+        &[Key::Char('l')],
+        "l",
+        "log",
+        Group::Console,
+        "Read again what was said here lately.",
+    ),
+    row(
+        Action::Theme,
+        &[Key::F(3)],
+        "F3",
+        "colours",
+        Group::Console,
+        "Change the colours: dark, light, 16 colours, none.",
+    ),
+    row(
+        Action::Mouse,
+        &[Key::F(2)],
+        "F2",
+        "mouse",
+        Group::Console,
+        "Give the mouse back to the terminal, to select text with it; again to take it.",
+    ),
+    row(
+        Action::Redraw,
+        &[Key::Ctrl('l')],
+        "Ctrl-L",
+        "redraw",
+        Group::Console,
+        "Draw the whole screen again.",
+    ),
+    row(
+        Action::Suspend,
+        &[Key::Ctrl('z')],
+        "Ctrl-Z",
+        "shell",
+        Group::Console,
+        "Leave to the shell; fg brings the board back.",
+    ),
+    row(
+        Action::Help,
+        &[Key::Char('?'), Key::F(1)],
+        "?",
+        "help",
+        Group::Console,
+        "This page.",
+    ),
+    row(
+        Action::Quit,
+        &[Key::Char('q'), Key::Ctrl('c')],
+        "q",
+        "quit",
+        Group::Console,
+        "Leave the console. Calls go on without it.",
+    ),
 ];
 
 /// What `key` does on the board itself, where no text is being typed.
 pub fn action_for(key: Key) -> Option<Action> {
     if let Key::Char(digit @ '1'..='9') = key {
-        return digit.to_digit(10).and_then(|d| u8::try_from(d).ok()).map(Action::AnswerDigit);
+        return digit
+            .to_digit(10)
+            .and_then(|d| u8::try_from(d).ok())
+            .map(Action::AnswerDigit);
     }
-    TABLE.iter().find(|row| row.keys.contains(&key)).map(|row| row.action)
+    TABLE
+        .iter()
+        .find(|row| row.keys.contains(&key))
+        .map(|row| row.action)
 }
 
 /// The row of an action. Every action has one.
 pub fn row_of(action: Action) -> &'static Row {
-    let wanted = if let Action::AnswerDigit(_) = action { Action::AnswerDigit(1) } else { action };
-    TABLE.iter().find(|row| row.action == wanted).unwrap_or(&TABLE[0])
+    let wanted = if let Action::AnswerDigit(_) = action {
+        Action::AnswerDigit(1)
+    } else {
+        action
+    };
+    TABLE
+        .iter()
+        .find(|row| row.action == wanted)
+        .unwrap_or(&TABLE[0])
 }
 
 #[cfg(test)]
@@ -210,7 +398,12 @@ mod tests {
                 assert!(seen.insert(*key), "{key:?} is bound twice");
                 assert_eq!(action_for(*key), Some(row.action));
             }
-            assert_eq!(row_of(row.action).word, row.word, "{:?} has no row of its own", row.action);
+            assert_eq!(
+                row_of(row.action).word,
+                row.word,
+                "{:?} has no row of its own",
+                row.action
+            );
         }
         assert_eq!(action_for(Key::Char('7')), Some(Action::AnswerDigit(7)));
         assert_eq!(action_for(Key::Char('0')), None);

@@ -102,7 +102,13 @@ impl<R: Rng> Backoff<R> {
 pub fn start(target: Target, clock: Clock, seed: u64) -> Wire {
     let (to_loop, incoming) = mpsc::channel(256);
     let (outgoing, from_loop) = mpsc::channel(64);
-    tokio::spawn(keep_up(target, clock, StdRng::seed_from_u64(seed), to_loop, from_loop));
+    tokio::spawn(keep_up(
+        target,
+        clock,
+        StdRng::seed_from_u64(seed),
+        to_loop,
+        from_loop,
+    ));
     Wire { incoming, outgoing }
 }
 
@@ -116,7 +122,13 @@ enum End {
     Never(String),
 }
 
-async fn keep_up(target: Target, clock: Clock, rng: StdRng, to_loop: mpsc::Sender<Msg>, mut from_loop: mpsc::Receiver<ClientMsg>) {
+async fn keep_up(
+    target: Target,
+    clock: Clock,
+    rng: StdRng,
+    to_loop: mpsc::Sender<Msg>,
+    mut from_loop: mpsc::Receiver<ClientMsg>,
+) {
     let mut backoff = Backoff::new(rng);
     loop {
         if to_loop.send(Msg::Link(LinkNews::Connecting)).await.is_err() {
@@ -146,7 +158,11 @@ async fn keep_up(target: Target, clock: Clock, rng: StdRng, to_loop: mpsc::Sende
         };
         tracing::info!(why, wait, "the link is down");
         let next = wait.map(|ms| clock.now().plus(i64::try_from(ms).unwrap_or(i64::MAX)));
-        if to_loop.send(Msg::Link(LinkNews::Closed { why, next })).await.is_err() {
+        if to_loop
+            .send(Msg::Link(LinkNews::Closed { why, next }))
+            .await
+            .is_err()
+        {
             return;
         }
         let Some(ms) = wait else { return };
@@ -165,31 +181,52 @@ fn socket_url(server: &Url) -> Result<Url, String> {
     let scheme = match server.scheme() {
         "http" | "ws" => "ws",
         "https" | "wss" => "wss",
-        other => return Err(format!("The server's address must begin with http or https, not {other}.")),
+        other => {
+            return Err(format!(
+                "The server's address must begin with http or https, not {other}."
+            ));
+        }
     };
     let path = format!("{}/ws/console", url.path().trim_end_matches('/'));
     url.set_path(&path);
-    url.set_scheme(scheme).map_err(|()| format!("{server} is no address of a server."))?;
+    url.set_scheme(scheme)
+        .map_err(|()| format!("{server} is no address of a server."))?;
     Ok(url)
 }
 
 async fn connect(target: &Target) -> Result<Socket, End> {
     let url = socket_url(&target.url).map_err(End::Never)?;
-    let mut request = url.as_str().into_client_request().map_err(|e| End::Never(format!("{} is no address of a server: {e}.", target.url)))?;
+    let mut request = url
+        .as_str()
+        .into_client_request()
+        .map_err(|e| End::Never(format!("{} is no address of a server: {e}.", target.url)))?;
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", target.token.expose_secret()))
-        .map_err(|_| End::Never("The stored token is damaged. Sign in again: cordboard login.".to_owned()))?;
+        .map_err(|_| {
+            End::Never("The stored token is damaged. Sign in again: cordboard login.".to_owned())
+        })?;
     bearer.set_sensitive(true);
     request.headers_mut().insert(AUTHORIZATION, bearer);
-    let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST))
+        .max_frame_size(Some(LONGEST));
     match connect_async_with_config(request, Some(config), true).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => Err(match response.status().as_u16() {
-            401 | 403 => End::Never("The server does not accept your sign-in any more. Sign in again: cordboard login.".to_owned()),
+            401 | 403 => End::Never(
+                "The server does not accept your sign-in any more. Sign in again: cordboard login."
+                    .to_owned(),
+            ),
             404 => End::Never(format!("There is no Cordboard at {}.", target.url)),
             status => End::Again(format!("The server answered with {status}.")),
         }),
-        Err(Error::Url(e)) => Err(End::Never(format!("{} is no address of a server: {e}.", target.url))),
-        Err(e) => Err(End::Again(format!("The server at {} cannot be reached: {e}.", target.url))),
+        Err(Error::Url(e)) => Err(End::Never(format!(
+            "{} is no address of a server: {e}.",
+            target.url
+        ))),
+        Err(e) => Err(End::Again(format!(
+            "The server at {} cannot be reached: {e}.",
+            target.url
+        ))),
     }
 }
 
@@ -203,6 +240,8 @@ async fn talk(
     // The ping that has not been answered: its number, and when it was sent.
     let mut asked: Option<(u64, Timestamp)> = None;
     let (mut count, mut quiet) = (0_u64, false);
+    // The loop says hello first; a server hangs up on anybody who begins with something else.
+    let mut greeted = false;
     let mut ping = interval(PING);
     let mut look = interval(LOOK);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -243,11 +282,14 @@ async fn talk(
                     return End::Done;
                 };
                 match send(&mut socket, &msg).await {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        greeted = true;
+                        continue;
+                    }
                     Err(end) => return end,
                 }
             }
-            _ = ping.tick() => {
+            _ = ping.tick(), if greeted => {
                 if asked.is_none() {
                     count += 1;
                     asked = Some((count, clock.now()));
@@ -280,7 +322,8 @@ async fn talk(
 }
 
 async fn send(socket: &mut Socket, msg: &ClientMsg) -> Result<(), End> {
-    let text = serde_json::to_string(msg).map_err(|e| End::Again(format!("A message could not be written: {e}.")))?;
+    let text = serde_json::to_string(msg)
+        .map_err(|e| End::Again(format!("A message could not be written: {e}.")))?;
     debug_assert!(text.len() <= MAX_FRAME, "a console's messages are short");
     // A peer that takes nothing for so long is gone, whatever TCP still believes.
     match timeout(CONNECT, socket.send(Message::text(text))).await {
@@ -299,9 +342,15 @@ mod tests {
         let seed = 7;
         let mut backoff = Backoff::new(StdRng::seed_from_u64(seed));
         let waits: Vec<u64> = (0..200).map(|_| backoff.wait_ms()).collect();
-        assert!(waits[0] <= 500 && waits[1] <= 1_000, "seed {seed}: {waits:?}");
+        assert!(
+            waits[0] <= 500 && waits[1] <= 1_000,
+            "seed {seed}: {waits:?}"
+        );
         assert!(waits.iter().all(|w| *w <= 15_000), "seed {seed}: {waits:?}");
-        assert!(waits.iter().any(|w| *w > 10_000) && waits[10..].iter().any(|w| *w < 5_000), "seed {seed}: {waits:?}");
+        assert!(
+            waits.iter().any(|w| *w > 10_000) && waits[10..].iter().any(|w| *w < 5_000),
+            "seed {seed}: {waits:?}"
+        );
         backoff.reset();
         assert!(backoff.wait_ms() <= 500);
     }
@@ -309,8 +358,14 @@ mod tests {
     #[test]
     fn the_socket_lies_beside_the_api_and_carries_no_secret() {
         let url = |text: &str| socket_url(&text.parse().unwrap()).map(String::from);
-        assert_eq!(url("http://127.0.0.1:8080").unwrap(), "ws://127.0.0.1:8080/ws/console");
-        assert_eq!(url("https://desk.example/board/").unwrap(), "wss://desk.example/board/ws/console");
+        assert_eq!(
+            url("http://127.0.0.1:8080").unwrap(),
+            "ws://127.0.0.1:8080/ws/console"
+        );
+        assert_eq!(
+            url("https://desk.example/board/").unwrap(),
+            "wss://desk.example/board/ws/console"
+        );
         assert!(url("ftp://desk.example").is_err());
     }
 }

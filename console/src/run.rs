@@ -3,17 +3,20 @@
 //! Input comes first, so that a flood from the server never makes a key wait; a drain is bounded, so that a flood of keys never starves the server. There
 //! is no frame while nothing has changed: timers wake the loop on the second at which a shown number changes, and not otherwise.
 //!
-//! [`drive`] is generic over the screen, the input and the ends of the wire: tests run it as it is, on a screen in memory.
+//! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run it as it is, on a screen in memory.
 
 use std::{future::Future, io, path::PathBuf, time::Duration};
 
 use cordboard_core::ids::Timestamp;
 use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::StreamExt;
 use secrecy::SecretString;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        oneshot,
+    },
     time::sleep,
 };
 use url::Url;
@@ -21,7 +24,7 @@ use url::Url;
 use crate::{
     app::{Cmd, Hand, LinkNews, Model, Msg, update},
     clock::Clock,
-    input::{self, Pointer},
+    input::{self, Fragments, Pointer},
     net::{self, Wire},
     terminal::{Screen, TerminalScreen, watch_for_hang_up},
     theme::Theme,
@@ -58,7 +61,15 @@ impl ConsoleOptions {
     /// A console with the usual settings, as the environment suggests them.
     pub fn new(url: Url, token: SecretString, log: PathBuf) -> Self {
         let remote = std::env::var_os("SSH_CONNECTION").is_some();
-        Self { url, token, theme: None, mouse: true, bell: true, remote, log }
+        Self {
+            url,
+            token,
+            theme: None,
+            mouse: true,
+            bell: true,
+            remote,
+            log,
+        }
     }
 }
 
@@ -77,7 +88,9 @@ pub enum ExitReason {
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// There is no terminal to draw on.
-    #[error("The console needs a terminal: {0}. For scripts there are commands such as “cordboard calls”.")]
+    #[error(
+        "The console needs a terminal: {0}. For scripts there are commands such as “cordboard calls”."
+    )]
     NoTerminal(#[source] io::Error),
     /// The server does not want us, and trying again is of no use.
     #[error("{0}")]
@@ -95,21 +108,44 @@ pub enum ConsoleError {
 
 /// Shows the board of the server at `options.url`, until its person leaves.
 pub async fn console(options: ConsoleOptions) -> Result<ExitReason, ConsoleError> {
-    let ConsoleOptions { url, token, theme, mouse, bell, remote, log } = options;
+    let ConsoleOptions {
+        url,
+        token,
+        theme,
+        mouse,
+        bell,
+        remote,
+        log,
+    } = options;
     let clock = Clock::system();
     let theme = theme.unwrap_or_else(|| {
         let var = |name: &str| std::env::var(name).ok();
-        Theme::suited(var("NO_COLOR").as_deref(), var("COLORTERM").as_deref(), var("TERM").as_deref())
+        Theme::suited(
+            var("NO_COLOR").as_deref(),
+            var("COLORTERM").as_deref(),
+            var("TERM").as_deref(),
+        )
     });
-    let wire = net::start(net::Target { url, token }, clock.clone(), rand::random());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the edge: everything below draws from these seeds, or takes them as they are"
+    )]
+    let (jitter, run) = (rand::random(), rand::random());
+    let wire = net::start(net::Target { url, token }, clock.clone(), jitter);
     let frame_ms = if remote { REMOTE_FRAME_MS } else { FRAME_MS };
-    let mut model = Model::new(clock.now(), rand::random(), theme);
+    let mut model = Model::new(clock.now(), run, theme);
     model.mouse = mouse;
     on_terminal(model, wire, clock, Settings { frame_ms, bell }, log).await
 }
 
 /// Runs a model on the terminal of this process.
-pub async fn on_terminal(model: Model, wire: Wire, clock: Clock, settings: Settings, log: PathBuf) -> Result<ExitReason, ConsoleError> {
+pub async fn on_terminal(
+    model: Model,
+    wire: Wire,
+    clock: Clock,
+    settings: Settings,
+    log: PathBuf,
+) -> Result<ExitReason, ConsoleError> {
     let mut screen = TerminalScreen::take(model.mouse).map_err(ConsoleError::NoTerminal)?;
     let (gone, hung_up) = oneshot::channel();
     let told = watch_for_hang_up(move || {
@@ -124,7 +160,7 @@ pub async fn on_terminal(model: Model, wire: Wire, clock: Clock, settings: Setti
                     Ok(()) = hung_up => ExitReason::HungUp,
                 }
             };
-            drive(model, &mut screen, EventStream::new(), wire, stop, &clock, settings).await
+            drive(model, &mut screen, events(), wire, stop, &clock, settings).await
         }
         Err(why) => Err(Ended::Screen(why)),
     };
@@ -133,6 +169,27 @@ pub async fn on_terminal(model: Model, wire: Wire, clock: Clock, settings: Setti
         Ended::Screen(why) => ConsoleError::Terminal { why, log },
         Ended::Refused(why) => ConsoleError::Refused(why),
     })
+}
+
+/// The terminal's events, through a channel.
+///
+/// The stream itself may only be polled by one task that really sleeps on it: polled by a task that goes on regardless (as a drain does), it keeps that
+/// task's waker and loses the next wake-up, and keys arrive a second late.
+fn events() -> mpsc::Receiver<io::Result<Event>> {
+    let (to_loop, input) = mpsc::channel(BATCH);
+    tokio::spawn(async move {
+        let mut events = EventStream::new();
+        loop {
+            tokio::select! {
+                () = to_loop.closed() => return,
+                event = events.next() => match event {
+                    Some(event) => if to_loop.send(event).await.is_err() { return },
+                    None => return,
+                },
+            }
+        }
+    });
+    input
 }
 
 /// The signals that end a console.
@@ -160,7 +217,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { frame_ms: FRAME_MS, bell: true }
+        Self {
+            frame_ms: FRAME_MS,
+            bell: true,
+        }
     }
 }
 
@@ -180,20 +240,22 @@ impl From<io::Error> for Ended {
 }
 
 /// Runs the loop until its person leaves, `stop` is fulfilled, or nothing can come any more.
-pub async fn drive<S, I>(
+pub async fn drive<S: Screen>(
     mut model: Model,
     screen: &mut S,
-    mut input: I,
+    mut input: mpsc::Receiver<io::Result<Event>>,
     mut wire: Wire,
     stop: impl Future<Output = ExitReason>,
     clock: &Clock,
     settings: Settings,
-) -> Result<ExitReason, Ended>
-where
-    S: Screen,
-    I: Stream<Item = io::Result<Event>> + Unpin,
-{
-    let mut hands = Hands { pointer: Pointer::default(), drawn: Drawn::default(), bell: settings.bell, title: String::new() };
+) -> Result<ExitReason, Ended> {
+    let mut hands = Hands {
+        pointer: Pointer::default(),
+        fragments: Fragments::default(),
+        drawn: Drawn::default(),
+        bell: settings.bell,
+        title: String::new(),
+    };
     let (width, height) = screen.size()?;
     model.utc_offset = clock.utc_offset();
     update(&mut model, Msg::Size(width, height));
@@ -202,6 +264,8 @@ where
     // Continued after a stop that was not ours: what is on the screen is the shell's.
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     let mut stopped = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+    // The terminal's own reader wakes for keys only.
+    let mut resized = signal(SignalKind::window_change())?;
     tokio::pin!(stop);
 
     loop {
@@ -215,13 +279,18 @@ where
             hands.paint(&mut model, screen)?;
             painted = Some(now);
         }
-        let wake = if model.dirty { due.max(now.plus(1)) } else { model.next_change() };
-        let pause = Duration::from_millis(u64::try_from(wake.since(now)).unwrap_or(0).clamp(1, 60_000));
+        let wake = if model.dirty {
+            due.max(now.plus(1))
+        } else {
+            model.next_change()
+        };
+        let pause =
+            Duration::from_millis(u64::try_from(wake.since(now)).unwrap_or(0).clamp(1, 60_000));
 
         let mut msgs = Vec::new();
         tokio::select! {
             biased;
-            event = input.next() => match event {
+            event = input.recv() => match event {
                 Some(Ok(event)) => msgs.extend(hands.read(&event, &model, screen, clock.now())?),
                 Some(Err(why)) => return Err(why.into()),
                 None => return Ok(ExitReason::HungUp),
@@ -231,6 +300,11 @@ where
                 screen.suspend()?;
                 screen.clear()?;
                 model.dirty = true;
+            }
+            _ = resized.recv() => {
+                screen.clear()?;
+                let (width, height) = screen.size()?;
+                msgs.push(Msg::Size(width, height));
             }
             _ = continued.recv() => {
                 screen.clear()?;
@@ -257,11 +331,11 @@ where
                 break;
             }
             // Input first, here too.
-            match input.next().now_or_never() {
-                Some(Some(Ok(event))) => msgs.extend(hands.read(&event, &model, screen, clock.now())?),
-                Some(Some(Err(why))) => return Err(why.into()),
-                Some(None) => return Ok(ExitReason::HungUp),
-                None => match wire.incoming.try_recv() {
+            match input.try_recv() {
+                Ok(Ok(event)) => msgs.extend(hands.read(&event, &model, screen, clock.now())?),
+                Ok(Err(why)) => return Err(why.into()),
+                Err(TryRecvError::Disconnected) => return Ok(ExitReason::HungUp),
+                Err(TryRecvError::Empty) => match wire.incoming.try_recv() {
                     Ok(msg) => msgs.push(msg),
                     Err(_) => break,
                 },
@@ -273,6 +347,7 @@ where
 /// What stands between the model and the outside.
 struct Hands {
     pointer: Pointer,
+    fragments: Fragments,
     drawn: Drawn,
     bell: bool,
     title: String,
@@ -280,9 +355,18 @@ struct Hands {
 
 impl Hands {
     /// What an event of the terminal means, given what was painted last.
-    fn read(&mut self, event: &Event, model: &Model, screen: &mut impl Screen, now: Timestamp) -> io::Result<Vec<Msg>> {
+    fn read(
+        &mut self,
+        event: &Event,
+        model: &Model,
+        screen: &mut impl Screen,
+        now: Timestamp,
+    ) -> io::Result<Vec<Msg>> {
         Ok(match event {
-            Event::Key(key) => input::key(key).map(Msg::Key).into_iter().collect(),
+            Event::Key(key) => {
+                let key = input::key(key).and_then(|key| self.fragments.filter(key, now));
+                key.map(Msg::Key).into_iter().collect()
+            }
             Event::Mouse(mouse) => {
                 let carrying = model.carry.as_ref().is_some_and(|c| c.hand == Hand::Mouse);
                 self.pointer.mouse(*mouse, &self.drawn.hits, now, carrying)
@@ -298,7 +382,13 @@ impl Hands {
     }
 
     /// Tells the model something, and does what follows from it. True: leave.
-    fn tell(&mut self, model: &mut Model, screen: &mut impl Screen, wire: &Wire, msg: Msg) -> io::Result<bool> {
+    fn tell(
+        &mut self,
+        model: &mut Model,
+        screen: &mut impl Screen,
+        wire: &Wire,
+        msg: Msg,
+    ) -> io::Result<bool> {
         for cmd in update(model, msg) {
             match cmd {
                 Cmd::Send(msg) => {
@@ -344,4 +434,3 @@ impl Hands {
         Ok(())
     }
 }
-

@@ -76,7 +76,10 @@ impl Shape {
         let screen = Rect::new(0, 0, width, height);
         let slots = u16::try_from(slots).unwrap_or(u16::MAX);
         match (width, height) {
-            (w, h) if w < MIN_WIDTH || h < MIN_HEIGHT => Self { screen, ..Self::default() },
+            (w, h) if w < MIN_WIDTH || h < MIN_HEIGHT => Self {
+                screen,
+                ..Self::default()
+            },
             (w, h) if w >= 96 && h >= 28 => Self::full(screen, slots),
             (w, h) if w >= 60 && h >= 20 => Self::folded(screen, slots, true),
             _ => Self::folded(screen, slots, false),
@@ -102,8 +105,15 @@ impl Shape {
         let hints = rows.take(1);
 
         let side = if slots == 0 { 0 } else { (w / 4).clamp(30, 42) };
-        let left = Rect { width: w - side - u16::from(side > 0), ..middle };
-        let right = Rect { x: w - side, width: side, ..middle };
+        let left = Rect {
+            width: w - side - u16::from(side > 0),
+            ..middle
+        };
+        let right = Rect {
+            x: w - side,
+            width: side,
+            ..middle
+        };
         let (people_rule, people) = top(left, 1);
         let (slots_rule, slot_area) = top(right, 1);
         let columns = (people.width / 28).max(1);
@@ -123,7 +133,15 @@ impl Shape {
             rows: (people.height / tile.1).max(1),
             slots_rule,
             slots: slot_area,
-            slot: (side, if slots > 0 && slot_area.height / slots >= 4 { 4 } else { 3 }.min(slot_area.height)),
+            slot: (
+                side,
+                if slots > 0 && slot_area.height / slots >= 4 {
+                    4
+                } else {
+                    3
+                }
+                .min(slot_area.height),
+            ),
             you_rule,
             you,
             note,
@@ -149,7 +167,11 @@ impl Shape {
         let (people_rule, people) = top(middle, heading);
         let columns = (people.width / 38).max(1);
         Self {
-            class: if headings { Class::Folded } else { Class::Small },
+            class: if headings {
+                Class::Folded
+            } else {
+                Class::Small
+            },
             screen,
             header,
             waiting_rule,
@@ -178,14 +200,23 @@ impl Shape {
 
     /// How many waiting calls stand side by side; there is a margin at the left.
     pub fn chips_across(&self) -> u16 {
-        self.waiting.width.saturating_sub(1).checked_div(self.chip).unwrap_or(0).max(1)
+        self.waiting
+            .width
+            .saturating_sub(1)
+            .checked_div(self.chip)
+            .unwrap_or(0)
+            .max(1)
     }
 
     /// How many waiting calls are visible at once.
     pub fn chips_on_page(&self) -> usize {
         let across = self.chips_across();
         // A blank line stands between two lines of chips.
-        let down = if self.chip_height > 1 { (self.waiting.height + 1) / (self.chip_height + 1) } else { 1 };
+        let down = if self.chip_height > 1 {
+            (self.waiting.height + 1) / (self.chip_height + 1)
+        } else {
+            1
+        };
         usize::from(across) * usize::from(down.max(1))
     }
 }
@@ -198,7 +229,11 @@ struct Rows {
 impl Rows {
     fn take(&mut self, height: u16) -> Rect {
         let height = height.min(self.screen.height.saturating_sub(self.y));
-        let rect = Rect { y: self.y, height, ..self.screen };
+        let rect = Rect {
+            y: self.y,
+            height,
+            ..self.screen
+        };
         self.y += height;
         rect
     }
@@ -207,7 +242,17 @@ impl Rows {
 /// Splits lines off the top.
 fn top(area: Rect, lines: u16) -> (Rect, Rect) {
     let lines = lines.min(area.height);
-    (Rect { height: lines, ..area }, Rect { y: area.y + lines, height: area.height - lines, ..area })
+    (
+        Rect {
+            height: lines,
+            ..area
+        },
+        Rect {
+            y: area.y + lines,
+            height: area.height - lines,
+            ..area
+        },
+    )
 }
 
 #[cfg(test)]
@@ -216,13 +261,31 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_nothing_leaves_the_screen_at_any_size() {
-        for (w, h, slots) in (1..=320).flat_map(|w| (1..=100).step_by(3).flat_map(move |h| [0, 5, 40].map(|s| (w, h, s)))) {
+        for (w, h, slots) in (1..=320).flat_map(|w| {
+            (1..=100)
+                .step_by(3)
+                .flat_map(move |h| [0, 5, 40].map(|s| (w, h, s)))
+        }) {
             let s = Shape::of(w, h, slots);
             let areas = [
-                s.header, s.waiting_rule, s.waiting, s.people_rule, s.people, s.slots_rule, s.slots, s.you_rule, s.you, s.note, s.hints,
+                s.header,
+                s.waiting_rule,
+                s.waiting,
+                s.people_rule,
+                s.people,
+                s.slots_rule,
+                s.slots,
+                s.you_rule,
+                s.you,
+                s.note,
+                s.hints,
             ];
             for (i, a) in areas.iter().enumerate() {
-                assert_eq!(a.intersection(s.screen).area(), a.area(), "{i} leaves {w}×{h}");
+                assert_eq!(
+                    a.intersection(s.screen).area(),
+                    a.area(),
+                    "{i} leaves {w}×{h}"
+                );
                 for b in &areas[i + 1..] {
                     assert_eq!(a.intersection(*b).area(), 0, "{a:?} meets {b:?} at {w}×{h}");
                 }

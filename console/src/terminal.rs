@@ -25,8 +25,8 @@ use crossterm::{
     queue,
     style::{ResetColor, force_color_output},
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
-        enable_raw_mode,
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        SetTitle, disable_raw_mode, enable_raw_mode,
     },
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
@@ -79,7 +79,12 @@ fn take(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let mut out = io::stdout().lock();
-    queue!(out, EnterAlternateScreen, EnableFocusChange, EnableBracketedPaste)?;
+    queue!(
+        out,
+        EnterAlternateScreen,
+        EnableFocusChange,
+        EnableBracketedPaste
+    )?;
     if mouse {
         queue!(out, MouseOn)?;
     }
@@ -91,7 +96,14 @@ fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout().lock();
         let _ = queue!(
-            out, EndSynchronizedUpdate, MouseOff, DisableBracketedPaste, DisableFocusChange, ResetColor, LeaveAlternateScreen, Show
+            out,
+            EndSynchronizedUpdate,
+            MouseOff,
+            DisableBracketedPaste,
+            DisableFocusChange,
+            ResetColor,
+            LeaveAlternateScreen,
+            Show
         );
         let _ = out.flush();
         let _ = disable_raw_mode();
@@ -104,7 +116,10 @@ struct Gather(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Gather {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -128,7 +143,9 @@ impl TerminalScreen {
     /// Takes the terminal. An error says that there is none.
     pub fn take(mouse: bool) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Err(io::Error::other("standard input and output must be a terminal"));
+            return Err(io::Error::other(
+                "standard input and output must be a terminal",
+            ));
         }
         // Our own themes honour NO_COLOR. The library's way of doing so also resets bold and reverse, and with them every selection.
         force_color_output(true);
@@ -137,22 +154,31 @@ impl TerminalScreen {
         let underway = Arc::new(AtomicUsize::new(0));
         let (frames, to_write) = sync_channel::<Vec<u8>>(2);
         let count = underway.clone();
-        thread::Builder::new().name("frames".to_owned()).spawn(move || {
-            for frame in to_write {
-                let mut out = io::stdout().lock();
-                // A terminal that is gone is noticed by the watcher; there is nobody left to draw for.
-                let _ = out.write_all(&frame).and_then(|()| out.flush());
-                drop(out);
-                count.fetch_sub(1, Ordering::SeqCst);
-            }
-        })?;
+        thread::Builder::new()
+            .name("frames".to_owned())
+            .spawn(move || {
+                for frame in to_write {
+                    let mut out = io::stdout().lock();
+                    // A terminal that is gone is noticed by the watcher; there is nobody left to draw for.
+                    let _ = out.write_all(&frame).and_then(|()| out.flush());
+                    drop(out);
+                    count.fetch_sub(1, Ordering::SeqCst);
+                }
+            })?;
         give_back_on_panic();
         take(mouse)?;
-        Ok(Self { terminal, gather, frames, underway, mouse })
+        Ok(Self {
+            terminal,
+            gather,
+            frames,
+            underway,
+            mouse,
+        })
     }
 
     fn send(&mut self) {
-        let frame = std::mem::take(&mut *self.gather.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let frame =
+            std::mem::take(&mut *self.gather.0.lock().unwrap_or_else(PoisonError::into_inner));
         if !frame.is_empty() {
             self.underway.fetch_add(1, Ordering::SeqCst);
             if self.frames.send(frame).is_err() {
@@ -199,7 +225,11 @@ impl Screen for TerminalScreen {
 
     fn mouse(&mut self, on: bool) {
         self.mouse = on;
-        if on { self.say(MouseOn) } else { self.say(MouseOff) }
+        if on {
+            self.say(MouseOn);
+        } else {
+            self.say(MouseOff);
+        }
     }
 
     fn copy(&mut self, text: &str) {
@@ -208,7 +238,8 @@ impl Screen for TerminalScreen {
 
     fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        let stopped = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        let stopped =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         // Here we are again.
         take(self.mouse)?;
         stopped?;
@@ -236,21 +267,28 @@ fn give_back_on_panic() {
 
 /// Calls `gone` once the terminal has hung up. The event library does not notice, and would spin on a dead terminal for days.
 pub fn watch_for_hang_up(gone: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("hang-up".to_owned()).spawn(move || {
-        let stdin = io::stdin();
-        let pause = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
-        loop {
-            // No events are asked for: hang-up and error are reported unasked, and input is left to its reader.
-            let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
-            let over = match poll(&mut fds, Some(&pause)) {
-                Ok(_) => fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
-                Err(rustix::io::Errno::INTR) => false,
-                Err(_) => true,
+    thread::Builder::new()
+        .name("hang-up".to_owned())
+        .spawn(move || {
+            let stdin = io::stdin();
+            let pause = Timespec {
+                tv_sec: 0,
+                tv_nsec: 250_000_000,
             };
-            if over {
-                return gone();
+            loop {
+                // No events are asked for: hang-up and error are reported unasked, and input is left to its reader.
+                let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+                let over = match poll(&mut fds, Some(&pause)) {
+                    Ok(_) => fds[0]
+                        .revents()
+                        .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+                    Err(rustix::io::Errno::INTR) => false,
+                    Err(_) => true,
+                };
+                if over {
+                    return gone();
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }

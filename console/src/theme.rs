@@ -144,12 +144,17 @@ const fn dark(tone: Tone) -> Style {
         Tone::Held => s.fg(rgb(0x6f_d0_e0)),
         Tone::Away => s.fg(rgb(0xa0_a8_b8)),
         Tone::Unknown => s.fg(rgb(0xb0_98_d8)),
-        Tone::Bad => s.fg(rgb(0xff_6b_7d)).add_modifier(Modifier::BOLD),
-        Tone::Key => s.fg(rgb(0x12_16_1e)).bg(rgb(0x8f_a3_bf)).add_modifier(Modifier::BOLD),
+        Tone::Bad | Tone::Forbidden => s.fg(rgb(0xff_6b_7d)).add_modifier(Modifier::BOLD),
+        Tone::Key => s
+            .fg(rgb(0x12_16_1e))
+            .bg(rgb(0x8f_a3_bf))
+            .add_modifier(Modifier::BOLD),
         Tone::Lit => s.fg(rgb(0x5f_a8_78)),
         Tone::Target => s.fg(rgb(0x8c_f0_a0)).add_modifier(Modifier::BOLD),
-        Tone::Forbidden => s.fg(rgb(0xff_6b_7d)).add_modifier(Modifier::BOLD),
-        Tone::Carried => s.fg(rgb(0x12_16_1e)).bg(rgb(0xff_cf_5c)).add_modifier(Modifier::BOLD),
+        Tone::Carried => s
+            .fg(rgb(0x12_16_1e))
+            .bg(rgb(0xff_cf_5c))
+            .add_modifier(Modifier::BOLD),
         Tone::Chip => s.fg(rgb(0xd5_da_e3)).bg(rgb(0x23_2b_38)),
         Tone::Selected => s.fg(rgb(0xff_ff_ff)).bg(rgb(0x2f_4f_7f)),
     }
@@ -169,12 +174,17 @@ const fn light(tone: Tone) -> Style {
         Tone::Held => s.fg(rgb(0x0b_6b_7d)),
         Tone::Away => s.fg(rgb(0x60_68_74)),
         Tone::Unknown => s.fg(rgb(0x6a_45_a8)),
-        Tone::Bad => s.fg(rgb(0xb7_12_2d)).add_modifier(Modifier::BOLD),
-        Tone::Key => s.fg(rgb(0xff_ff_ff)).bg(rgb(0x5d_67_75)).add_modifier(Modifier::BOLD),
+        Tone::Bad | Tone::Forbidden => s.fg(rgb(0xb7_12_2d)).add_modifier(Modifier::BOLD),
+        Tone::Key => s
+            .fg(rgb(0xff_ff_ff))
+            .bg(rgb(0x5d_67_75))
+            .add_modifier(Modifier::BOLD),
         Tone::Lit => s.fg(rgb(0x3f_98_58)),
         Tone::Target => s.fg(rgb(0x0c_6b_26)).add_modifier(Modifier::BOLD),
-        Tone::Forbidden => s.fg(rgb(0xb7_12_2d)).add_modifier(Modifier::BOLD),
-        Tone::Carried => s.fg(rgb(0x24_2a_33)).bg(rgb(0xff_d4_66)).add_modifier(Modifier::BOLD),
+        Tone::Carried => s
+            .fg(rgb(0x24_2a_33))
+            .bg(rgb(0xff_d4_66))
+            .add_modifier(Modifier::BOLD),
         Tone::Chip => s.fg(rgb(0x24_2a_33)).bg(rgb(0xec_e9_e1)),
         Tone::Selected => s.fg(rgb(0x00_00_00)).bg(rgb(0xc6_dc_f8)),
     }
@@ -185,18 +195,16 @@ const fn sixteen(tone: Tone) -> Style {
     match tone {
         Tone::Text => s,
         Tone::Strong => s.add_modifier(Modifier::BOLD),
-        Tone::Faint | Tone::Rule => s.fg(Color::DarkGray),
+        Tone::Faint | Tone::Rule | Tone::Away => s.fg(Color::DarkGray),
         Tone::Accent => s.fg(Color::Blue).add_modifier(Modifier::BOLD),
         Tone::Good | Tone::Lit => s.fg(Color::Green),
         Tone::Ring => s.fg(Color::Yellow),
         Tone::Busy => s.fg(Color::Red),
         Tone::Held => s.fg(Color::Cyan),
-        Tone::Away => s.fg(Color::DarkGray),
         Tone::Unknown => s.fg(Color::Magenta),
-        Tone::Bad => s.fg(Color::Red).add_modifier(Modifier::BOLD),
+        Tone::Bad | Tone::Forbidden => s.fg(Color::Red).add_modifier(Modifier::BOLD),
         Tone::Key | Tone::Selected => s.add_modifier(Modifier::REVERSED),
         Tone::Target => s.fg(Color::Green).add_modifier(Modifier::BOLD),
-        Tone::Forbidden => s.fg(Color::Red).add_modifier(Modifier::BOLD),
         Tone::Carried => s.fg(Color::Black).bg(Color::Yellow),
         Tone::Chip => s.add_modifier(Modifier::UNDERLINED),
     }
@@ -207,7 +215,9 @@ const fn mono(tone: Tone) -> Style {
     match tone {
         Tone::Text | Tone::Good | Tone::Held | Tone::Lit => s,
         Tone::Faint | Tone::Rule | Tone::Away => s.add_modifier(Modifier::DIM),
-        Tone::Strong | Tone::Accent | Tone::Ring | Tone::Busy | Tone::Target => s.add_modifier(Modifier::BOLD),
+        Tone::Strong | Tone::Accent | Tone::Ring | Tone::Busy | Tone::Target => {
+            s.add_modifier(Modifier::BOLD)
+        }
         Tone::Unknown => s.add_modifier(Modifier::ITALIC),
         Tone::Bad | Tone::Forbidden => s.add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED)),
         Tone::Key | Tone::Selected | Tone::Carried => s.add_modifier(Modifier::REVERSED),
@@ -221,15 +231,34 @@ mod tests {
 
     #[test]
     fn the_environment_chooses() {
-        assert_eq!(Theme::suited(Some("1"), Some("truecolor"), None), Theme::Mono);
-        assert_eq!(Theme::suited(Some(""), Some("truecolor"), None), Theme::Dark, "an empty NO_COLOR asks for nothing");
-        assert_eq!(Theme::suited(None, None, Some("xterm-256color")), Theme::Sixteen);
+        assert_eq!(
+            Theme::suited(Some("1"), Some("truecolor"), None),
+            Theme::Mono
+        );
+        assert_eq!(
+            Theme::suited(Some(""), Some("truecolor"), None),
+            Theme::Dark,
+            "an empty NO_COLOR asks for nothing"
+        );
+        assert_eq!(
+            Theme::suited(None, None, Some("xterm-256color")),
+            Theme::Sixteen
+        );
         assert_eq!(Theme::suited(None, None, Some("vt220")), Theme::Mono);
     }
 
     #[test]
     fn mono_has_no_colour_anywhere() {
-        for tone in [Tone::Text, Tone::Busy, Tone::Bad, Tone::Key, Tone::Carried, Tone::Chip, Tone::Selected, Tone::Lit] {
+        for tone in [
+            Tone::Text,
+            Tone::Busy,
+            Tone::Bad,
+            Tone::Key,
+            Tone::Carried,
+            Tone::Chip,
+            Tone::Selected,
+            Tone::Lit,
+        ] {
             let style = Theme::Mono.style(tone);
             assert!(style.fg.is_none() && style.bg.is_none(), "{tone:?}");
         }

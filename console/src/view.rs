@@ -45,7 +45,11 @@ pub struct Hits {
 impl Hits {
     /// What is on top at that cell.
     pub fn at(&self, x: u16, y: u16) -> Option<&Spot> {
-        self.spots.iter().rev().find(|(rect, _)| rect.contains(Position { x, y })).map(|(_, spot)| spot)
+        self.spots
+            .iter()
+            .rev()
+            .find(|(rect, _)| rect.contains(Position { x, y }))
+            .map(|(_, spot)| spot)
     }
 
     /// Everything, in the order of drawing.
@@ -115,7 +119,14 @@ impl<'a> Canvas<'a> {
         for (user, cards) in &mut calls {
             cards.sort_by_key(|c| (!c.with.contains(user), c.since, c.id));
         }
-        Self { model, theme: model.theme, buf, drawn: Drawn::default(), calls, parked }
+        Self {
+            model,
+            theme: model.theme,
+            buf,
+            drawn: Drawn::default(),
+            calls,
+            parked,
+        }
     }
 
     fn ink(&self) -> Ink {
@@ -137,17 +148,36 @@ impl<'a> Canvas<'a> {
     /// Writes a line at the left of the first row of `rect`, cut to fit. Returns how wide it became.
     fn line(&mut self, rect: Rect, ink: &Ink) -> u16 {
         let rect = rect.intersection(self.buf.area);
-        if rect.is_empty() { 0 } else { ink.write(self.buf, rect) }
+        if rect.is_empty() {
+            0
+        } else {
+            ink.write(self.buf, rect)
+        }
     }
 
     /// Writes a line at the right end, if it fits at all; returns what is left of the first row at its left.
     fn line_right(&mut self, rect: Rect, ink: &Ink) -> Rect {
         let width = ink.width();
         if width == 0 || width > rect.width {
-            return Rect { height: rect.height.min(1), ..rect };
+            return Rect {
+                height: rect.height.min(1),
+                ..rect
+            };
         }
-        self.line(Rect { x: rect.right() - width, width, height: 1, ..rect }, ink);
-        Rect { width: rect.width - width, height: 1, ..rect }
+        self.line(
+            Rect {
+                x: rect.right() - width,
+                width,
+                height: 1,
+                ..rect
+            },
+            ink,
+        );
+        Rect {
+            width: rect.width - width,
+            height: 1,
+            ..rect
+        }
     }
 
     /// Left and right on one row; the right one is kept, the left one is cut.
@@ -168,7 +198,11 @@ impl<'a> Canvas<'a> {
         for x in rect.left()..rect.right() {
             self.put(x, rect.y, "─", style);
         }
-        let inner = Rect { x: rect.x + 2, width: rect.width.saturating_sub(4), ..rect };
+        let inner = Rect {
+            x: rect.x + 2,
+            width: rect.width.saturating_sub(4),
+            ..rect
+        };
         let width = self.line(inner, left);
         if right.width() > 0 && width + right.width() + 2 <= inner.width {
             self.line_right(inner, right);
@@ -187,6 +221,13 @@ impl<'a> Canvas<'a> {
     fn ground(&mut self, rect: Rect, style: Style) {
         let rect = rect.intersection(self.buf.area);
         for y in rect.top()..rect.bottom() {
+            // Half of a wide character is none: the terminal would draw it over the edge.
+            if let Some(beside) = rect.left().checked_sub(1)
+                && let Some(cell) = self.buf.cell_mut(Position { x: beside, y })
+                && text_width(cell.symbol()) > 1
+            {
+                cell.set_symbol(" ");
+            }
             for x in rect.left()..rect.right() {
                 if let Some(cell) = self.buf.cell_mut(Position { x, y }) {
                     cell.reset();
@@ -201,8 +242,11 @@ impl<'a> Canvas<'a> {
         if rect.width < 2 || rect.height < 2 {
             return;
         }
-        let [across, down, tl, tr, bl, br] =
-            if heavy { ["━", "┃", "┏", "┓", "┗", "┛"] } else { ["─", "│", "╭", "╮", "╰", "╯"] };
+        let [across, down, tl, tr, bl, br] = if heavy {
+            ["━", "┃", "┏", "┓", "┗", "┛"]
+        } else {
+            ["─", "│", "╭", "╮", "╰", "╯"]
+        };
         let (l, r, t, b) = (rect.left(), rect.right() - 1, rect.top(), rect.bottom() - 1);
         for x in l + 1..r {
             self.put(x, t, across, style);
@@ -223,7 +267,12 @@ impl<'a> Canvas<'a> {
         if x + width > limit {
             return 0;
         }
-        let rect = Rect { x, y, width, height: 1 };
+        let rect = Rect {
+            x,
+            y,
+            width,
+            height: 1,
+        };
         self.line(rect, ink);
         self.hit(rect, spot);
         width
@@ -245,15 +294,33 @@ impl<'a> Canvas<'a> {
 
     /// What is carried, at the pointer, as long as it is over nothing: over a target, the target speaks.
     fn ghost(&mut self) {
-        let Some(carry) = &self.model.carry else { return };
-        let (Some((x, y)), None) = (carry.at, &carry.over) else { return };
-        let Some(card) = self.model.board.calls.get(&carry.call) else { return };
+        let Some(carry) = &self.model.carry else {
+            return;
+        };
+        let (Some((x, y)), None) = (carry.at, &carry.over) else {
+            return;
+        };
+        let Some(card) = self.model.board.calls.get(&carry.call) else {
+            return;
+        };
         let title = SafeText::clean(card.title(), 24);
-        let ink = self.ink().say(" ◇ ", Tone::Carried).safe(&title, Tone::Carried).say(" ", Tone::Carried);
+        let ink = self
+            .ink()
+            .say(" ◇ ", Tone::Carried)
+            .safe(&title, Tone::Carried)
+            .say(" ", Tone::Carried);
         let width = ink.width().min(self.buf.area.width);
         let x = (x + 2).min(self.buf.area.width - width);
         let y = (y + 1).min(self.buf.area.height - 1);
-        self.line(Rect { x, y, width, height: 1 }, &ink);
+        self.line(
+            Rect {
+                x,
+                y,
+                width,
+                height: 1,
+            },
+            &ink,
+        );
     }
 
     /// For a screen without room for a board.
@@ -261,18 +328,32 @@ impl<'a> Canvas<'a> {
         let area = self.buf.area;
         let text = format!(
             "Cordboard needs {} × {} cells. This window has {} × {}. Calls go on.",
-            crate::shape::MIN_WIDTH, crate::shape::MIN_HEIGHT, area.width, area.height,
+            crate::shape::MIN_WIDTH,
+            crate::shape::MIN_HEIGHT,
+            area.width,
+            area.height,
         );
         let lines = ink::wrap(&text, area.width.into());
         for (y, line) in (area.top()..area.bottom()).zip(lines) {
             let ink = self.ink().ours(&line, Tone::Text);
-            self.line(Rect { y, height: 1, ..area }, &ink);
+            self.line(
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                &ink,
+            );
         }
     }
 
     /// How a call stands to what is being carried or has been asked: what its name is drawn in.
     fn name_tone(&self, card: &Card, usual: Tone) -> Tone {
-        if self.carried(card.id) { Tone::Faint } else { usual }
+        if self.carried(card.id) {
+            Tone::Faint
+        } else {
+            usual
+        }
     }
 
     fn carried(&self, call: CallId) -> bool {
@@ -315,7 +396,11 @@ fn doing(at: &At) -> &'static str {
 /// The colour that goes with it.
 fn tone_of(at: &At) -> Tone {
     match at {
-        At::Queued { .. } | At::Ringing { .. } | At::Transferring { .. } | At::Dialling { .. } | At::Connecting { .. } => Tone::Ring,
+        At::Queued { .. }
+        | At::Ringing { .. }
+        | At::Transferring { .. }
+        | At::Dialling { .. }
+        | At::Connecting { .. } => Tone::Ring,
         At::Talking { .. } => Tone::Busy,
         At::Holding { .. } | At::Held { .. } | At::Parking { .. } | At::Parked { .. } => Tone::Held,
         At::Ended { .. } => Tone::Faint,

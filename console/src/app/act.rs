@@ -14,7 +14,9 @@ use cordboard_core::{
     wire::{ClientMsg, Command, Order},
 };
 
-use super::{Area, Asked, Cmd, Dialog, Field, Find, Hand, Model, Mood, Purpose, Question, Sentence};
+use super::{
+    Area, Asked, Cmd, Dialog, Field, Find, Hand, Model, Mood, Purpose, Question, Sentence,
+};
 use crate::keymap::{Action, Key};
 
 /// Whether an action is possible now.
@@ -47,11 +49,18 @@ impl Model {
     /// Whether `action` is possible now, and what it would do.
     pub fn offer(&self, action: Action) -> Offer {
         match self.plan(action) {
-            Plan::Do(call, _, sentence, _) | Plan::Carry(call, _, sentence) => {
-                Offer::Yes { call: Some(call), sentence: Sentence::new(&sentence) }
-            }
-            Plan::Open(_, call, sentence) => Offer::Yes { call, sentence: Sentence::new(&sentence) },
-            Plan::Here(sentence) => Offer::Yes { call: None, sentence: Sentence::new(&sentence) },
+            Plan::Do(call, _, sentence, _) | Plan::Carry(call, _, sentence) => Offer::Yes {
+                call: Some(call),
+                sentence: Sentence::new(&sentence),
+            },
+            Plan::Open(_, call, sentence) => Offer::Yes {
+                call,
+                sentence: Sentence::new(&sentence),
+            },
+            Plan::Here(sentence) => Offer::Yes {
+                call: None,
+                sentence: Sentence::new(&sentence),
+            },
             Plan::No(why) => Offer::No(Sentence::new(&why)),
         }
     }
@@ -98,16 +107,22 @@ impl Model {
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 self.cancel_carry(None);
-                self.say(Mood::Info, if self.mouse {
-                    "The mouse works the board again."
-                } else {
-                    "The mouse selects text in your terminal. F2 brings it back to the board."
-                });
+                self.say(
+                    Mood::Info,
+                    if self.mouse {
+                        "The mouse works the board again."
+                    } else {
+                        "The mouse selects text in your terminal. F2 brings it back to the board."
+                    },
+                );
                 return vec![Cmd::Mouse(self.mouse)];
             }
             Action::Copy => {
                 if let Some(number) = self.number_in_hand() {
-                    self.say(Mood::Info, &format!("{number} was sent to your terminal's clipboard."));
+                    self.say(
+                        Mood::Info,
+                        &format!("{number} was sent to your terminal's clipboard."),
+                    );
                     return vec![Cmd::Copy(number.to_string())];
                 }
             }
@@ -127,7 +142,9 @@ impl Model {
             Action::Mouse => Plan::Here("give the mouse away, or take it".to_owned()),
             Action::Redraw => Plan::Here("draw the screen again".to_owned()),
             Action::Suspend => Plan::Here("leave to the shell".to_owned()),
-            Action::Help => Plan::Open(Dialog::Help(0), None, "show what every key does".to_owned()),
+            Action::Help => {
+                Plan::Open(Dialog::Help(0), None, "show what every key does".to_owned())
+            }
             Action::Log => Plan::Open(Dialog::Log(0), None, "show what was said lately".to_owned()),
             Action::Quit => match self.current() {
                 Some(card) if self.link.is_live() => {
@@ -141,8 +158,15 @@ impl Model {
                 None => Plan::No("There is no number to copy.".to_owned()),
             },
             Action::Search => {
-                let hand = self.current().filter(|c| self.movable(c).is_ok()).map(|c| (c.id, c.rev));
-                Plan::Open(self.finding(Purpose::Search(hand), ""), None, "find a person".to_owned())
+                let hand = self
+                    .current()
+                    .filter(|c| self.movable(c).is_ok())
+                    .map(|c| (c.id, c.rev));
+                Plan::Open(
+                    finding(Purpose::Search(hand), ""),
+                    None,
+                    "find a person".to_owned(),
+                )
             }
             _ => self.plan_call(action),
         }
@@ -151,7 +175,9 @@ impl Model {
     /// What needs the server.
     fn plan_call(&self, action: Action) -> Plan {
         let Some(me) = self.me.as_ref().filter(|_| self.link.is_live()) else {
-            return Plan::No("Not connected: nothing can be done until the board is live again.".to_owned());
+            return Plan::No(
+                "Not connected: nothing can be done until the board is live again.".to_owned(),
+            );
         };
         if me.role == Role::ReadOnly {
             return Plan::No("You can look at the board, but not work calls.".to_owned());
@@ -162,7 +188,11 @@ impl Model {
                 None => Plan::No(NOBODY_WAITS.to_owned()),
             },
             Action::AnswerDigit(digit) => {
-                let call = self.digits.iter().find(|(_, d)| **d == digit).map(|(c, _)| *c);
+                let call = self
+                    .digits
+                    .iter()
+                    .find(|(_, d)| **d == digit)
+                    .map(|(c, _)| *c);
                 match call.and_then(|c| self.board.calls.get(&c)) {
                     Some(card) => self.plan_drop(card, &DropTarget::Me),
                     None => Plan::No(format!("No waiting call has the number {digit}.")),
@@ -174,10 +204,14 @@ impl Model {
                 None => Plan::No(NO_CALL.to_owned()),
                 Some(card) => match (self.movable(card), self.free_slots().next()) {
                     (Err(why), _) => Plan::No(why),
-                    (Ok(()), None) => Plan::No("Every slot is taken. Fetch a parked call first.".to_owned()),
-                    (Ok(()), Some(_)) => {
-                        Plan::Open(Dialog::Park(card.id, card.rev), Some(card.id), format!("park {}", card.title()))
+                    (Ok(()), None) => {
+                        Plan::No("Every slot is taken. Fetch a parked call first.".to_owned())
                     }
+                    (Ok(()), Some(_)) => Plan::Open(
+                        Dialog::Park(card.id, card.rev),
+                        Some(card.id),
+                        format!("park {}", card.title()),
+                    ),
                 },
             },
             Action::Transfer => match self.subject() {
@@ -185,7 +219,7 @@ impl Model {
                 Some(card) => match self.movable(card) {
                     Err(why) => Plan::No(why),
                     Ok(()) => Plan::Open(
-                        self.finding(Purpose::Transfer(card.id, card.rev), ""),
+                        finding(Purpose::Transfer(card.id, card.rev), ""),
                         Some(card.id),
                         format!("send {} to somebody", card.title()),
                     ),
@@ -193,13 +227,19 @@ impl Model {
             },
             Action::PickUp => match self.subject() {
                 None => Plan::No("There is no call to pick up.".to_owned()),
-                Some(card) if matches!(card.place.at, At::Connecting { .. }) => {
-                    Plan::No(format!("{} is being connected. Wait a moment.", card.title()))
-                }
+                Some(card) if matches!(card.place.at, At::Connecting { .. }) => Plan::No(format!(
+                    "{} is being connected. Wait a moment.",
+                    card.title()
+                )),
                 Some(card) => Plan::Carry(card.id, None, format!("pick up {}", card.title())),
             },
             Action::TakeBack => match self.undoable() {
-                Some(card) => Plan::Do(card.id, Intent::TakeBack, format!("take {} back", card.title()), card.rev),
+                Some(card) => Plan::Do(
+                    card.id,
+                    Intent::TakeBack,
+                    format!("take {} back", card.title()),
+                    card.rev,
+                ),
                 None => Plan::No("There is nothing to take back.".to_owned()),
             },
             Action::Retrieve => match self.next_to_fetch() {
@@ -209,7 +249,9 @@ impl Model {
             Action::Decline => match self.offered_to_me() {
                 Some(card) => Plan::Do(
                     card.id,
-                    Intent::Decline { busy: self.current().is_some() },
+                    Intent::Decline {
+                        busy: self.current().is_some(),
+                    },
                     format!("decline {}", card.title()),
                     card.rev,
                 ),
@@ -218,12 +260,19 @@ impl Model {
             Action::HangUp => self.plan_hang_up(),
             Action::Dial => {
                 let to = match (self.cursor.area, self.cursor.person) {
-                    (Area::People, Some(user)) if !self.is_me(user) => {
-                        self.board.people.get(&user).map(|p| p.extension.as_str()).unwrap_or_default()
-                    }
+                    (Area::People, Some(user)) if !self.is_me(user) => self
+                        .board
+                        .people
+                        .get(&user)
+                        .map(|p| p.extension.as_str())
+                        .unwrap_or_default(),
                     _ => "",
                 };
-                Plan::Open(self.finding(Purpose::Dial, to), None, "call a colleague or a number".to_owned())
+                Plan::Open(
+                    finding(Purpose::Dial, to),
+                    None,
+                    "call a colleague or a number".to_owned(),
+                )
             }
             _ => Plan::No("That cannot be done here.".to_owned()),
         }
@@ -241,13 +290,24 @@ impl Model {
                     Plan::Carry(card.id, Some(DropTarget::Person(user)), sentence)
                 }
                 (Some(user), None) if !self.is_me(user) => {
-                    let to = self.board.people.get(&user).map(|p| p.extension.as_str()).unwrap_or_default();
-                    Plan::Open(self.finding(Purpose::Dial, to), None, format!("call {}", self.name(user)))
+                    let to = self
+                        .board
+                        .people
+                        .get(&user)
+                        .map(|p| p.extension.as_str())
+                        .unwrap_or_default();
+                    Plan::Open(
+                        finding(Purpose::Dial, to),
+                        None,
+                        format!("call {}", self.name(user)),
+                    )
                 }
                 _ => self.plan_call(Action::Answer),
             },
             Area::Slots => {
-                let Some(slot) = &self.cursor.slot else { return Plan::No("No slot is selected.".to_owned()) };
+                let Some(slot) = &self.cursor.slot else {
+                    return Plan::No("No slot is selected.".to_owned());
+                };
                 match (self.board.in_slot(slot), self.current()) {
                     (Some(card), _) => self.plan_drop(card, &DropTarget::Me),
                     (None, Some(card)) => {
@@ -258,9 +318,14 @@ impl Model {
                 }
             }
             Area::You => match self.selected_own() {
-                Some(card) if !matches!(card.place.at, At::Talking { .. }) => self.plan_drop(card, &DropTarget::Me),
+                Some(card) if !matches!(card.place.at, At::Talking { .. }) => {
+                    self.plan_drop(card, &DropTarget::Me)
+                }
                 // With a call on the line, Enter must not take another one unasked; `a` does.
-                Some(card) => Plan::No(format!("You are talking to {}. a answers the next call and holds this one.", card.title())),
+                Some(card) => Plan::No(format!(
+                    "You are talking to {}. a answers the next call and holds this one.",
+                    card.title()
+                )),
                 None => self.plan_call(Action::Answer),
             },
         }
@@ -277,37 +342,61 @@ impl Model {
         match card {
             None => Plan::No(NO_CALL.to_owned()),
             Some(card) if held_by_me(&card) => self.plan_drop(card, &DropTarget::Me),
-            Some(card) if matches!(card.place.at, At::Talking { .. }) => self.plan_intent(card, Intent::Hold, "hold"),
+            Some(card) if matches!(card.place.at, At::Talking { .. }) => {
+                self.plan_intent(card, Intent::Hold, "hold")
+            }
             Some(card) => Plan::No(format!("You are not talking to {} yet.", card.title())),
         }
     }
 
     fn plan_hang_up(&self) -> Plan {
-        let Some(card) = self.subject() else { return Plan::No(NO_CALL.to_owned()) };
+        let Some(card) = self.subject() else {
+            return Plan::No(NO_CALL.to_owned());
+        };
         match self.plan_intent(card, Intent::Hangup, "hang up on") {
             Plan::Do(call, _, sentence, seen) if !self.own().iter().any(|c| c.id == card.id) => {
-                Plan::Open(Dialog::Confirm(Question::HangUp(call, seen)), Some(call), sentence)
+                Plan::Open(
+                    Dialog::Confirm(Question::HangUp(call, seen)),
+                    Some(call),
+                    sentence,
+                )
             }
             plan => plan,
         }
     }
 
     fn plan_intent(&self, card: &Card, intent: Intent, verb: &str) -> Plan {
-        let Some(me) = self.actor() else { return Plan::No("Not signed in.".to_owned()) };
+        let Some(me) = self.actor() else {
+            return Plan::No("Not signed in.".to_owned());
+        };
         match policy::may(me, &intent, card.standing(me.user)) {
-            Ok(()) => Plan::Do(card.id, intent, format!("{verb} {}", card.title()), card.rev),
+            Ok(()) => Plan::Do(
+                card.id,
+                intent,
+                format!("{verb} {}", card.title()),
+                card.rev,
+            ),
             Err(why) => Plan::No(why.to_owned()),
         }
     }
 
     fn plan_drop(&self, card: &Card, target: &DropTarget) -> Plan {
-        let Some(me) = self.actor() else { return Plan::No("Not signed in.".to_owned()) };
+        let Some(me) = self.actor() else {
+            return Plan::No("Not signed in.".to_owned());
+        };
         match self.board.drop_on(me, card.id, target) {
             Drop::Do(intent, sentence) => Plan::Do(card.id, intent, sentence, card.rev),
             Drop::Choose(options) => {
-                let options = options.into_iter().map(|(i, s)| (i, Sentence::new(&s))).collect();
+                let options = options
+                    .into_iter()
+                    .map(|(i, s)| (i, Sentence::new(&s)))
+                    .collect();
                 let about = format!("choose what to do with {}", card.title());
-                Plan::Open(Dialog::Choose(card.id, card.rev, options), Some(card.id), about)
+                Plan::Open(
+                    Dialog::Choose(card.id, card.rev, options),
+                    Some(card.id),
+                    about,
+                )
             }
             Drop::No(why) => Plan::No(why),
         }
@@ -315,24 +404,29 @@ impl Model {
 
     /// Whether a call can be sent on at all, whoever it would go to.
     pub(super) fn movable(&self, card: &Card) -> Result<(), String> {
-        let Some(me) = self.actor() else { return Err("Not signed in.".to_owned()) };
+        let Some(me) = self.actor() else {
+            return Err("Not signed in.".to_owned());
+        };
         // Any number will do: what a drop on a number refuses has nothing to do with the number.
         let anybody: Phone = "+10000000".parse().map_err(|e| format!("{e}"))?;
-        match self.board.drop_on(me, card.id, &DropTarget::Number(anybody)) {
+        match self
+            .board
+            .drop_on(me, card.id, &DropTarget::Number(anybody))
+        {
             Drop::No(why) => Err(why),
             Drop::Do(..) | Drop::Choose(_) => Ok(()),
         }
-    }
-
-    fn finding(&self, purpose: Purpose, text: &str) -> Dialog {
-        Dialog::Find(Find { purpose, text: Field::with(text), found: Vec::new(), picked: None })
     }
 
     /// The call that a verb means.
     pub fn subject(&self) -> Option<&Card> {
         let selected = match self.cursor.area {
             Area::Waiting => self.selected_waiting(),
-            Area::Slots => self.cursor.slot.as_ref().and_then(|s| self.board.in_slot(s)),
+            Area::Slots => self
+                .cursor
+                .slot
+                .as_ref()
+                .and_then(|s| self.board.in_slot(s)),
             Area::You => self.selected_own(),
             Area::People => None,
         };
@@ -340,12 +434,19 @@ impl Model {
             (Area::People, Some(user)) => self.board.calls_of(user).next(),
             _ => None,
         };
-        selected.or_else(|| self.current()).or_else(|| self.own().into_iter().next()).or_else(theirs)
+        selected
+            .or_else(|| self.current())
+            .or_else(|| self.own().into_iter().next())
+            .or_else(theirs)
     }
 
     /// The call that `answer` takes: the selected one, else what rings for me, else what has waited longest.
     fn next_to_answer(&self) -> Option<&Card> {
-        let selected = if self.cursor.area == Area::Waiting { self.selected_waiting() } else { None };
+        let selected = if self.cursor.area == Area::Waiting {
+            self.selected_waiting()
+        } else {
+            None
+        };
         let waiting = self.waiting();
         let me = self.me.as_ref()?;
         let may = |c: &&Card| match &c.place.at {
@@ -354,7 +455,9 @@ impl Model {
             At::Queued { .. } => me.role.works_the_desk(),
             _ => true,
         };
-        selected.or_else(|| waiting.iter().copied().find(may)).or_else(|| waiting.first().copied())
+        selected
+            .or_else(|| waiting.iter().copied().find(may))
+            .or_else(|| waiting.first().copied())
     }
 
     fn offered_to_me(&self) -> Option<&Card> {
@@ -364,17 +467,29 @@ impl Model {
             At::Transferring { to, .. } => *to == me.id.to_string(),
             _ => false,
         };
-        let selected = if self.cursor.area == Area::Waiting { self.selected_waiting().filter(mine) } else { None };
+        let selected = if self.cursor.area == Area::Waiting {
+            self.selected_waiting().filter(mine)
+        } else {
+            None
+        };
         selected.or_else(|| self.waiting().into_iter().find(|c| mine(c)))
     }
 
     fn next_to_fetch(&self) -> Option<&Card> {
         let selected = match self.cursor.area {
-            Area::Slots => self.cursor.slot.as_ref().and_then(|s| self.board.in_slot(s)),
+            Area::Slots => self
+                .cursor
+                .slot
+                .as_ref()
+                .and_then(|s| self.board.in_slot(s)),
             _ => None,
         };
         let longest = || {
-            let parked = self.board.calls.values().filter(|c| matches!(c.place.at, At::Parked { .. } | At::Parking { .. }));
+            let parked = self
+                .board
+                .calls
+                .values()
+                .filter(|c| matches!(c.place.at, At::Parked { .. } | At::Parking { .. }));
             parked.min_by_key(|c| (c.place.since, c.id))
         };
         selected.or_else(longest)
@@ -387,7 +502,12 @@ impl Model {
             .calls
             .values()
             .filter(|c| c.undo.as_ref().is_some_and(|u| u.by == me))
-            .filter(|c| matches!(c.place.at, At::Transferring { .. } | At::Parking { .. } | At::Parked { .. }))
+            .filter(|c| {
+                matches!(
+                    c.place.at,
+                    At::Transferring { .. } | At::Parking { .. } | At::Parked { .. }
+                )
+            })
             .max_by_key(|c| (c.place.since, c.id))
     }
 
@@ -397,7 +517,13 @@ impl Model {
     }
 
     /// Sends an intent, and marks the call as asked.
-    pub(super) fn order(&mut self, call: CallId, intent: Intent, sentence: &str, seen: Rev) -> Vec<Cmd> {
+    pub(super) fn order(
+        &mut self,
+        call: CallId,
+        intent: Intent,
+        sentence: &str,
+        seen: Rev,
+    ) -> Vec<Cmd> {
         if let Some(asked) = self.asked_of(call) {
             let text = format!("Wait for the answer to “{}”.", asked.sentence);
             self.say(Mood::Info, &text);
@@ -408,7 +534,12 @@ impl Model {
             self.cursor.area = Area::You;
             self.cursor.own = Some(call);
         }
-        self.send(Some(call), Order::Call { call, intent }, sentence, Some(seen))
+        self.send(
+            Some(call),
+            Order::Call { call, intent },
+            sentence,
+            Some(seen),
+        )
     }
 
     pub(super) fn dial(&mut self, to: &SafeText, sentence: &str) -> Vec<Cmd> {
@@ -416,7 +547,13 @@ impl Model {
         self.send(None, Order::Dial { to: to.clone() }, sentence, None)
     }
 
-    fn send(&mut self, call: Option<CallId>, order: Order, sentence: &str, seen: Option<Rev>) -> Vec<Cmd> {
+    fn send(
+        &mut self,
+        call: Option<CallId>,
+        order: Order,
+        sentence: &str,
+        seen: Option<Rev>,
+    ) -> Vec<Cmd> {
         self.dialog = None;
         if !self.link.is_live() {
             self.say(Mood::Bad, "Not connected: nothing was sent.");
@@ -424,10 +561,20 @@ impl Model {
         }
         self.ids.count += 1;
         let id = format!("{}-{}", self.ids.prefix, self.ids.count);
-        let asked = Asked { call, sentence: Sentence::new(sentence), at: self.now, accepted: None };
+        let asked = Asked {
+            call,
+            sentence: Sentence::new(sentence),
+            at: self.now,
+            accepted: None,
+        };
         self.asked.insert(id.clone(), asked);
         self.dirty = true;
-        vec![Cmd::Send(ClientMsg::Do(Command { id, order, seen, dry_run: false }))]
+        vec![Cmd::Send(ClientMsg::Do(Command {
+            id,
+            order,
+            seen,
+            dry_run: false,
+        }))]
     }
 
     pub(super) fn key_in_park(&mut self, call: CallId, seen: Rev, key: Key) -> Vec<Cmd> {
@@ -435,7 +582,11 @@ impl Model {
             Key::Esc => Vec::new(),
             Key::Enter | Key::Char('p') => {
                 let free = self.free_slots().next().cloned();
-                let n = self.board.slots.iter().position(|s| Some(&s.id) == free.as_ref());
+                let n = self
+                    .board
+                    .slots
+                    .iter()
+                    .position(|s| Some(&s.id) == free.as_ref());
                 self.park_in(call, seen, n.unwrap_or(usize::MAX))
             }
             Key::Char(c @ '1'..='9') => self.park_in(call, seen, c as usize - '1' as usize),
@@ -462,4 +613,13 @@ impl Model {
             Drop::Choose(_) => Vec::new(),
         }
     }
+}
+
+fn finding(purpose: Purpose, text: &str) -> Dialog {
+    Dialog::Find(Find {
+        purpose,
+        text: Field::with(text),
+        found: Vec::new(),
+        picked: None,
+    })
 }

@@ -52,14 +52,27 @@ impl Model {
     pub(super) fn lift(&mut self, call: CallId, hand: Hand, at: Option<(u16, u16)>) {
         self.dirty = true;
         if !self.link.is_live() {
-            self.say(Mood::Bad, "Not connected: nothing can be moved until the board is live again.");
+            self.say(
+                Mood::Bad,
+                "Not connected: nothing can be moved until the board is live again.",
+            );
             return;
         }
-        let Some(card) = self.board.calls.get(&call) else { return };
+        let Some(card) = self.board.calls.get(&call) else {
+            return;
+        };
         let seen = card.rev;
         self.dialog = None;
         let before = self.cursor.clone();
-        self.carry = Some(Carry { call, hand, over: None, at, typed: String::new(), seen, before });
+        self.carry = Some(Carry {
+            call,
+            hand,
+            over: None,
+            at,
+            typed: String::new(),
+            seen,
+            before,
+        });
         if hand == Hand::Keyboard {
             // Begin where most calls go.
             if matches!(self.cursor.area, Area::Waiting | Area::You) {
@@ -79,8 +92,12 @@ impl Model {
     /// Puts what is carried over `target`, and the cursor with it.
     pub(super) fn carry_to(&mut self, target: DropTarget) {
         match &target {
-            DropTarget::Person(user) => (self.cursor.area, self.cursor.person) = (Area::People, Some(*user)),
-            DropTarget::Slot(slot) => (self.cursor.area, self.cursor.slot) = (Area::Slots, Some(slot.clone())),
+            DropTarget::Person(user) => {
+                (self.cursor.area, self.cursor.person) = (Area::People, Some(*user));
+            }
+            DropTarget::Slot(slot) => {
+                (self.cursor.area, self.cursor.slot) = (Area::Slots, Some(slot.clone()));
+            }
             DropTarget::Me => self.cursor.area = Area::You,
             DropTarget::Number(_) => {}
         }
@@ -152,9 +169,23 @@ impl Model {
 
     /// Moves to the person whose name or extension was typed, or to the slot.
     fn carry_to_typed(&mut self) {
-        let Some(typed) = self.carry.as_ref().map(|c| c.typed.clone()).filter(|t| !t.is_empty()) else { return };
-        let slot = self.board.slots.iter().find(|s| s.id.as_str().eq_ignore_ascii_case(&typed)).map(|s| s.id.clone());
-        let target = slot.map(DropTarget::Slot).or_else(|| self.best_person(&typed).map(DropTarget::Person));
+        let Some(typed) = self
+            .carry
+            .as_ref()
+            .map(|c| c.typed.clone())
+            .filter(|t| !t.is_empty())
+        else {
+            return;
+        };
+        let slot = self
+            .board
+            .slots
+            .iter()
+            .find(|s| s.id.as_str().eq_ignore_ascii_case(&typed))
+            .map(|s| s.id.clone());
+        let target = slot
+            .map(DropTarget::Slot)
+            .or_else(|| self.best_person(&typed).map(DropTarget::Person));
         match target {
             Some(target) => self.carry_to(target),
             None => {
@@ -174,9 +205,18 @@ impl Model {
     /// What dropping that call on `target` would do.
     pub fn preview_of(&self, call: CallId, target: &DropTarget) -> Option<Preview> {
         Some(match self.board.drop_on(self.actor()?, call, target) {
-            Drop::Do(_, sentence) => Preview { legal: true, sentence: Sentence::new(&sentence) },
-            Drop::Choose(_) => Preview { legal: true, sentence: Sentence::new("choose what to do") },
-            Drop::No(why) => Preview { legal: false, sentence: Sentence::new(&why) },
+            Drop::Do(_, sentence) => Preview {
+                legal: true,
+                sentence: Sentence::new(&sentence),
+            },
+            Drop::Choose(_) => Preview {
+                legal: true,
+                sentence: Sentence::new("choose what to do"),
+            },
+            Drop::No(why) => Preview {
+                legal: false,
+                sentence: Sentence::new(&why),
+            },
         })
     }
 
@@ -186,18 +226,25 @@ impl Model {
     }
 
     pub(super) fn release(&mut self, target: Option<DropTarget>) -> Vec<Cmd> {
-        let Some(carry) = self.carry.take() else { return Vec::new() };
+        let Some(carry) = self.carry.take() else {
+            return Vec::new();
+        };
         self.cursor = carry.before;
         self.dirty = true;
         let Some(target) = target else {
             self.say(Mood::Info, "Let go over nothing: nothing was moved.");
             return Vec::new();
         };
-        let Some(me) = self.actor() else { return Vec::new() };
+        let Some(me) = self.actor() else {
+            return Vec::new();
+        };
         match self.board.drop_on(me, carry.call, &target) {
             Drop::Do(intent, sentence) => self.order(carry.call, intent, &sentence, carry.seen),
             Drop::Choose(options) => {
-                let options = options.into_iter().map(|(i, s)| (i, Sentence::new(&s))).collect();
+                let options = options
+                    .into_iter()
+                    .map(|(i, s)| (i, Sentence::new(&s)))
+                    .collect();
                 self.dialog = Some(Dialog::Choose(carry.call, carry.seen, options));
                 Vec::new()
             }
@@ -224,7 +271,10 @@ impl Model {
         let why = match self.board.calls.get(&carry.call) {
             None => "The caller hung up, so nothing was moved.".to_owned(),
             Some(card) if card.moved > carry.seen => {
-                format!("{} was moved by somebody else meanwhile, so nothing was done.", card.title())
+                format!(
+                    "{} was moved by somebody else meanwhile, so nothing was done.",
+                    card.title()
+                )
             }
             Some(_) => return,
         };

@@ -43,7 +43,10 @@ impl Model {
     /// The selected waiting call, or the one that waits longest.
     pub fn selected_waiting(&self) -> Option<&Card> {
         let waiting = self.waiting();
-        let selected = waiting.iter().copied().find(|c| Some(c.id) == self.cursor.waiting);
+        let selected = waiting
+            .iter()
+            .copied()
+            .find(|c| Some(c.id) == self.cursor.waiting);
         selected.or_else(|| waiting.first().copied())
     }
 
@@ -76,7 +79,10 @@ impl Model {
 
     pub(super) fn next_area(&mut self, step: isize) {
         let areas = self.areas();
-        let at = areas.iter().position(|a| *a == self.cursor.area).unwrap_or(0);
+        let at = areas
+            .iter()
+            .position(|a| *a == self.cursor.area)
+            .unwrap_or(0);
         let count = isize::try_from(areas.len()).unwrap_or(1).max(1);
         let next = (isize::try_from(at).unwrap_or(0) + step).rem_euclid(count);
         if let Some(area) = usize::try_from(next).ok().and_then(|n| areas.get(n)) {
@@ -91,7 +97,9 @@ impl Model {
             Area::Slots if self.cursor.slot.is_none() => {
                 self.cursor.slot = self.board.slots.first().map(|s| s.id.clone());
             }
-            Area::People if self.cursor.person.is_none() => self.cursor.person = self.order.first().copied(),
+            Area::People if self.cursor.person.is_none() => {
+                self.cursor.person = self.order.first().copied();
+            }
             _ => {}
         }
         self.keep_cursor_in_sight();
@@ -101,20 +109,33 @@ impl Model {
         let columns = isize::try_from(self.shape.columns.max(1)).unwrap_or(1);
         let side = self.shape.class == Class::Full;
         match (self.cursor.area, dir) {
-            (Area::Waiting, Dir::Left) => self.step(-1),
-            (Area::Waiting, Dir::Right) => self.step(1),
+            (Area::Waiting, Dir::Up) | (Area::You, Dir::Down) => {}
             (Area::Waiting, Dir::Down) => self.enter(Area::People),
-            (Area::Waiting, Dir::Up) => {}
 
-            (Area::People, Dir::Left) => self.step(-1),
-            (Area::People, Dir::Right) if side && self.at_right_edge() && !self.board.slots.is_empty() => self.enter(Area::Slots),
-            (Area::People, Dir::Right) => self.step(1),
-            (Area::People, Dir::Up) if self.person_index().is_some_and(|i| i < columns.unsigned_abs()) => self.enter(Area::Waiting),
+            (Area::People, Dir::Right)
+                if side && self.at_right_edge() && !self.board.slots.is_empty() =>
+            {
+                self.enter(Area::Slots);
+            }
+            (Area::People, Dir::Up)
+                if self
+                    .person_index()
+                    .is_some_and(|i| i < columns.unsigned_abs()) =>
+            {
+                self.enter(Area::Waiting);
+            }
             (Area::People, Dir::Up) => self.step(-columns),
             (Area::People, Dir::Down) => {
                 let last_row = self.order.len().saturating_sub(1) / columns.unsigned_abs();
-                if self.person_index().is_none_or(|i| i / columns.unsigned_abs() >= last_row) {
-                    self.enter(if side || self.shape.slots.is_empty() { Area::You } else { Area::Slots });
+                if self
+                    .person_index()
+                    .is_none_or(|i| i / columns.unsigned_abs() >= last_row)
+                {
+                    self.enter(if side || self.shape.slots.is_empty() {
+                        Area::You
+                    } else {
+                        Area::Slots
+                    });
                 } else {
                     self.step(columns);
                 }
@@ -125,30 +146,42 @@ impl Model {
             (Area::Slots, Dir::Up) if !side => self.enter(Area::People),
             (Area::Slots, Dir::Down) if !side => self.enter(Area::You),
             (Area::Slots, Dir::Up) if self.slot_index() == Some(0) => self.enter(Area::Waiting),
-            (Area::Slots, Dir::Down) if self.slot_index() == Some(self.board.slots.len().saturating_sub(1)) => self.enter(Area::You),
-            (Area::Slots, Dir::Up | Dir::Left) => self.step(-1),
-            (Area::Slots, Dir::Down | Dir::Right) => self.step(1),
+            (Area::Slots, Dir::Down)
+                if self.slot_index() == Some(self.board.slots.len().saturating_sub(1)) =>
+            {
+                self.enter(Area::You);
+            }
 
-            (Area::You, Dir::Left) => self.step(-1),
-            (Area::You, Dir::Right) => self.step(1),
-            (Area::You, Dir::Up) => self.enter(if side || self.shape.slots.is_empty() { Area::People } else { Area::Slots }),
-            (Area::You, Dir::Down) => {}
+            (Area::You, Dir::Up) => self.enter(if side || self.shape.slots.is_empty() {
+                Area::People
+            } else {
+                Area::Slots
+            }),
+
+            (_, Dir::Left | Dir::Up) => self.step(-1),
+            (_, Dir::Right | Dir::Down) => self.step(1),
         }
         self.keep_cursor_in_sight();
         self.dirty = true;
     }
 
     fn person_index(&self) -> Option<usize> {
-        self.cursor.person.and_then(|p| self.order.iter().position(|u| *u == p))
+        self.cursor
+            .person
+            .and_then(|p| self.order.iter().position(|u| *u == p))
     }
 
     fn slot_index(&self) -> Option<usize> {
-        self.cursor.slot.as_ref().and_then(|id| self.board.slots.iter().position(|s| s.id == *id))
+        self.cursor
+            .slot
+            .as_ref()
+            .and_then(|id| self.board.slots.iter().position(|s| s.id == *id))
     }
 
     fn at_right_edge(&self) -> bool {
         let columns = usize::from(self.shape.columns.max(1));
-        self.person_index().is_none_or(|i| i % columns == columns - 1 || i + 1 == self.order.len())
+        self.person_index()
+            .is_none_or(|i| i % columns == columns - 1 || i + 1 == self.order.len())
     }
 
     /// Moves the selection of the area by so many places, stopping at its ends.
@@ -163,7 +196,10 @@ impl Model {
                 let at = calls.iter().position(|c| Some(*c) == self.cursor.waiting);
                 self.cursor.waiting = go(at, calls.len()).map(|i| calls[i]);
             }
-            Area::People => self.cursor.person = go(self.person_index(), self.order.len()).map(|i| self.order[i]),
+            Area::People => {
+                self.cursor.person =
+                    go(self.person_index(), self.order.len()).map(|i| self.order[i]);
+            }
             Area::Slots => {
                 let at = go(self.slot_index(), self.board.slots.len());
                 self.cursor.slot = at.map(|i| self.board.slots[i].id.clone());
@@ -207,7 +243,11 @@ impl Model {
             None => {}
         }
         if matches!(spot, Some(Spot::Area(Area::Waiting) | Spot::Call(_, None))) {
-            self.first_chip = shift(self.first_chip).min(self.waiting().len().saturating_sub(self.shape.chips_on_page()));
+            self.first_chip = shift(self.first_chip).min(
+                self.waiting()
+                    .len()
+                    .saturating_sub(self.shape.chips_on_page()),
+            );
         } else {
             self.first_row = shift(self.first_row).min(self.last_first_row());
         }
@@ -215,7 +255,10 @@ impl Model {
 
     /// The highest `first_row` that still fills the screen.
     fn last_first_row(&self) -> usize {
-        let rows = self.order.len().div_ceil(usize::from(self.shape.columns.max(1)));
+        let rows = self
+            .order
+            .len()
+            .div_ceil(usize::from(self.shape.columns.max(1)));
         rows.saturating_sub(usize::from(self.shape.rows))
     }
 
@@ -230,7 +273,9 @@ impl Model {
         self.first_row = self.first_row.min(self.last_first_row());
         let waiting = self.waiting();
         let page = self.shape.chips_on_page().max(1);
-        let selected = waiting.iter().position(|c| Some(c.id) == self.cursor.waiting);
+        let selected = waiting
+            .iter()
+            .position(|c| Some(c.id) == self.cursor.waiting);
         let count = waiting.len();
         if let (Some(at), Area::Waiting) = (selected, self.cursor.area) {
             self.first_chip = self.first_chip.clamp((at + 1).saturating_sub(page), at);
@@ -240,13 +285,23 @@ impl Model {
 
     /// Selections of what has gone fall back to the first.
     pub(super) fn check_cursor(&mut self) {
-        if self.cursor.own.is_some_and(|c| !self.own().iter().any(|o| o.id == c) && self.asked_of(c).is_none()) {
+        if self
+            .cursor
+            .own
+            .is_some_and(|c| !self.own().iter().any(|o| o.id == c) && self.asked_of(c).is_none())
+        {
             self.cursor.own = None;
         }
-        if self.cursor.waiting.is_some_and(|c| !self.digits.contains_key(&c) && !self.waiting().iter().any(|w| w.id == c)) {
+        if self.cursor.waiting.is_some_and(|c| {
+            !self.digits.contains_key(&c) && !self.waiting().iter().any(|w| w.id == c)
+        }) {
             self.cursor.waiting = None;
         }
-        if self.cursor.person.is_some_and(|p| !self.board.people.contains_key(&p)) {
+        if self
+            .cursor
+            .person
+            .is_some_and(|p| !self.board.people.contains_key(&p))
+        {
             self.cursor.person = self.order.first().copied();
         }
         if self.cursor.slot.is_some() && self.slot_index().is_none() {
@@ -258,11 +313,19 @@ impl Model {
     /// A click selects.
     pub(super) fn select(&mut self, spot: &Spot) {
         match spot {
-            Spot::Call(call, None) => (self.cursor.area, self.cursor.waiting) = (Area::Waiting, Some(*call)),
-            Spot::Call(call, Some(DropTarget::Me)) => (self.cursor.area, self.cursor.own) = (Area::You, Some(*call)),
+            Spot::Call(call, None) => {
+                (self.cursor.area, self.cursor.waiting) = (Area::Waiting, Some(*call));
+            }
+            Spot::Call(call, Some(DropTarget::Me)) => {
+                (self.cursor.area, self.cursor.own) = (Area::You, Some(*call));
+            }
             Spot::Call(_, Some(target)) | Spot::Place(target) => match target {
-                DropTarget::Person(user) => (self.cursor.area, self.cursor.person) = (Area::People, Some(*user)),
-                DropTarget::Slot(slot) => (self.cursor.area, self.cursor.slot) = (Area::Slots, Some(slot.clone())),
+                DropTarget::Person(user) => {
+                    (self.cursor.area, self.cursor.person) = (Area::People, Some(*user));
+                }
+                DropTarget::Slot(slot) => {
+                    (self.cursor.area, self.cursor.slot) = (Area::Slots, Some(slot.clone()));
+                }
                 DropTarget::Me | DropTarget::Number(_) => self.go_home(),
             },
             Spot::Area(area) => self.enter(*area),

@@ -52,7 +52,10 @@ impl Field {
     /// A field with text in it, to be typed on.
     pub fn with(text: &str) -> Self {
         let text: Vec<char> = text.chars().take(Self::LONGEST).collect();
-        Self { at: text.len(), text }
+        Self {
+            at: text.len(),
+            text,
+        }
     }
 
     /// Whether nothing is in it.
@@ -67,7 +70,14 @@ impl Field {
 
     /// What stands before the cursor, and what after it, safe to show.
     pub fn halves(&self) -> (SafeText, SafeText) {
-        let half = |chars: &[char]| SafeText::from(&*chars.iter().map(|c| if *c == ' ' { '\u{a0}' } else { *c }).collect::<String>());
+        let half = |chars: &[char]| {
+            SafeText::from(
+                &*chars
+                    .iter()
+                    .map(|c| if *c == ' ' { '\u{a0}' } else { *c })
+                    .collect::<String>(),
+            )
+        };
         (half(&self.text[..self.at]), half(&self.text[self.at..]))
     }
 
@@ -95,7 +105,10 @@ impl Field {
                 self.at = 0;
             }
             Key::Ctrl('w') => {
-                let from = self.text[..self.at].iter().rposition(|c| *c == ' ').unwrap_or(0);
+                let from = self.text[..self.at]
+                    .iter()
+                    .rposition(|c| *c == ' ')
+                    .unwrap_or(0);
                 self.text.drain(from..self.at);
                 self.at = from;
             }
@@ -134,7 +147,9 @@ impl Find {
     }
 
     pub(super) fn step(&mut self, by: isize) {
-        let Some(last) = self.found.len().checked_sub(1) else { return };
+        let Some(last) = self.found.len().checked_sub(1) else {
+            return;
+        };
         self.picked = Some(match self.picked {
             None if by > 0 => 0,
             None => return,
@@ -193,11 +208,18 @@ impl Model {
         };
         match (find.hand(), target_of(&found)) {
             (Some((call, seen)), Some(target)) => {
-                let Some(me) = self.actor() else { return Vec::new() };
+                let Some(me) = self.actor() else {
+                    return Vec::new();
+                };
                 match self.board.drop_on(me, call, &target) {
-                    cordboard_core::board::Drop::Do(intent, sentence) => self.order(call, intent, &sentence, seen),
+                    cordboard_core::board::Drop::Do(intent, sentence) => {
+                        self.order(call, intent, &sentence, seen)
+                    }
                     cordboard_core::board::Drop::Choose(options) => {
-                        let options = options.into_iter().map(|(i, s)| (i, Sentence::new(&s))).collect();
+                        let options = options
+                            .into_iter()
+                            .map(|(i, s)| (i, Sentence::new(&s)))
+                            .collect();
                         self.dialog = Some(Dialog::Choose(call, seen, options));
                         Vec::new()
                     }
@@ -233,7 +255,10 @@ impl Model {
     /// What Enter would do with that line of the list.
     pub fn find_sentence(&self, find: &Find, found: &Found) -> Sentence {
         if let (Some((call, _)), Some(target)) = (find.hand(), target_of(found)) {
-            return self.preview_of(call, &target).map(|p| p.sentence).unwrap_or_default();
+            return self
+                .preview_of(call, &target)
+                .map(|p| p.sentence)
+                .unwrap_or_default();
         }
         let who = match found {
             Found::Person(user) => self.name(*user).to_string(),
@@ -250,7 +275,9 @@ impl Model {
     /// Whether Enter would do anything with that line of the list.
     pub fn find_legal(&self, find: &Find, found: &Found) -> bool {
         match (find.hand(), target_of(found)) {
-            (Some((call, _)), Some(target)) => self.preview_of(call, &target).is_some_and(|p| p.legal),
+            (Some((call, _)), Some(target)) => {
+                self.preview_of(call, &target).is_some_and(|p| p.legal)
+            }
             (Some(_), None) => false,
             (None, _) => true,
         }
@@ -258,7 +285,9 @@ impl Model {
 
     /// Looks again for what is typed in the open window.
     pub(super) fn search(&mut self) {
-        let Some(Dialog::Find(find)) = &self.dialog else { return };
+        let Some(Dialog::Find(find)) = &self.dialog else {
+            return;
+        };
         let (text, purpose) = (find.text.text(), find.purpose);
         let found = self.find(text.trim(), purpose);
         if let Some(Dialog::Find(find)) = &mut self.dialog {
@@ -277,16 +306,26 @@ impl Model {
         }
         let digits = text.chars().filter(char::is_ascii_digit).count();
         match Phone::read(text) {
-            Ok(number) if digits >= 4 && !matches!(purpose, Purpose::Search(None)) => found.push(Found::Number(number)),
+            Ok(number) if digits >= 4 && !matches!(purpose, Purpose::Search(None)) => {
+                found.push(Found::Number(number));
+            }
             _ => {
-                let number_like = text.chars().all(|c| c.is_ascii_digit() || " -./()+".contains(c));
+                let number_like = text
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || " -./()+".contains(c));
                 if purpose == Purpose::Dial && number_like && digits >= 5 {
                     found.push(Found::Digits(SafeText::from(text)));
                 }
             }
         }
         let skip = |user: UserId| self.is_me(user) && !matches!(purpose, Purpose::Search(None));
-        found.extend(self.rank_people(text).into_iter().filter(|u| !skip(*u)).take(LISTED).map(Found::Person));
+        found.extend(
+            self.rank_people(text)
+                .into_iter()
+                .filter(|u| !skip(*u))
+                .take(LISTED)
+                .map(Found::Person),
+        );
         found
     }
 
@@ -295,19 +334,29 @@ impl Model {
         if text.is_empty() {
             return self.order.clone();
         }
-        let pattern = Pattern::new(text, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+        let pattern = Pattern::new(
+            text,
+            CaseMatching::Ignore,
+            Normalization::Smart,
+            AtomKind::Fuzzy,
+        );
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut chars = Vec::new();
         let mut ranked: Vec<(u32, usize, UserId)> = Vec::new();
         for (i, user) in self.order.iter().enumerate() {
-            let Some(person) = self.board.people.get(user) else { continue };
+            let Some(person) = self.board.people.get(user) else {
+                continue;
+            };
             let extension = person.extension.as_str();
             let score = if extension.eq_ignore_ascii_case(text) {
                 Some(u32::MAX)
             } else if extension.starts_with(text) {
                 Some(u32::MAX - 1)
             } else {
-                pattern.score(Utf32Str::new(person.name.as_str(), &mut chars), &mut matcher)
+                pattern.score(
+                    Utf32Str::new(person.name.as_str(), &mut chars),
+                    &mut matcher,
+                )
             };
             if let Some(score) = score {
                 ranked.push((score, i, *user));

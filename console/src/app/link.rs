@@ -75,10 +75,15 @@ impl Model {
             LinkNews::Connecting => self.unlink(Link::Connecting),
             LinkNews::Open => {
                 self.unlink(Link::Resyncing);
-                self.lagging = None;
-                let since = (!self.board.epoch.is_empty())
-                    .then(|| Position { epoch: self.board.epoch.clone(), rev: self.board.rev });
-                return vec![Cmd::Send(ClientMsg::Hello { version: VERSION, since })];
+                (self.lagging, self.resyncing) = (None, false);
+                let since = (!self.board.epoch.is_empty()).then(|| Position {
+                    epoch: self.board.epoch.clone(),
+                    rev: self.board.rev,
+                });
+                return vec![Cmd::Send(ClientMsg::Hello {
+                    version: VERSION,
+                    since,
+                })];
             }
             LinkNews::Rtt(ms) => {
                 if self.link == Link::Stale {
@@ -99,7 +104,10 @@ impl Model {
                 }
             }
             LinkNews::Closed { why, next } => {
-                self.unlink(Link::Offline { next, why: Sentence::new(&why) });
+                self.unlink(Link::Offline {
+                    next,
+                    why: Sentence::new(&why),
+                });
                 self.forget_asked();
             }
         }
@@ -117,7 +125,8 @@ impl Model {
     }
 
     fn go_live(&mut self) {
-        if !self.link.is_live() {
+        if !self.link.is_live() && !self.resyncing {
+            self.lagging = None;
             let again = self.lost.take().is_some();
             self.link = Link::Live(None);
             self.dirty = true;
@@ -128,9 +137,10 @@ impl Model {
     }
 
     fn resync(&mut self) -> Vec<Cmd> {
-        if self.link == Link::Resyncing && self.lagging.is_some() {
+        if self.resyncing {
             return Vec::new();
         }
+        self.resyncing = true;
         self.unlink(Link::Resyncing);
         self.lagging = Some(self.now);
         vec![Cmd::Send(ClientMsg::Resync)]
@@ -140,7 +150,10 @@ impl Model {
     fn forget_asked(&mut self) {
         for asked in std::mem::take(&mut self.asked).into_values() {
             if asked.accepted.is_none() {
-                let text = format!("The connection was lost: whether “{}” was heard is not known. Look before you repeat it.", asked.sentence);
+                let text = format!(
+                    "The connection was lost: whether “{}” was heard is not known. Look before you repeat it.",
+                    asked.sentence
+                );
                 self.say(Mood::Bad, &text);
             }
         }
@@ -173,12 +186,14 @@ impl Model {
                 }
                 if at.rev > self.board.rev {
                     // Its deltas may still be on the way. If they are not here by the next pulse, they are lost.
-                    let lost = self.behind.replace(at.rev).is_some_and(|rev| rev > self.board.rev);
+                    let lost = self
+                        .behind
+                        .replace(at.rev)
+                        .is_some_and(|rev| rev > self.board.rev);
                     return if lost { self.resync() } else { Vec::new() };
                 }
                 self.behind = None;
                 if at.rev == self.board.rev {
-                    self.lagging = None;
                     self.go_live();
                 }
             }
@@ -205,7 +220,13 @@ impl Model {
             }
             ServerMsg::Unknown { id, .. } => {
                 if let Some(asked) = self.asked.remove(&id) {
-                    self.say(Mood::Bad, &format!("Nobody can say yet whether this worked: {}.", asked.sentence));
+                    self.say(
+                        Mood::Bad,
+                        &format!(
+                            "Nobody can say yet whether this worked: {}.",
+                            asked.sentence
+                        ),
+                    );
                 }
             }
             ServerMsg::Pong { .. } => {}
@@ -215,11 +236,15 @@ impl Model {
     }
 
     fn take_snapshot(&mut self, snapshot: Snapshot) {
-        let mut order: Vec<_> = snapshot.people.iter().map(|p| (natural(p.extension.as_str()), p.id)).collect();
+        let mut order: Vec<_> = snapshot
+            .people
+            .iter()
+            .map(|p| (natural(p.extension.as_str()), p.id))
+            .collect();
         order.sort();
         self.order = order.into_iter().map(|(_, id)| id).collect();
         self.board = Board::new(snapshot);
-        (self.lagging, self.behind) = (None, None);
+        (self.lagging, self.behind, self.resyncing) = (None, None, false);
         self.go_live();
         self.reshape();
         self.board_changed();
@@ -232,13 +257,12 @@ impl Model {
             Err(Gap::Missing | Gap::Foreign) => return self.resync(),
             Ok(true) => {}
         }
-        if self.link == Link::Resyncing && self.lagging.is_some() {
-            // What was missed is coming in, one by one.
-            self.lagging = None;
-        }
         self.go_live();
         self.board_changed();
-        let new = self.waiting().iter().any(|c| !before.contains(&c.id) && self.rings_for_me(c.id));
+        let new = self
+            .waiting()
+            .iter()
+            .any(|c| !before.contains(&c.id) && self.rings_for_me(c.id));
         if new { self.bell(BELL_MS) } else { Vec::new() }
     }
 
@@ -263,7 +287,11 @@ impl Model {
     /// A window about a call that has gone closes.
     fn check_dialog(&mut self) {
         let about = match &self.dialog {
-            Some(Dialog::Park(call, _) | Dialog::Confirm(Question::HangUp(call, _)) | Dialog::Choose(call, ..)) => Some(*call),
+            Some(
+                Dialog::Park(call, _)
+                | Dialog::Confirm(Question::HangUp(call, _))
+                | Dialog::Choose(call, ..),
+            ) => Some(*call),
             Some(Dialog::Find(find)) => find.hand().map(|(call, _)| call),
             _ => None,
         };
@@ -277,7 +305,9 @@ impl Model {
 
     /// Whether the bell rings here for a waiting call.
     pub(super) fn rings_for_me(&self, call: CallId) -> bool {
-        let (Some(me), Some(card)) = (&self.me, self.board.calls.get(&call)) else { return false };
+        let (Some(me), Some(card)) = (&self.me, self.board.calls.get(&call)) else {
+            return false;
+        };
         match &card.place.at {
             At::Queued { alert, .. } => me.role.works_the_desk() || *alert == Some(me.id),
             At::Ringing { users, .. } => users.contains(&me.id),
@@ -299,12 +329,21 @@ impl Model {
         let now = self.now;
         let (silent, asked): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.asked)
             .into_iter()
-            .partition(|(_, a): &(String, Asked)| a.accepted.is_none() && now.since(a.at) > ANSWER_MS);
+            .partition(|(_, a): &(String, Asked)| {
+                a.accepted.is_none() && now.since(a.at) > ANSWER_MS
+            });
         self.asked = asked;
         for asked in silent.into_values() {
-            self.say(Mood::Bad, &format!("No answer to “{}”. Look before you repeat it.", asked.sentence));
+            self.say(
+                Mood::Bad,
+                &format!(
+                    "No answer to “{}”. Look before you repeat it.",
+                    asked.sentence
+                ),
+            );
         }
-        if self.link == Link::Resyncing && self.lagging.is_some_and(|at| now.since(at) > WELCOME_MS) {
+        if self.link == Link::Resyncing && self.lagging.is_some_and(|at| now.since(at) > WELCOME_MS)
+        {
             self.lagging = Some(now);
             return vec![Cmd::Send(ClientMsg::Resync)];
         }

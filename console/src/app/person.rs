@@ -101,23 +101,41 @@ impl Model {
         let call = shown.map(|c| c.id);
         let more = calls.len().saturating_sub(1);
         if !self.link.is_live() {
-            return Look { state: State::Unknown, since: self.lost.map(|at| at.plus(self.offset)), call, more };
+            return Look {
+                state: State::Unknown,
+                since: self.lost.map(|at| at.plus(self.offset)),
+                call,
+                more,
+            };
         }
         let (state, since) = match shown.map(|c| (&c.place.at, c.place.since)) {
             Some((At::Talking { .. }, since)) => (State::Talking, Some(since)),
             Some((At::Connecting { .. }, since)) => (State::Connecting, Some(since)),
             Some((At::Dialling { .. }, since)) => (State::Dialling, Some(since)),
-            Some((At::Ringing { .. } | At::Transferring { .. }, since)) => (State::Ringing, Some(since)),
-            Some((_, since)) if person.presence == Presence::Available => (State::Holding, Some(since)),
+            Some((At::Ringing { .. } | At::Transferring { .. }, since)) => {
+                (State::Ringing, Some(since))
+            }
+            Some((_, since)) if person.presence == Presence::Available => {
+                (State::Holding, Some(since))
+            }
             _ => (resting(person), None),
         };
-        Look { state, since, call, more }
+        Look {
+            state,
+            since,
+            call,
+            more,
+        }
     }
 
     /// My own phone page.
     pub fn my_phone(&self) -> PhonePage {
         match &self.me {
-            Some(me) if self.link.is_live() => self.board.people.get(&me.id).map_or(PhonePage::Unknown, |p| p.phone),
+            Some(me) if self.link.is_live() => self
+                .board
+                .people
+                .get(&me.id)
+                .map_or(PhonePage::Unknown, |p| p.phone),
             _ => PhonePage::Unknown,
         }
     }

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::{Canvas, ink::Ink, title};
 use crate::{
-    app::{Area, Dialog, Hand, Link, Model, Mood, Offer, Sentence, Spot},
+    app::{Area, Dialog, Hand, Link, Model, Mood, Offer, Spot},
     keymap::{Action, row_of},
     shape::Class,
     theme::Tone,
@@ -15,22 +15,39 @@ use crate::{
 
 pub(super) fn header(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
-    let rect = Rect { height: canvas.model.shape.header.height.min(1), ..canvas.model.shape.header };
+    let rect = Rect {
+        height: canvas.model.shape.header.height.min(1),
+        ..canvas.model.shape.header
+    };
     let wide = rect.width >= 96;
 
     let mut right = canvas.ink();
     if let Some(me) = &model.me {
-        right = right.safe(&SafeText::clean(me.name.as_str(), if wide { 28 } else { 14 }), Tone::Text);
+        right = right.safe(
+            &SafeText::clean(me.name.as_str(), if wide { 28 } else { 14 }),
+            Tone::Text,
+        );
         if wide {
-            right = right.say(" · ", Tone::Faint).say(role(me.role), Tone::Faint);
+            right = right
+                .say(" · ", Tone::Faint)
+                .say(role(me.role), Tone::Faint);
         }
     }
-    right = right.say("  ", Tone::Text).then(time_of_day(canvas)).say(" ", Tone::Text);
+    right = right
+        .say("  ", Tone::Text)
+        .then(time_of_day(canvas))
+        .say(" ", Tone::Text);
 
-    let mut left = canvas.ink().say(" ▐", Tone::Accent).say(" cordboard", Tone::Strong).gap(2);
+    let mut left = canvas
+        .ink()
+        .say(" ▐", Tone::Accent)
+        .say(" cordboard", Tone::Strong)
+        .gap(2);
     if rect.width >= 60 {
         if let Some(queue) = model.board.queues.first() {
-            left = left.safe(&SafeText::clean(queue.name.as_str(), 20), Tone::Faint).gap(3);
+            left = left
+                .safe(&SafeText::clean(queue.name.as_str(), 20), Tone::Faint)
+                .gap(3);
         }
     } else {
         left = canvas.ink().say(" ▐ ", Tone::Accent);
@@ -59,12 +76,18 @@ fn time_of_day(canvas: &Canvas<'_>) -> Ink {
 fn link(canvas: &Canvas<'_>) -> Ink {
     let (model, ink) = (canvas.model, canvas.ink());
     let age = |ink: Ink| match model.lost {
-        Some(lost) => ink.say(" · as of ", Tone::Bad).time(model.now.since(lost) / 1000, Tone::Bad).say(" ago", Tone::Bad),
+        Some(lost) => ink
+            .say(" · as of ", Tone::Bad)
+            .time(model.now.since(lost) / 1000, Tone::Bad)
+            .say(" ago", Tone::Bad),
         None => ink,
     };
     match &model.link {
         Link::Live(None) => ink.say("● live", Tone::Good),
-        Link::Live(Some(ms)) => ink.say("● live ", Tone::Good).count(*ms, Tone::Faint).say(" ms", Tone::Faint),
+        Link::Live(Some(ms)) => ink
+            .say("● live ", Tone::Good)
+            .count(*ms, Tone::Faint)
+            .say(" ms", Tone::Faint),
         Link::Connecting => age(ink.say("◌ connecting", Tone::Ring)),
         Link::Resyncing => age(ink.say("◐ fetching the board", Tone::Ring)),
         Link::Stale => age(ink.say("○ no word from the server", Tone::Bad)),
@@ -73,7 +96,8 @@ fn link(canvas: &Canvas<'_>) -> Ink {
             match next {
                 Some(next) => {
                     let seconds = (next.millis() - model.now.millis() + 999) / 1000;
-                    ink.say(" · next try in ", Tone::Bad).time(seconds, Tone::Bad)
+                    ink.say(" · next try in ", Tone::Bad)
+                        .time(seconds, Tone::Bad)
                 }
                 None => ink,
             }
@@ -83,7 +107,8 @@ fn link(canvas: &Canvas<'_>) -> Ink {
 
 fn phone(canvas: &Canvas<'_>) -> Ink {
     let ink = canvas.ink();
-    if canvas.model.me.is_none() {
+    // With the link down there are more important words for this line, and nothing is known.
+    if canvas.model.me.is_none() || !canvas.model.link.is_live() {
         return ink;
     }
     match canvas.model.my_phone() {
@@ -109,17 +134,30 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
     let rect = model.shape.note;
     let ink = canvas.ink().gap(1);
     let ink = if let Some(carry) = &model.carry {
-        let who = model.board.calls.get(&carry.call).map(|c| title(c, 24)).unwrap_or_default();
+        let who = model
+            .board
+            .calls
+            .get(&carry.call)
+            .map(|c| title(c, 24))
+            .unwrap_or_default();
         let ink = ink.say("◇ ", Tone::Ring).safe(&who, Tone::Strong);
         let ink = if carry.typed.is_empty() {
             ink
         } else {
-            ink.say("  ", Tone::Text).safe(&SafeText::from(&*carry.typed), Tone::Chip)
+            ink.say("  ", Tone::Text)
+                .safe(&SafeText::from(&*carry.typed), Tone::Chip)
         };
         match (model.preview(), carry.hand) {
-            (Some(p), _) if p.legal => ink.say("  drop: ", Tone::Target).sentence(&p.sentence, Tone::Target),
-            (Some(p), _) => ink.say("  no: ", Tone::Forbidden).sentence(&p.sentence, Tone::Forbidden),
-            (None, Hand::Mouse) => ink.say("  over a person, a slot or your own line: let go to drop", Tone::Faint),
+            (Some(p), _) if p.legal => ink
+                .say("  drop: ", Tone::Target)
+                .sentence(&p.sentence, Tone::Target),
+            (Some(p), _) => ink
+                .say("  no: ", Tone::Forbidden)
+                .sentence(&p.sentence, Tone::Forbidden),
+            (None, Hand::Mouse) => ink.say(
+                "  over a person, a slot or your own line: let go to drop",
+                Tone::Faint,
+            ),
             (None, Hand::Keyboard) => ink.say("  nobody fits what you typed", Tone::Faint),
         }
     } else if let Some(note) = model.note() {
@@ -132,9 +170,13 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
     } else if let Link::Offline { why, .. } = &model.link {
         ink.say("! ", Tone::Bad).sentence(why, Tone::Bad)
     } else if let Some(asked) = model.asked.values().next_back() {
-        ink.say("◌ asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Text)
-    } else if let (Offer::Yes { sentence, .. }, None) = (model.offer(Action::Activate), &model.dialog) {
-        ink.say("Enter: ", Tone::Faint).sentence(&sentence, Tone::Faint)
+        ink.say("◌ asked: ", Tone::Ring)
+            .sentence(&asked.sentence, Tone::Text)
+    } else if let (Offer::Yes { sentence, .. }, None) =
+        (model.offer(Action::Activate), &model.dialog)
+    {
+        ink.say("Enter: ", Tone::Faint)
+            .sentence(&sentence, Tone::Faint)
     } else {
         ink
     };
@@ -177,9 +219,15 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     limit = limit.saturating_sub(1);
 
     let modal: Option<&[(Action, &'static str)]> = match (&model.carry, &model.dialog) {
-        (Some(_), _) => Some(&[(Action::Activate, "drop"), (Action::Back, "let go"), (Action::NextArea, "people, slots, you")]),
+        (Some(_), _) => Some(&[
+            (Action::Activate, "drop"),
+            (Action::Back, "let go"),
+            (Action::NextArea, "people, slots, you"),
+        ]),
         (None, Some(Dialog::Help(_) | Dialog::Log(_))) => Some(&[(Action::Back, "close")]),
-        (None, Some(Dialog::Confirm(_))) => Some(&[(Action::Activate, "yes"), (Action::Back, "no")]),
+        (None, Some(Dialog::Confirm(_))) => {
+            Some(&[(Action::Activate, "yes"), (Action::Back, "no")])
+        }
         (None, Some(_)) => Some(&[(Action::Activate, "do it"), (Action::Back, "close")]),
         (None, None) => None,
     };
@@ -191,15 +239,22 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         return;
     }
     for action in HINTS {
-        let Offer::Yes { call, .. } = model.offer(*action) else { continue };
+        let Offer::Yes { call, .. } = model.offer(*action) else {
+            continue;
+        };
         if skipped(model, *action) {
             continue;
         }
-        let about = call.and_then(|c| model.board.calls.get(&c)).filter(|_| named(model, *action)).map(|c| title(c, 16));
+        let about = call
+            .and_then(|c| model.board.calls.get(&c))
+            .filter(|_| named(model, *action))
+            .map(|c| title(c, 16));
         let mut ink = hint(canvas, *action, word(model, *action), about.as_ref());
         if *action == Action::TakeBack
             && let Some(card) = model.undoable()
-            && let At::Transferring { deadline, .. } | At::Parking { deadline, .. } | At::Parked { deadline, .. } = card.place.at
+            && let At::Transferring { deadline, .. }
+            | At::Parking { deadline, .. }
+            | At::Parked { deadline, .. } = card.place.at
         {
             ink = ink.gap(1).time(model.seconds_until(deadline), Tone::Ring);
         }
@@ -212,12 +267,23 @@ const fn advance(width: u16) -> u16 {
 }
 
 /// A key and its word.
-fn hint(canvas: &Canvas<'_>, action: Action, word: Option<&'static str>, about: Option<&SafeText>) -> Ink {
+fn hint(
+    canvas: &Canvas<'_>,
+    action: Action,
+    word: Option<&'static str>,
+    about: Option<&SafeText>,
+) -> Ink {
     let row = row_of(action);
     // Narrow screens save the blanks round the key.
     let narrow = canvas.theme == crate::theme::Theme::Mono || canvas.buf.area.width < 100;
     let ink = canvas.ink();
-    let ink = if narrow { ink.say(row.key, Tone::Key) } else { ink.say(" ", Tone::Key).say(row.key, Tone::Key).say(" ", Tone::Key) };
+    let ink = if narrow {
+        ink.say(row.key, Tone::Key)
+    } else {
+        ink.say(" ", Tone::Key)
+            .say(row.key, Tone::Key)
+            .say(" ", Tone::Key)
+    };
     let ink = ink.gap(1).say(word.unwrap_or(row.word), Tone::Text);
     match about {
         Some(name) => ink.gap(1).safe(name, Tone::Faint),
@@ -227,8 +293,16 @@ fn hint(canvas: &Canvas<'_>, action: Action, word: Option<&'static str>, about: 
 
 /// Hold is also how one goes on.
 fn word(model: &Model, action: Action) -> Option<&'static str> {
-    let Offer::Yes { call: Some(call), .. } = model.offer(action) else { return None };
-    let held = matches!(model.board.calls.get(&call)?.place.at, At::Held { .. } | At::Holding { .. });
+    let Offer::Yes {
+        call: Some(call), ..
+    } = model.offer(action)
+    else {
+        return None;
+    };
+    let held = matches!(
+        model.board.calls.get(&call)?.place.at,
+        At::Held { .. } | At::Holding { .. }
+    );
     (action == Action::Hold && held).then_some("resume")
 }
 
@@ -237,7 +311,10 @@ fn named(model: &Model, action: Action) -> bool {
     let wide = model.shape.class == Class::Full;
     match action {
         Action::Answer | Action::TakeBack | Action::Retrieve | Action::Decline => wide,
-        _ => wide && model.cursor.area != Area::You && model.current().map(|c| c.id) != model.subject().map(|c| c.id),
+        _ => {
+            wide && model.cursor.area != Area::You
+                && model.current().map(|c| c.id) != model.subject().map(|c| c.id)
+        }
     }
 }
 
@@ -246,18 +323,11 @@ fn skipped(model: &Model, action: Action) -> bool {
     match action {
         // Picking up is what one does with a call that is pointed at, or with one's own.
         Action::PickUp | Action::Park | Action::Transfer | Action::HangUp => {
-            let own = model.subject().is_some_and(|c| model.own().iter().any(|o| o.id == c.id));
+            let own = model
+                .subject()
+                .is_some_and(|c| model.own().iter().any(|o| o.id == c.id));
             !own && model.cursor.area == Area::You
         }
         _ => false,
-    }
-}
-
-/// What is said to the bottom of a window about what Enter does.
-pub(super) fn verdict(ink: Ink, legal: bool, sentence: &Sentence) -> Ink {
-    if legal {
-        ink.say("Enter: ", Tone::Target).sentence(sentence, Tone::Target)
-    } else {
-        ink.say("no: ", Tone::Forbidden).sentence(sentence, Tone::Forbidden)
     }
 }

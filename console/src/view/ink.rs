@@ -21,7 +21,10 @@ pub(super) struct Ink {
 
 impl Ink {
     pub(super) const fn new(theme: Theme) -> Self {
-        Self { theme, runs: Vec::new() }
+        Self {
+            theme,
+            runs: Vec::new(),
+        }
     }
 
     fn run(mut self, text: String, tone: Tone) -> Self {
@@ -95,7 +98,10 @@ impl Ink {
             if let (None, Some(bg)) = (style.bg, ground.bg) {
                 *style = style.bg(bg);
             }
-            if ground.add_modifier.contains(ratatui::style::Modifier::REVERSED) {
+            if ground
+                .add_modifier
+                .contains(ratatui::style::Modifier::REVERSED)
+            {
                 *style = style.add_modifier(ratatui::style::Modifier::REVERSED);
             }
         }
@@ -120,13 +126,23 @@ impl Ink {
             for (at, c) in text.char_indices() {
                 let width = c.width().unwrap_or(0);
                 if width > room {
-                    x = buf.set_stringn(x, rect.y, &text[..fits], usize::from(rect.right() - x), *style).0;
+                    x = buf
+                        .set_stringn(
+                            x,
+                            rect.y,
+                            &text[..fits],
+                            usize::from(rect.right() - x),
+                            *style,
+                        )
+                        .0;
                     break 'runs;
                 }
                 room -= width;
                 fits = at + c.len_utf8();
             }
-            x = buf.set_stringn(x, rect.y, text, usize::from(rect.right() - x), *style).0;
+            x = buf
+                .set_stringn(x, rect.y, text, usize::from(rect.right() - x), *style)
+                .0;
         }
         if cut && x < rect.right() {
             x = buf.set_stringn(x, rect.y, "…", 1, last).0;
@@ -183,10 +199,8 @@ pub(super) fn spaced(number: &Phone) -> String {
     let (country, rest) = digits.split_at(country_digits(digits).min(digits.len()));
     let mut out = format!("+{country}");
     let sizes: &[usize] = match rest.len() {
-        0..=4 => &[4],
         5 | 6 => &[3],
         7 => &[3, 4],
-        8 => &[4, 4],
         9 => &[3, 3, 3],
         10 => &[3, 3, 4],
         11 => &[3, 4, 4],
@@ -204,11 +218,32 @@ pub(super) fn spaced(number: &Phone) -> String {
 
 /// How many digits the country code has (ITU-T E.164, list of assigned country codes: 1 and 7 have one, the rest two or three).
 fn country_digits(digits: &str) -> usize {
-    let two = |from: u8, to: u8| digits.get(..2).and_then(|d| d.parse::<u8>().ok()).is_some_and(|n| (from..=to).contains(&n));
+    let two = |from: u8, to: u8| {
+        digits
+            .get(..2)
+            .and_then(|d| d.parse::<u8>().ok())
+            .is_some_and(|n| (from..=to).contains(&n))
+    };
     match digits.as_bytes().first() {
         Some(b'1' | b'7') => 1,
-        _ if two(20, 20) || two(27, 28) || two(30, 34) || two(36, 36) || two(39, 41) || two(43, 49) => 2,
-        _ if two(51, 58) || two(60, 66) || two(81, 84) || two(86, 86) || two(90, 95) || two(98, 98) => 2,
+        _ if two(20, 20)
+            || two(27, 28)
+            || two(30, 34)
+            || two(36, 36)
+            || two(39, 41)
+            || two(43, 49) =>
+        {
+            2
+        }
+        _ if two(51, 58)
+            || two(60, 66)
+            || two(81, 84)
+            || two(86, 86)
+            || two(90, 95)
+            || two(98, 98) =>
+        {
+            2
+        }
         _ => 3,
     }
 }
@@ -219,10 +254,15 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_at_its_width_and_says_so() {
-        let mut buf = Buffer::empty(Rect::new(0, 0, 8, 1));
+        let row = Rect::new(0, 0, 8, 1);
+        let mut buf = Buffer::empty(row);
         let ink = Ink::new(Theme::Mono).safe(&"李小龍 and friends".into(), Tone::Text);
-        assert_eq!(ink.write(&mut buf, buf.area), 8);
-        let text: String = buf.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+        assert_eq!(ink.write(&mut buf, row), 8);
+        let text: String = buf
+            .content
+            .iter()
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
         assert!(text.ends_with('…'), "{text:?}");
     }
 
@@ -235,9 +275,18 @@ mod tests {
 
     #[test]
     fn times_and_numbers_are_written_as_people_read_them() {
-        assert_eq!([clock(-3), clock(42), clock(3723), clock(200_000)], ["0:00", "0:42", "1:02:03", "2 d"]);
+        assert_eq!(
+            [clock(-3), clock(42), clock(3723), clock(200_000)],
+            ["0:00", "0:42", "1:02:03", "2 d"]
+        );
         assert_eq!(spaced(&"+14155550132".parse().unwrap()), "+1 415 555 0132");
-        assert_eq!(spaced(&"+2348055550101".parse().unwrap()), "+234 805 555 0101");
-        assert_eq!(spaced(&"+442079460018".parse().unwrap()), "+44 207 946 0018");
+        assert_eq!(
+            spaced(&"+2348055550101".parse().unwrap()),
+            "+234 805 555 0101"
+        );
+        assert_eq!(
+            spaced(&"+442079460018".parse().unwrap()),
+            "+44 207 946 0018"
+        );
     }
 }

@@ -23,11 +23,21 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     let page = shape.people_on_page();
     let first = (model.first_row * columns).min(total);
     let shown = total.saturating_sub(first).min(page);
-    let left = canvas.ink().say(" People ", if here { Tone::Accent } else { Tone::Text });
+    let left = canvas
+        .ink()
+        .say(" People ", if here { Tone::Accent } else { Tone::Text });
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let right = if shown < total {
-        let range = canvas.ink().gap(1).count(number(first + 1), Tone::Text).say("–", Tone::Faint);
-        range.count(number(first + shown), Tone::Text).say(" of ", Tone::Faint).count(number(total), Tone::Text).gap(1)
+        let range = canvas
+            .ink()
+            .gap(1)
+            .count(number(first + 1), Tone::Text)
+            .say("–", Tone::Faint);
+        range
+            .count(number(first + shown), Tone::Text)
+            .say(" of ", Tone::Faint)
+            .count(number(total), Tone::Text)
+            .gap(1)
     } else {
         canvas.ink()
     };
@@ -35,13 +45,19 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     canvas.hit(shape.people_rule, Spot::Area(Area::People));
     canvas.hit(shape.people, Spot::Area(Area::People));
     if total == 0 {
-        let text = if model.board.epoch.is_empty() { "The board has not come yet." } else { "Nobody works here yet." };
+        let text = if model.board.epoch.is_empty() {
+            "The board has not come yet."
+        } else {
+            "Nobody works here yet."
+        };
         let ink = canvas.ink().gap(2).say(text, Tone::Faint);
         canvas.line(shape.people, &ink);
         return;
     }
     for (n, user) in model.order.iter().skip(first).take(page).enumerate() {
-        let Some(person) = model.board.people.get(user) else { continue };
+        let Some(person) = model.board.people.get(user) else {
+            continue;
+        };
         let column = u16::try_from(n % columns).unwrap_or(0);
         let row = u16::try_from(n / columns).unwrap_or(0);
         let rect = Rect {
@@ -54,7 +70,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         if shape.class == Class::Full {
             boxed(canvas, &tile, rect.intersection(shape.people));
         } else {
-            line(canvas, &tile, Rect { width: rect.width - 1, ..rect });
+            line(
+                canvas,
+                &tile,
+                Rect {
+                    width: rect.width - 1,
+                    ..rect
+                },
+            );
         }
     }
 }
@@ -82,7 +105,9 @@ impl<'a> Tile<'a> {
         Self {
             person,
             look,
-            card: look.call.and_then(|c| calls.iter().copied().find(|card| card.id == c)),
+            card: look
+                .call
+                .and_then(|c| calls.iter().copied().find(|card| card.id == c)),
             selected: model.cursor.area == Area::People && model.cursor.person == Some(person.id),
             preview: model.preview_on(&target),
             over: model.carry.as_ref().is_some_and(|c| c.over == Some(target)),
@@ -92,7 +117,14 @@ impl<'a> Tile<'a> {
     /// The colour of the border, and whether it is heavy.
     fn border(&self) -> (Tone, bool) {
         match (&self.preview, self.over) {
-            (Some(p), true) => (if p.legal { Tone::Target } else { Tone::Forbidden }, true),
+            (Some(p), true) => (
+                if p.legal {
+                    Tone::Target
+                } else {
+                    Tone::Forbidden
+                },
+                true,
+            ),
             (Some(p), false) => (if p.legal { Tone::Lit } else { Tone::Rule }, false),
             (None, _) if self.selected => (Tone::Accent, true),
             (None, _) => match self.look.state {
@@ -133,35 +165,76 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     }
     canvas.boxed(rect, style, heavy);
     let name_cells = usize::from(rect.width).saturating_sub(8);
-    let mut head = canvas.ink().gap(1).safe(&SafeText::clean(tile.person.extension.as_str(), 8), Tone::Faint).gap(1);
-    head = head.safe(&SafeText::clean(tile.person.name.as_str(), name_cells), tile.name());
+    let mut head = canvas
+        .ink()
+        .gap(1)
+        .safe(
+            &SafeText::clean(tile.person.extension.as_str(), 8),
+            Tone::Faint,
+        )
+        .gap(1);
+    head = head.safe(
+        &SafeText::clean(tile.person.name.as_str(), name_cells),
+        tile.name(),
+    );
     if canvas.model.is_me(tile.person.id) {
         head = head.say(" · you", Tone::Faint);
     }
     head = head.gap(1);
-    canvas.line(Rect { x: rect.x + 2, y: rect.y, width: rect.width - 4, height: 1 }, &head);
+    canvas.line(
+        Rect {
+            x: rect.x + 2,
+            y: rect.y,
+            width: rect.width - 4,
+            height: 1,
+        },
+        &head,
+    );
 
-    let inner = Rect { x: rect.x + 2, y: rect.y + 1, width: rect.width - 4, height: rect.height - 2 };
+    let inner = Rect {
+        x: rect.x + 2,
+        y: rect.y + 1,
+        width: rect.width - 4,
+        height: rect.height - 2,
+    };
     if let (Some(preview), true) = (&tile.preview, tile.over) {
-        let tone = if preview.legal { Tone::Target } else { Tone::Forbidden };
+        let tone = if preview.legal {
+            Tone::Target
+        } else {
+            Tone::Forbidden
+        };
         let lines = ink::wrap(preview.sentence.as_str(), inner.width.into());
         for (y, text) in (inner.top()..inner.bottom()).zip(&lines) {
             let last = y + 1 == inner.bottom() && lines.len() > usize::from(inner.height);
             let ink = canvas.ink().ours(text, tone);
             let ink = if last { ink.say("…", tone) } else { ink };
-            canvas.line(Rect { y, height: 1, ..inner }, &ink);
+            canvas.line(
+                Rect {
+                    y,
+                    height: 1,
+                    ..inner
+                },
+                &ink,
+            );
         }
         return;
     }
     let first = Rect { height: 1, ..inner };
     canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
-    let second = Rect { y: inner.y + 1, height: 1, ..inner };
+    let second = Rect {
+        y: inner.y + 1,
+        height: 1,
+        ..inner
+    };
     if inner.height > 1 {
         let ink = company(canvas, tile);
         canvas.line(second, &ink);
     }
     if let Some(card) = tile.card {
-        canvas.hit(inner, Spot::Call(card.id, Some(DropTarget::Person(tile.person.id))));
+        canvas.hit(
+            inner,
+            Spot::Call(card.id, Some(DropTarget::Person(tile.person.id))),
+        );
     }
 }
 
@@ -170,13 +243,19 @@ fn state(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
         Some(p) if !p.legal => Tone::Faint,
         _ => tone(tile.look.state),
     };
-    canvas.ink().say(tile.look.state.symbol(), tone).gap(1).say(tile.look.state.word(), tone)
+    canvas
+        .ink()
+        .say(tile.look.state.symbol(), tone)
+        .gap(1)
+        .say(tile.look.state.word(), tone)
 }
 
 fn since(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     let (ink, model) = (canvas.ink(), canvas.model);
     match tile.look.since {
-        Some(at) if model.link.is_live() => ink.time(model.seconds_since(at), tone(tile.look.state)),
+        Some(at) if model.link.is_live() => {
+            ink.time(model.seconds_since(at), tone(tile.look.state))
+        }
         Some(_) if tile.look.state == State::Unknown => match model.lost {
             Some(lost) => ink.time(model.now.since(lost) / 1000, Tone::Unknown),
             None => ink,
@@ -189,19 +268,31 @@ fn since(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
 fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     let (model, ink) = (canvas.model, canvas.ink());
     if let Some(card) = tile.card {
-        let mark = match (&card.place.at, canvas.carried(card.id), model.asked_of(card.id).is_some()) {
+        let mark = match (
+            &card.place.at,
+            canvas.carried(card.id),
+            model.asked_of(card.id).is_some(),
+        ) {
             (_, true, _) => "◇ ",
             (.., true) => "◌ ",
             (At::Held { .. } | At::Holding { .. }, ..) => "‖ ",
             _ => "▸ ",
         };
-        let mut ink = ink.say(mark, super::tone_of(&card.place.at)).safe(&title(card, 40), canvas.name_tone(card, Tone::Text));
+        let mut ink = ink
+            .say(mark, super::tone_of(&card.place.at))
+            .safe(&title(card, 40), canvas.name_tone(card, Tone::Text));
         if let At::Transferring { from, .. } = &card.place.at {
             ink = ink.say(" ← ", Tone::Faint);
-            ink = if model.is_me(*from) { ink.say("you", Tone::Faint) } else { ink.safe(&model.name(*from), Tone::Faint) };
+            ink = if model.is_me(*from) {
+                ink.say("you", Tone::Faint)
+            } else {
+                ink.safe(&model.name(*from), Tone::Faint)
+            };
         }
         if tile.look.more > 0 {
-            ink = ink.say(" +", Tone::Held).count(u64::try_from(tile.look.more).unwrap_or(0), Tone::Held);
+            ink = ink
+                .say(" +", Tone::Held)
+                .count(u64::try_from(tile.look.more).unwrap_or(0), Tone::Held);
         }
         return ink;
     }
@@ -211,7 +302,9 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     match (tile.person.phone, tile.look.state) {
         (PhonePage::Ready, _) | (_, State::Offline) => ink,
         (_, _) if tile.person.fallback => ink.say("rings their other number", Tone::Faint),
-        (PhonePage::Unreachable, State::Unreachable) => ink.say("no other number to ring", Tone::Faint),
+        (PhonePage::Unreachable, State::Unreachable) => {
+            ink.say("no other number to ring", Tone::Faint)
+        }
         (PhonePage::Unreachable, _) => ink.say("◌ phone not reachable", Tone::Bad),
         (PhonePage::Unknown, State::Unknown) => ink.say("is their phone there?", Tone::Faint),
         (PhonePage::Unknown, _) => ink.say("? phone unknown", Tone::Unknown),
@@ -222,7 +315,14 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
 fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     let target = DropTarget::Person(tile.person.id);
     let marked = match (&tile.preview, tile.over) {
-        (Some(p), true) => Some((if p.legal { "▶" } else { "×" }, if p.legal { Tone::Target } else { Tone::Forbidden })),
+        (Some(p), true) => Some((
+            if p.legal { "▶" } else { "×" },
+            if p.legal {
+                Tone::Target
+            } else {
+                Tone::Forbidden
+            },
+        )),
         (Some(p), false) if p.legal => Some(("▏", Tone::Lit)),
         (None, _) if tile.selected => Some(("▶", Tone::Accent)),
         _ => None,
@@ -241,7 +341,12 @@ fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         None => canvas.ink().gap(1),
     };
     left = left.say(tile.look.state.symbol(), tone).gap(1);
-    left = left.safe(&SafeText::clean(tile.person.extension.as_str(), 6), Tone::Faint).gap(1);
+    left = left
+        .safe(
+            &SafeText::clean(tile.person.extension.as_str(), 6),
+            Tone::Faint,
+        )
+        .gap(1);
     left = left.safe(&SafeText::clean(tile.person.name.as_str(), 24), tile.name());
     if canvas.model.is_me(tile.person.id) {
         left = left.say(" · you", Tone::Faint);
@@ -249,14 +354,32 @@ fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     let right = match tile.card {
         Some(card) => {
             let room = usize::from(rect.width).saturating_sub(usize::from(left.width()) + 8);
-            let mark = if canvas.carried(card.id) { "◇ " } else if canvas.model.asked_of(card.id).is_some() { "◌ " } else { "▸ " };
+            let mark = if canvas.carried(card.id) {
+                "◇ "
+            } else if canvas.model.asked_of(card.id).is_some() {
+                "◌ "
+            } else {
+                "▸ "
+            };
             let ink = canvas.ink();
-            let ink = if room >= 5 { ink.say(mark, tone).safe(&title(card, room), canvas.name_tone(card, Tone::Text)).gap(1) } else { ink };
+            let ink = if room >= 5 {
+                ink.say(mark, tone)
+                    .safe(&title(card, room), canvas.name_tone(card, Tone::Text))
+                    .gap(1)
+            } else {
+                ink
+            };
             ink.then(since(canvas, tile))
         }
+        // The name matters more than the whole of the word.
+        None if tile.look.state == State::Unreachable => canvas.ink().say("not reachable", tone),
         None => canvas.ink().say(tile.look.state.word(), tone),
     };
-    let (left, right) = if bright { (left.on(ground), right.on(ground)) } else { (left, right) };
+    let (left, right) = if bright {
+        (left.on(ground), right.on(ground))
+    } else {
+        (left, right)
+    };
     canvas.line_both(rect, &left, &right);
     match tile.card {
         Some(card) => canvas.hit(rect, Spot::Call(card.id, Some(target))),

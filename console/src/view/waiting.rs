@@ -28,14 +28,25 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         let count = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         left = left.count(count, Tone::Ring).gap(1);
         let oldest = model.seconds_since(first.since);
-        let tone = if oldest >= LONG { Tone::Bad } else { Tone::Ring };
-        right = right.say(" longest ", Tone::Faint).time(oldest, tone).gap(1);
+        let tone = if oldest >= LONG {
+            Tone::Bad
+        } else {
+            Tone::Ring
+        };
+        right = right
+            .say(" longest ", Tone::Faint)
+            .time(oldest, tone)
+            .gap(1);
     }
     canvas.rule(shape.waiting_rule, &left, &right, Tone::Rule);
     canvas.hit(shape.waiting_rule, Spot::Area(Area::Waiting));
     canvas.hit(shape.waiting, Spot::Area(Area::Waiting));
     if waiting.is_empty() {
-        let text = if model.link.is_live() { "Nobody is waiting." } else { "Whether anybody is waiting is not known." };
+        let text = if model.link.is_live() {
+            "Nobody is waiting."
+        } else {
+            "Whether anybody is waiting is not known."
+        };
         let ink = canvas.ink().gap(1).say(text, Tone::Faint);
         canvas.line(shape.waiting, &ink);
         return;
@@ -43,7 +54,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
 
     let page = shape.chips_on_page();
     let across = usize::from(shape.chips_across());
-    let (before, after) = (model.first_chip, waiting.len().saturating_sub(model.first_chip + page));
+    let (before, after) = (
+        model.first_chip,
+        waiting.len().saturating_sub(model.first_chip + page),
+    );
     for (n, card) in waiting.iter().skip(model.first_chip).take(page).enumerate() {
         let column = u16::try_from(n % across).unwrap_or(0);
         let row = u16::try_from(n / across).unwrap_or(0);
@@ -58,30 +72,54 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     // What is not visible is counted, on the rule or, without one, over the last chip.
     let more = u64::try_from(before + after).unwrap_or(0);
     if more > 0 {
-        let ink = canvas.ink().say(" +", Tone::Ring).count(more, Tone::Ring).say(" more ", Tone::Ring);
+        let ink = canvas
+            .ink()
+            .say(" +", Tone::Ring)
+            .count(more, Tone::Ring)
+            .say(" more ", Tone::Ring);
         let rule = shape.waiting_rule;
-        let rect = if rule.is_empty() { shape.waiting } else { Rect { x: rule.x + 20, width: rule.width.saturating_sub(44), ..rule } };
+        let rect = if rule.is_empty() {
+            shape.waiting
+        } else {
+            Rect {
+                x: rule.x + 20,
+                width: rule.width.saturating_sub(44),
+                ..rule
+            }
+        };
         canvas.line_right(rect, &ink);
     }
 }
 
 fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
     let model = canvas.model;
-    let selected = model.cursor.area == Area::Waiting && model.selected_waiting().is_some_and(|c| c.id == card.id);
+    let selected = model.cursor.area == Area::Waiting
+        && model.selected_waiting().is_some_and(|c| c.id == card.id);
     let ground = canvas.style(if selected { Tone::Selected } else { Tone::Chip });
     if canvas.carried(card.id) {
         canvas.ground(rect, canvas.theme.ground());
-    } else if !matches!(canvas.theme, crate::theme::Theme::Mono | crate::theme::Theme::Sixteen) || selected {
+    } else if !matches!(
+        canvas.theme,
+        crate::theme::Theme::Mono | crate::theme::Theme::Sixteen
+    ) || selected
+    {
         canvas.ground(rect, ground);
     }
     let seconds = model.seconds_since(card.since);
-    let age = if seconds >= LONG { Tone::Bad } else { Tone::Ring };
+    let age = if seconds >= LONG {
+        Tone::Bad
+    } else {
+        Tone::Ring
+    };
     let asked = model.asked_of(card.id).is_some();
     let mine = model.is_mine(card);
 
     let ink = canvas.ink();
     let ink = match model.digits.get(&card.id) {
-        Some(digit) => ink.say(" ", Tone::Key).count(u64::from(*digit), Tone::Key).say(" ", Tone::Key),
+        Some(digit) => ink
+            .say(" ", Tone::Key)
+            .count(u64::from(*digit), Tone::Key)
+            .say(" ", Tone::Key),
         None => ink.say("   ", Tone::Text),
     };
     let name = canvas.name_tone(card, Tone::Strong);
@@ -93,14 +131,22 @@ fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
     };
     let first = ink.say(mark, age).safe(&title(card, 40), name);
     let time = canvas.ink().time(seconds, age).gap(1);
-    let under = canvas.style(Tone::Chip);
-    let on = if selected { canvas.style(Tone::Selected) } else { under };
+    let on = match (canvas.carried(card.id), selected) {
+        (true, _) => ratatui::style::Style::new(),
+        (false, true) => canvas.style(Tone::Selected),
+        (false, false) => canvas.style(Tone::Chip),
+    };
     canvas.line_both(Rect { height: 1, ..rect }, &first.on(on), &time.on(on));
 
     if rect.height > 1 {
         let second = why(canvas, card).on(on);
         let queue = queue(canvas, card).on(on);
-        let row = Rect { x: rect.x + 6, y: rect.y + 1, width: rect.width.saturating_sub(6), height: 1 };
+        let row = Rect {
+            x: rect.x + 6,
+            y: rect.y + 1,
+            width: rect.width.saturating_sub(6),
+            height: 1,
+        };
         canvas.line_both(row, &second, &queue);
     }
     canvas.hit(rect, Spot::Call(card.id, None));
@@ -110,22 +156,40 @@ fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
 fn why(canvas: &Canvas<'_>, card: &Card) -> super::Ink {
     let (model, ink) = (canvas.model, canvas.ink());
     if let Some(asked) = model.asked_of(card.id) {
-        return ink.say("asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Ring);
+        return ink
+            .say("asked: ", Tone::Ring)
+            .sentence(&asked.sentence, Tone::Ring);
     }
     match &card.place.at {
-        At::Transferring { from, .. } => ink.say("from ", Tone::Ring).safe(&model.name(*from), Tone::Text),
+        At::Transferring { from, .. } => ink
+            .say("from ", Tone::Ring)
+            .safe(&model.name(*from), Tone::Text),
         At::Ringing { users, why, .. } => {
-            let ink = if why == "new" { ink } else { ink.say(doing(&card.place.at), Tone::Ring).gap(1) };
+            let ink = if why == "new" {
+                ink
+            } else {
+                ink.say(doing(&card.place.at), Tone::Ring).gap(1)
+            };
             match users.as_slice() {
                 [] => ink,
                 [user] if model.is_me(*user) => ink.say("rings for you", Tone::Ring),
                 [user, rest @ ..] => {
-                    let ink = ink.say("rings ", Tone::Faint).safe(&model.name(*user), Tone::Faint);
-                    if rest.is_empty() { ink } else { ink.say(" and others", Tone::Faint) }
+                    let ink = ink
+                        .say("rings ", Tone::Faint)
+                        .safe(&model.name(*user), Tone::Faint);
+                    if rest.is_empty() {
+                        ink
+                    } else {
+                        ink.say(" and others", Tone::Faint)
+                    }
                 }
             }
         }
-        At::Queued { alert: Some(user), .. } => ink.say("came back for ", Tone::Ring).safe(&model.name(*user), Tone::Text),
+        At::Queued {
+            alert: Some(user), ..
+        } => ink
+            .say("came back for ", Tone::Ring)
+            .safe(&model.name(*user), Tone::Text),
         _ => match (&card.caller.name, &card.caller.number) {
             (Some(_), Some(number)) => ink.phone(number, Tone::Faint),
             _ => ink.say("no name known", Tone::Faint),
@@ -135,12 +199,16 @@ fn why(canvas: &Canvas<'_>, card: &Card) -> super::Ink {
 
 fn queue(canvas: &Canvas<'_>, card: &Card) -> super::Ink {
     let ink = canvas.ink();
-    let At::Queued { queue: id, .. } = &card.place.at else { return ink };
+    let At::Queued { queue: id, .. } = &card.place.at else {
+        return ink;
+    };
     if canvas.model.shape.class != Class::Full || canvas.model.board.queues.len() < 2 {
         return ink;
     }
     match canvas.model.board.queues.iter().find(|q| q.id == *id) {
-        Some(queue) => ink.safe(&SafeText::clean(queue.name.as_str(), 10), Tone::Held).gap(1),
+        Some(queue) => ink
+            .safe(&SafeText::clean(queue.name.as_str(), 10), Tone::Held)
+            .gap(1),
         None => ink.queue(id, Tone::Held).gap(1),
     }
 }

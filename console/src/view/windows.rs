@@ -5,7 +5,7 @@
 use cordboard_core::ids::SafeText;
 use ratatui::layout::Rect;
 
-use super::{Canvas, bars, ink, ink::Ink, title};
+use super::{Canvas, ink, ink::Ink, title};
 use crate::{
     app::{Dialog, Find, Found, Mood, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
@@ -20,8 +20,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         Some(Dialog::Log(top)) => log(canvas, *top),
         Some(Dialog::Find(find)) => finder(canvas, find),
         Some(Dialog::Park(call, _)) => {
-            let who = model.board.calls.get(call).map(|c| title(c, 24)).unwrap_or_default();
-            let head = canvas.ink().say(" Park ", Tone::Accent).safe(&who, Tone::Strong).say(" in ", Tone::Text);
+            let who = model
+                .board
+                .calls
+                .get(call)
+                .map(|c| title(c, 24))
+                .unwrap_or_default();
+            let head = canvas
+                .ink()
+                .say(" Park ", Tone::Accent)
+                .safe(&who, Tone::Strong)
+                .say(" in ", Tone::Text);
             park(canvas, &head);
         }
         Some(Dialog::Confirm(question)) => {
@@ -34,19 +43,38 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                     None => "Leave the console?".to_owned(),
                 },
                 Question::HangUp(call, _) => {
-                    let who = model.board.calls.get(call).map(|c| title(c, 30)).unwrap_or_default();
+                    let who = model
+                        .board
+                        .calls
+                        .get(call)
+                        .map(|c| title(c, 30))
+                        .unwrap_or_default();
                     format!("This is not your call. Hang up on {who} all the same?")
                 }
             };
             ask(canvas, &Sentence::new(&text));
         }
         Some(Dialog::Choose(call, _, options)) => {
-            let who = model.board.calls.get(call).map(|c| title(c, 24)).unwrap_or_default();
-            let head = canvas.ink().say(" What to do with ", Tone::Accent).safe(&who, Tone::Strong).gap(1);
+            let who = model
+                .board
+                .calls
+                .get(call)
+                .map(|c| title(c, 24))
+                .unwrap_or_default();
+            let head = canvas
+                .ink()
+                .say(" What to do with ", Tone::Accent)
+                .safe(&who, Tone::Strong)
+                .gap(1);
             let lines: Vec<Ink> = (1_u64..)
                 .zip(options)
                 .map(|(n, (_, sentence))| {
-                    canvas.ink().gap(1).count(n, Tone::Key).gap(1).sentence(sentence, Tone::Text)
+                    canvas
+                        .ink()
+                        .gap(1)
+                        .count(n, Tone::Key)
+                        .gap(1)
+                        .sentence(sentence, Tone::Text)
                 })
                 .collect();
             list(canvas, &head, 64, lines);
@@ -71,19 +99,45 @@ fn window(canvas: &mut Canvas<'_>, width: u16, height: u16, head: &Ink) -> Rect 
     // The whole screen under it takes clicks as "beside the window".
     canvas.hit(rect, Spot::Window);
     let style = canvas.style(Tone::Accent);
-    let style = style.patch(ratatui::style::Style { bg: raised.bg, ..Default::default() });
+    let style = style.patch(ratatui::style::Style {
+        bg: raised.bg,
+        ..Default::default()
+    });
     canvas.boxed(rect, style, false);
-    canvas.line(Rect { x: rect.x + 2, width: rect.width.saturating_sub(4), height: 1, ..rect }, &head.clone().on(raised));
-    Rect { x: rect.x + 2, y: rect.y + 1, width: rect.width.saturating_sub(4), height: rect.height.saturating_sub(2) }
+    canvas.line(
+        Rect {
+            x: rect.x + 2,
+            width: rect.width.saturating_sub(4),
+            height: 1,
+            ..rect
+        },
+        &head.clone().on(raised),
+    );
+    Rect {
+        x: rect.x + 2,
+        y: rect.y + 1,
+        width: rect.width.saturating_sub(4),
+        height: rect.height.saturating_sub(2),
+    }
 }
 
 fn row(inner: Rect, n: usize) -> Rect {
     let n = u16::try_from(n).unwrap_or(u16::MAX);
-    if n < inner.height { Rect { y: inner.y + n, height: 1, ..inner } } else { Rect { height: 0, ..inner } }
+    if n < inner.height {
+        Rect {
+            y: inner.y + n,
+            height: 1,
+            ..inner
+        }
+    } else {
+        Rect { height: 0, ..inner }
+    }
 }
 
 fn list(canvas: &mut Canvas<'_>, head: &Ink, width: u16, lines: Vec<Ink>) {
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     let inner = window(canvas, width, height, head);
     let raised = canvas.theme.raised();
     for (n, ink) in lines.into_iter().enumerate() {
@@ -100,11 +154,19 @@ fn park(canvas: &mut Canvas<'_>, head: &Ink) {
         .zip(&model.board.slots)
         .map(|(n, slot)| {
             let there = canvas.parked.get(&slot.id).copied();
-            let key = if n <= 9 { canvas.ink().gap(1).count(n, Tone::Key).gap(1) } else { canvas.ink().gap(3) };
+            let key = if n <= 9 {
+                canvas.ink().gap(1).count(n, Tone::Key).gap(1)
+            } else {
+                canvas.ink().gap(3)
+            };
             let ink = key.gap(1).slot(&slot.id, Tone::Strong).gap(1);
             match there {
-                Some(card) => ink.say("taken by ", Tone::Faint).safe(&title(card, 30), Tone::Faint),
-                None if Some(&slot.id) == first_free.as_ref() => ink.say("free", Tone::Good).say("  Enter or p", Tone::Faint),
+                Some(card) => ink
+                    .say("taken by ", Tone::Faint)
+                    .safe(&title(card, 30), Tone::Faint),
+                None if Some(&slot.id) == first_free.as_ref() => {
+                    ink.say("free", Tone::Good).say("  Enter or p", Tone::Faint)
+                }
                 None => ink.say("free", Tone::Good),
             }
         })
@@ -115,7 +177,9 @@ fn park(canvas: &mut Canvas<'_>, head: &Ink) {
 fn ask(canvas: &mut Canvas<'_>, question: &Sentence) {
     let width = 60.min(canvas.buf.area.width.saturating_sub(2));
     let lines = ink::wrap(question.as_str(), width.saturating_sub(4).max(1).into());
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(4);
     let head = canvas.ink();
     let inner = window(canvas, width, height, &head);
     let raised = canvas.theme.raised();
@@ -128,26 +192,47 @@ fn ask(canvas: &mut Canvas<'_>, question: &Sentence) {
         return;
     }
     let mut x = last.x;
-    for (key, word, action) in [(" y ", " yes", Action::Activate), (" n ", " no", Action::Back)] {
-        let ink = canvas.ink().say(key, Tone::Key).say(word, Tone::Text).on(raised);
+    for (key, word, action) in [
+        (" y ", " yes", Action::Activate),
+        (" n ", " no", Action::Back),
+    ] {
+        let ink = canvas
+            .ink()
+            .say(key, Tone::Key)
+            .say(word, Tone::Text)
+            .on(raised);
         x += canvas.button(x, last.y, last.right(), &ink, Spot::Button(action)) + 3;
     }
 }
 
 fn finder(canvas: &mut Canvas<'_>, find: &Find) {
     let model = canvas.model;
-    let who = find.hand().and_then(|(c, _)| model.board.calls.get(&c)).map(|c| title(c, 24));
+    let who = find
+        .hand()
+        .and_then(|(c, _)| model.board.calls.get(&c))
+        .map(|c| title(c, 24));
     let head = canvas.ink();
     let head = match (find.purpose, &who) {
-        (Purpose::Transfer(..), Some(who)) => head.say(" Send ", Tone::Accent).safe(who, Tone::Strong).say(" to ", Tone::Accent),
-        (Purpose::Search(_), Some(who)) => head.say(" Find, and send ", Tone::Accent).safe(who, Tone::Strong).gap(1),
+        (Purpose::Transfer(..), Some(who)) => head
+            .say(" Send ", Tone::Accent)
+            .safe(who, Tone::Strong)
+            .say(" to ", Tone::Accent),
+        (Purpose::Search(_), Some(who)) => head
+            .say(" Find, and send ", Tone::Accent)
+            .safe(who, Tone::Strong)
+            .gap(1),
         (Purpose::Dial, _) => head.say(" Call ", Tone::Accent),
         _ => head.say(" Find ", Tone::Accent),
     };
-    let inner = window(canvas, 70, 16, &head);
+    // Its height does not follow the list: a window that jumps with every letter is hard to read.
+    let height = if canvas.buf.area.height < 30 { 13 } else { 18 };
+    let inner = window(canvas, 72, height, &head);
     let raised = canvas.theme.raised();
     let (before, after) = find.text.halves();
-    let field = canvas.ink().say("› ", Tone::Accent).safe(&before, Tone::Strong);
+    let field = canvas
+        .ink()
+        .say("› ", Tone::Accent)
+        .safe(&before, Tone::Strong);
     let at = field.width();
     let field = field.safe(&after, Tone::Strong);
     let field = if find.text.is_empty() {
@@ -161,41 +246,70 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
         field
     };
     canvas.line(row(inner, 0), &field.on(raised));
-    canvas.drawn.cursor = Some(ratatui::layout::Position { x: (inner.x + at).min(inner.right().saturating_sub(1)), y: inner.y });
+    canvas.drawn.cursor = Some(ratatui::layout::Position {
+        x: (inner.x + at).min(inner.right().saturating_sub(1)),
+        y: inner.y,
+    });
 
-    let room = usize::from(inner.height).saturating_sub(3);
+    let room = usize::from(inner.height).saturating_sub(4);
     let first = find.picked.map_or(0, |p| (p + 1).saturating_sub(room));
     for (n, found) in find.found.iter().enumerate().skip(first).take(room) {
         let rect = row(inner, 1 + n - first);
         candidate(canvas, find, found, find.picked == Some(n), rect);
         canvas.hit(rect, Spot::Line(n));
     }
-    let mut verdict = canvas.ink();
-    if let Some(found) = find.picked.and_then(|n| find.found.get(n)) {
-        verdict = bars::verdict(verdict, model.find_legal(find, found), &model.find_sentence(find, found));
+    let (text, tone) = if let Some(found) = find.picked.and_then(|n| find.found.get(n)) {
+        let sentence = model.find_sentence(find, found);
+        let (lead, tone) = if model.find_legal(find, found) {
+            ("Enter", Tone::Target)
+        } else {
+            ("no", Tone::Forbidden)
+        };
+        (format!("{lead}: {sentence}"), tone)
     } else if find.text.is_empty() && !model.waiting().is_empty() {
-        if let Offer::Yes { sentence, .. } = model.offer(Action::Answer) {
-            verdict = verdict.say("Enter: ", Tone::Ring).sentence(&sentence, Tone::Ring);
+        match model.offer(Action::Answer) {
+            Offer::Yes { sentence, .. } => (format!("Enter: {sentence}"), Tone::Ring),
+            Offer::No(_) => (String::new(), Tone::Faint),
         }
     } else if find.found.is_empty() {
-        verdict = verdict.say("Nobody fits. Write outside numbers with their country code, such as +1.", Tone::Faint);
+        (
+            "Nobody fits. Write outside numbers with their country code, such as +1.".to_owned(),
+            Tone::Faint,
+        )
+    } else {
+        (String::new(), Tone::Faint)
+    };
+    let last = usize::from(inner.height).saturating_sub(2);
+    for (n, part) in ink::wrap(&text, inner.width.into())
+        .iter()
+        .take(2)
+        .enumerate()
+    {
+        let ink = canvas.ink().ours(part, tone).on(raised);
+        canvas.line(row(inner, last + n), &ink);
     }
-    let last = usize::from(inner.height).saturating_sub(1);
-    canvas.line(row(inner, last), &verdict.on(raised));
 }
 
 fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, rect: Rect) {
     let model = canvas.model;
-    let ground = if picked { canvas.style(Tone::Selected) } else { canvas.theme.raised() };
+    let ground = if picked {
+        canvas.style(Tone::Selected)
+    } else {
+        canvas.theme.raised()
+    };
     if picked {
         canvas.ground(rect, ground);
     }
     let legal = model.find_legal(find, found);
     let tone = if legal { Tone::Strong } else { Tone::Faint };
-    let ink = canvas.ink().say(if picked { "▶ " } else { "  " }, Tone::Accent);
+    let ink = canvas
+        .ink()
+        .say(if picked { "▶ " } else { "  " }, Tone::Accent);
     match found {
         Found::Person(user) => {
-            let Some(person) = model.board.people.get(user) else { return };
+            let Some(person) = model.board.people.get(user) else {
+                return;
+            };
             let none = Vec::new();
             let look = model.look(person, canvas.calls.get(user).unwrap_or(&none));
             let left = ink
@@ -203,7 +317,12 @@ fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, 
                 .gap(1)
                 .safe(&SafeText::clean(person.name.as_str(), 34), tone);
             let colour = super::people::tone(look.state);
-            let right = canvas.ink().say(look.state.symbol(), colour).gap(1).say(look.state.word(), colour).gap(1);
+            let right = canvas
+                .ink()
+                .say(look.state.symbol(), colour)
+                .gap(1)
+                .say(look.state.word(), colour)
+                .gap(1);
             canvas.line_both(rect, &left.on(ground), &right.on(ground));
         }
         Found::Number(number) => {
@@ -217,7 +336,9 @@ fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, 
             canvas.line_both(rect, &left.on(ground), &right.on(ground));
         }
         Found::Emergency(number) => {
-            let left = ink.say("emergency ", Tone::Bad).safe(&SafeText::from(number.as_str()), Tone::Bad);
+            let left = ink
+                .say("emergency ", Tone::Bad)
+                .safe(&SafeText::from(number.as_str()), Tone::Bad);
             canvas.line(rect, &left.on(ground));
         }
     }
@@ -228,7 +349,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     let mut lines: Vec<(Ink, Option<Action>)> = Vec::new();
     let raised = canvas.theme.raised();
     let width = 104.min(canvas.buf.area.width.saturating_sub(2));
-    let room = usize::from(width.saturating_sub(4 + 26)).max(16);
+    let room = usize::from(width.saturating_sub(4 + 28)).max(16);
     for group in [Group::Calls, Group::Board, Group::Console] {
         if !lines.is_empty() {
             lines.push((canvas.ink(), None));
@@ -236,14 +357,31 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
         lines.push((canvas.ink().say(group.heading(), Tone::Accent), None));
         for entry in TABLE.iter().filter(|r| r.group == group) {
             let offer = model.offer(entry.action);
-            let possible = matches!(offer, Offer::Yes { .. }) || matches!(entry.action, Action::AnswerDigit(_));
-            let (word, text) = if possible { (Tone::Strong, Tone::Text) } else { (Tone::Faint, Tone::Faint) };
-            let key = canvas.ink().gap(usize::from(10_u16.saturating_sub(super::text_width(entry.key)))).say(entry.key, Tone::Key);
+            let possible = matches!(offer, Offer::Yes { .. })
+                || matches!(entry.action, Action::AnswerDigit(_));
+            let (word, text) = if possible {
+                (Tone::Strong, Tone::Text)
+            } else {
+                (Tone::Faint, Tone::Faint)
+            };
+            let key = canvas
+                .ink()
+                .gap(usize::from(
+                    10_u16.saturating_sub(super::text_width(entry.key)),
+                ))
+                .say(entry.key, Tone::Key);
             let name = canvas.ink().say(entry.word, word);
-            let pad = usize::from(14_u16.saturating_sub(name.width()));
+            let pad = usize::from(16_u16.saturating_sub(name.width()));
             for (n, part) in ink::wrap(entry.help, room).iter().enumerate() {
-                let lead = if n == 0 { key.clone().gap(1).then(name.clone()).gap(pad + 1) } else { canvas.ink().gap(26) };
-                lines.push((lead.ours(part, text), (n == 0 && possible).then_some(entry.action)));
+                let lead = if n == 0 {
+                    key.clone().gap(1).then(name.clone()).gap(pad + 1)
+                } else {
+                    canvas.ink().gap(28)
+                };
+                lines.push((
+                    lead.ours(part, text),
+                    (n == 0 && possible).then_some(entry.action),
+                ));
             }
         }
     }
@@ -257,11 +395,18 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
         }
     }
     let head = canvas.ink().say(" Help ", Tone::Accent);
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     let inner = window(canvas, width, height, &head);
     let top = top.min(lines.len().saturating_sub(inner.height.into()));
     let count = lines.len();
-    for (n, (ink, action)) in lines.into_iter().skip(top).take(inner.height.into()).enumerate() {
+    for (n, (ink, action)) in lines
+        .into_iter()
+        .skip(top)
+        .take(inner.height.into())
+        .enumerate()
+    {
         let rect = row(inner, n);
         canvas.line(rect, &ink.on(raised));
         if let Some(action) = action {
@@ -275,7 +420,9 @@ fn log(canvas: &mut Canvas<'_>, top: usize) {
     let model = canvas.model;
     let head = canvas.ink().say(" Said lately ", Tone::Accent);
     let count = model.notes.len();
-    let height = u16::try_from(count.max(1)).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(count.max(1))
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     let inner = window(canvas, 100, height.max(6), &head);
     let raised = canvas.theme.raised();
     if count == 0 {
@@ -283,14 +430,25 @@ fn log(canvas: &mut Canvas<'_>, top: usize) {
         canvas.line(row(inner, 0), &ink);
     }
     let top = top.min(count.saturating_sub(inner.height.into()));
-    for (n, note) in model.notes.iter().rev().skip(top).take(inner.height.into()).enumerate() {
+    for (n, note) in model
+        .notes
+        .iter()
+        .rev()
+        .skip(top)
+        .take(inner.height.into())
+        .enumerate()
+    {
         let tone = match note.mood {
             Mood::Info => Tone::Text,
             Mood::Good => Tone::Good,
             Mood::Bad => Tone::Bad,
         };
         let ink = canvas.ink().sentence(&note.text, tone).on(raised);
-        let ago = canvas.ink().time(model.now.since(note.at) / 1000, Tone::Faint).say(" ago", Tone::Faint).on(raised);
+        let ago = canvas
+            .ink()
+            .time(model.now.since(note.at) / 1000, Tone::Faint)
+            .say(" ago", Tone::Faint)
+            .on(raised);
         canvas.line_both(row(inner, n), &ink, &ago);
     }
     more(canvas, inner, top, count);
@@ -302,8 +460,16 @@ fn more(canvas: &mut Canvas<'_>, inner: Rect, top: usize, count: usize) {
     if below == 0 && top == 0 {
         return;
     }
-    let ink = canvas.ink().say(" ↑↓ ", Tone::Accent).count(u64::try_from(below).unwrap_or(0), Tone::Text).say(" more lines ", Tone::Faint);
-    let edge = Rect { y: inner.bottom(), height: 1, ..inner };
+    let ink = canvas
+        .ink()
+        .say(" ↑↓ ", Tone::Accent)
+        .count(u64::try_from(below).unwrap_or(0), Tone::Text)
+        .say(" more lines ", Tone::Faint);
+    let edge = Rect {
+        y: inner.bottom(),
+        height: 1,
+        ..inner
+    };
     let ink = ink.on(canvas.theme.raised());
     canvas.line_right(edge, &ink);
 }

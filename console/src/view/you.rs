@@ -19,18 +19,34 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     let shape = &model.shape;
     let here = model.cursor.area == Area::You;
     let own = model.own();
-    let left = canvas.ink().say(" You ", if here { Tone::Accent } else { Tone::Text });
-    let held = own.iter().filter(|c| matches!(c.place.at, At::Held { .. } | At::Holding { .. })).count();
+    let left = canvas
+        .ink()
+        .say(" You ", if here { Tone::Accent } else { Tone::Text });
+    let held = own
+        .iter()
+        .filter(|c| matches!(c.place.at, At::Held { .. } | At::Holding { .. }))
+        .count();
     let right = if held > 1 {
-        canvas.ink().gap(1).count(u64::try_from(held).unwrap_or(0), Tone::Held).say(" held ", Tone::Held)
+        canvas
+            .ink()
+            .gap(1)
+            .count(u64::try_from(held).unwrap_or(0), Tone::Held)
+            .say(" held ", Tone::Held)
     } else {
         canvas.ink()
     };
     let preview = model.preview_on(&DropTarget::Me);
-    let over = model.carry.as_ref().is_some_and(|c| c.over == Some(DropTarget::Me));
+    let over = model
+        .carry
+        .as_ref()
+        .is_some_and(|c| c.over == Some(DropTarget::Me));
     let edge = match (&preview, over) {
         (Some(p), true) => {
-            if p.legal { Tone::Target } else { Tone::Forbidden }
+            if p.legal {
+                Tone::Target
+            } else {
+                Tone::Forbidden
+            }
         }
         (Some(p), false) if p.legal => Tone::Lit,
         _ => Tone::Rule,
@@ -40,8 +56,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     canvas.hit(shape.you, Spot::Place(DropTarget::Me));
 
     if let (Some(preview), true) = (&preview, over) {
-        let tone = if preview.legal { Tone::Target } else { Tone::Forbidden };
-        let ink = canvas.ink().gap(1).say("┃ ", tone).sentence(&preview.sentence, tone);
+        let tone = if preview.legal {
+            Tone::Target
+        } else {
+            Tone::Forbidden
+        };
+        let ink = canvas
+            .ink()
+            .gap(1)
+            .say("┃ ", tone)
+            .sentence(&preview.sentence, tone);
         canvas.line(shape.you, &ink);
         return;
     }
@@ -51,22 +75,37 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     }
     let rows = usize::from(shape.you.height).max(1);
     for (n, card) in own.iter().take(rows).enumerate() {
-        let rect = Rect { y: shape.you.y + u16::try_from(n).unwrap_or(0), height: 1, ..shape.you };
+        let rect = Rect {
+            y: shape.you.y + u16::try_from(n).unwrap_or(0),
+            height: 1,
+            ..shape.you
+        };
         let last = n + 1 == rows;
-        let more = if last { own.len().saturating_sub(rows) } else { 0 };
+        let more = if last {
+            own.len().saturating_sub(rows)
+        } else {
+            0
+        };
         line(canvas, card, rect, more);
     }
 }
 
 fn nobody(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
-    let ink = canvas.ink().gap(1).say("No call on your line.", Tone::Faint);
+    let ink = canvas
+        .ink()
+        .gap(1)
+        .say("No call on your line.", Tone::Faint);
     let ink = match model.offer(Action::Answer) {
         Offer::Yes { sentence, .. } => ink.say("  a: ", Tone::Ring).sentence(&sentence, Tone::Text),
         Offer::No(_) => ink,
     };
     let ink = match model.asked.values().find(|a| a.call.is_none()) {
-        Some(asked) => canvas.ink().gap(1).say("◌ asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Ring),
+        Some(asked) => canvas
+            .ink()
+            .gap(1)
+            .say("◌ asked: ", Tone::Ring)
+            .sentence(&asked.sentence, Tone::Ring),
         None => ink,
     };
     canvas.line(model.shape.you, &ink);
@@ -76,7 +115,9 @@ fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
     let model = canvas.model;
     let at = &card.place.at;
     let wide = model.shape.class == Class::Full;
-    let selected = model.cursor.area == Area::You && model.selected_own().is_some_and(|c| c.id == card.id) && model.own().len() > 1;
+    let selected = model.cursor.area == Area::You
+        && model.selected_own().is_some_and(|c| c.id == card.id)
+        && model.own().len() > 1;
     let tone = tone_of(at);
     let asked = model.asked_of(card.id);
     let mark = match at {
@@ -87,18 +128,36 @@ fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
         At::Connecting { .. } | At::Dialling { .. } => "◐ ",
         _ => "▶ ",
     };
-    let strong = canvas.name_tone(card, if matches!(at, At::Talking { .. }) { Tone::Strong } else { Tone::Text });
-    let edge = if selected { canvas.ink().say("▌", Tone::Accent) } else { canvas.ink().gap(1) };
-    let mut left = edge.say(mark, tone).safe(&title(card, if wide { 40 } else { 24 }), strong);
+    let strong = canvas.name_tone(
+        card,
+        if matches!(at, At::Talking { .. }) {
+            Tone::Strong
+        } else {
+            Tone::Text
+        },
+    );
+    let edge = if selected {
+        canvas.ink().say("▌", Tone::Accent)
+    } else {
+        canvas.ink().gap(1)
+    };
+    let mut left = edge
+        .say(mark, tone)
+        .safe(&title(card, if wide { 40 } else { 24 }), strong);
     if let (true, Some(number), Some(_)) = (wide, &card.caller.number, &card.caller.name) {
         left = left.gap(2).phone(number, Tone::Faint);
     }
     left = left.gap(2).then(state(canvas, card));
     if more > 0 {
-        left = left.say("  +", Tone::Held).count(u64::try_from(more).unwrap_or(0), Tone::Held).say(" more", Tone::Held);
+        left = left
+            .say("  +", Tone::Held)
+            .count(u64::try_from(more).unwrap_or(0), Tone::Held)
+            .say(" more", Tone::Held);
     }
     if let Some(asked) = asked {
-        left = left.say("  asked: ", Tone::Ring).sentence(&asked.sentence, Tone::Ring);
+        left = left
+            .say("  asked: ", Tone::Ring)
+            .sentence(&asked.sentence, Tone::Ring);
     }
     canvas.line(rect, &left);
     canvas.hit(rect, Spot::Call(card.id, Some(DropTarget::Me)));
@@ -117,24 +176,38 @@ fn state(canvas: &Canvas<'_>, card: &Card) -> Ink {
             .gap(2)
             .then(slots::meter(canvas, card, *deadline, 8))
             .say(" rings back in ", Tone::Faint)
-            .time(model.seconds_until(*deadline), slots::urgency(canvas, *deadline)),
+            .time(
+                model.seconds_until(*deadline),
+                slots::urgency(canvas, *deadline),
+            ),
         At::Transferring { to, deadline, .. } => {
-            let whom = to.parse::<UserId>().map_or_else(|_| SafeText::from(to.as_str()), |u| model.name(u));
+            let whom = to
+                .parse::<UserId>()
+                .map_or_else(|_| SafeText::from(to.as_str()), |u| model.name(u));
             ink.say("ringing ", tone)
                 .safe(&whom, Tone::Strong)
                 .gap(1)
                 .time(model.seconds_since(card.place.since), tone)
                 .say("  back to you in ", Tone::Faint)
-                .time(model.seconds_until(*deadline), slots::urgency(canvas, *deadline))
-                .say("  u takes it back now", Tone::Faint)
+                .time(
+                    model.seconds_until(*deadline),
+                    slots::urgency(canvas, *deadline),
+                )
         }
         At::Talking { users } => {
-            let mut ink = ink.say("talking ", tone).time(model.seconds_since(card.place.since), tone);
+            let mut ink = ink
+                .say("talking ", tone)
+                .time(model.seconds_since(card.place.since), tone);
             for user in users.iter().filter(|u| !model.is_me(**u)).take(3) {
-                ink = ink.say("  with ", Tone::Faint).safe(&model.name(*user), Tone::Text);
+                ink = ink
+                    .say("  with ", Tone::Faint)
+                    .safe(&model.name(*user), Tone::Text);
             }
             ink
         }
-        _ => ink.say(doing(at), tone).gap(1).time(model.seconds_since(card.place.since), tone),
+        _ => ink
+            .say(doing(at), tone)
+            .gap(1)
+            .time(model.seconds_since(card.place.since), tone),
     }
 }

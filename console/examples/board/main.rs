@@ -1,0 +1,115 @@
+//! The board with made-up data: no server, no carrier, everything can be tried.
+//!
+//! `cargo run -p cordboard --example board` shows a busy morning; `quiet` an empty one; `people=5000` a large house; `down` a board that loses its link after two
+//! seconds. `theme=light` (or `dark`, `16`, `mono`) chooses the colours.
+
+mod scene;
+
+use std::time::Duration;
+
+use cordboard::{
+    app::{LinkNews, Model, Msg},
+    clock::Clock,
+    net::Wire,
+    run::{ConsoleError, ExitReason, Settings, on_terminal},
+    theme::Theme,
+};
+use scene::House;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), ConsoleError> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let given = |word: &str| words.iter().any(|w| w == word);
+    let value = |key: &str| {
+        words
+            .iter()
+            .find_map(|w| w.strip_prefix(key).map(str::to_owned))
+    };
+    let var = |name: &str| std::env::var(name).ok();
+    let theme = match value("theme=").as_deref() {
+        Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        Some("16") => Theme::Sixteen,
+        Some("mono") => Theme::Mono,
+        _ => Theme::suited(
+            var("NO_COLOR").as_deref(),
+            var("COLORTERM").as_deref(),
+            var("TERM").as_deref(),
+        ),
+    };
+    let clock = Clock::system();
+    let count = value("people=").and_then(|n| n.parse().ok());
+    let mut house = count.map_or_else(
+        || House::quiet(clock.now()),
+        |n| House::with_people(clock.now(), n),
+    );
+    if !given("quiet") {
+        house.fill();
+    }
+
+    let (to_loop, incoming) = mpsc::channel(256);
+    let (outgoing, from_loop) = mpsc::channel(64);
+    tokio::spawn(serve(
+        house,
+        clock.clone(),
+        to_loop,
+        from_loop,
+        given("down"),
+    ));
+    let model = Model::new(clock.now(), 7, theme);
+    let wire = Wire { incoming, outgoing };
+    match on_terminal(model, wire, clock, Settings::default(), "board.log".into()).await? {
+        ExitReason::Quit | ExitReason::Signal(_) | ExitReason::HungUp => Ok(()),
+    }
+}
+
+async fn serve(
+    mut house: House,
+    clock: Clock,
+    to_loop: mpsc::Sender<Msg>,
+    mut from_loop: mpsc::Receiver<cordboard_core::wire::ClientMsg>,
+    goes_down: bool,
+) {
+    for news in [LinkNews::Connecting, LinkNews::Open] {
+        if to_loop.send(Msg::Link(news)).await.is_err() {
+            return;
+        }
+    }
+    let began = clock.now();
+    let mut beat = interval(Duration::from_millis(100));
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut measured = false;
+    loop {
+        let out = tokio::select! {
+            msg = from_loop.recv() => match msg {
+                Some(msg) => house.hear(msg),
+                None => return,
+            },
+            _ = beat.tick() => house.tick(clock.now()),
+        };
+        let said = !out.is_empty();
+        for msg in out {
+            if to_loop.send(Msg::Server(Box::new(msg))).await.is_err() {
+                return;
+            }
+        }
+        if said && !measured {
+            measured = true;
+            let _ = to_loop.send(Msg::Link(LinkNews::Rtt(9))).await;
+        }
+        if goes_down && clock.now().since(began) > 2_000 {
+            let why = "The server at http://127.0.0.1:8080 cannot be reached: connection refused."
+                .to_owned();
+            let next = Some(clock.now().plus(12_000));
+            let _ = to_loop
+                .send(Msg::Link(LinkNews::Closed { why, next }))
+                .await;
+            to_loop.closed().await;
+            return;
+        }
+    }
+}

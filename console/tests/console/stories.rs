@@ -1,0 +1,552 @@
+//! What people do at the board, and what must come of it.
+
+use cordboard::{
+    app::{Area, Dialog, Link, LinkNews, Msg},
+    keymap::{Action, Dir, Key},
+};
+use cordboard_core::{
+    board::{At, Drop, DropTarget},
+    ids::UserId,
+    machine::{Intent, Target},
+    policy::Actor,
+    wire::{Position, ServerMsg},
+};
+
+use crate::{
+    desk::{Desk, MORNING, busy, quiet},
+    scene::{EPOCH, House, ME},
+};
+
+const GRACE: UserId = UserId(2);
+const DON: UserId = UserId(6);
+const HEDY: UserId = UserId(9);
+
+fn ringing() -> Desk {
+    let mut desk = Desk::new(quiet(), 120, 34);
+    desk.call();
+    desk
+}
+
+fn talking() -> Desk {
+    let mut desk = ringing();
+    desk.key(Key::Char('a'));
+    desk.pass(1_000);
+    assert!(
+        desk.model
+            .current()
+            .is_some_and(|c| matches!(c.place.at, At::Talking { .. })),
+        "\n{}",
+        desk.screen()
+    );
+    desk
+}
+
+#[test]
+fn a_call_is_answered_and_passed_on_with_four_keystrokes_and_letters() {
+    let mut desk = ringing();
+    let call = desk.in_place(|at| matches!(at, At::Queued { .. }));
+    assert_eq!(desk.bells, 1, "a new call rings");
+    desk.enter(); // 1
+    assert_eq!(desk.last(), (call, Intent::Answer));
+    desk.pass(1_000);
+    desk.key(Key::Char('t')); // 2
+    desk.keys("grac");
+    desk.enter(); // 3
+    assert_eq!(
+        desk.last(),
+        (
+            call,
+            Intent::Transfer {
+                to: Target::User(GRACE)
+            }
+        )
+    );
+    desk.pass(100);
+    assert!(
+        desk.screen().contains("ringing Grace Hopper"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.pass(3_000);
+    assert!(desk.said().starts_with("Done: send"), "{}", desk.said());
+}
+
+#[test]
+fn the_same_call_is_passed_on_with_one_drag() {
+    let mut desk = ringing();
+    let call = desk.in_place(|at| matches!(at, At::Queued { .. }));
+    let (from, to) = (desk.call_at(call), desk.person_at(GRACE));
+    desk.press(from);
+    desk.drag_to((from.0 + 4, from.1 + 1));
+    desk.drag_to(to);
+    assert!(
+        desk.screen()
+            .contains("drop: send Acme Corp · Rosa Diaz to Grace Hopper"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.release(to);
+    assert_eq!(
+        desk.last(),
+        (
+            call,
+            Intent::Transfer {
+                to: Target::User(GRACE)
+            }
+        )
+    );
+    assert_eq!(
+        desk.sent.last().unwrap().seen,
+        Some(1),
+        "the hand has seen revision 1"
+    );
+    assert!(desk.model.carry.is_none());
+}
+
+#[test]
+fn every_gesture_has_a_keyboard_twin_that_sends_the_same() {
+    let by_mouse = {
+        let mut desk = talking();
+        let call = desk.model.current().unwrap().id;
+        let (from, to) = (desk.call_at(call), desk.slot_at("P3"));
+        desk.press(from);
+        desk.drag_to(to);
+        desk.release(to);
+        desk.sent.last().unwrap().order.clone()
+    };
+    let by_arrows = {
+        let mut desk = talking();
+        desk.keys("m");
+        // From the first tile to the right edge, into the slots, down to the third.
+        for _ in 0..desk.model.shape.columns {
+            desk.arrow(Dir::Right);
+        }
+        desk.arrow(Dir::Down);
+        desk.arrow(Dir::Down);
+        desk.enter();
+        desk.sent.last().unwrap().order.clone()
+    };
+    let by_letters = {
+        let mut desk = talking();
+        desk.keys("mp3");
+        desk.enter();
+        desk.sent.last().unwrap().order.clone()
+    };
+    let by_slot_key = {
+        let mut desk = talking();
+        desk.keys("p3");
+        desk.sent.last().unwrap().order.clone()
+    };
+    assert_eq!(by_mouse, by_arrows);
+    assert_eq!(by_mouse, by_letters);
+    assert_eq!(by_mouse, by_slot_key);
+}
+
+#[test]
+fn a_drop_that_cannot_be_says_why_and_sends_nothing() {
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    let before = desk.sent.len();
+    let (from, to) = (desk.call_at(call), desk.person_at(HEDY));
+    desk.press(from);
+    desk.drag_to(to);
+    assert!(
+        desk.screen()
+            .contains("no: Nobody knows whether Hedy Lamarr's phone is there."),
+        "\n{}",
+        desk.screen()
+    );
+    desk.release(to);
+    assert_eq!(desk.sent.len(), before);
+    assert!(desk.said().contains("Hedy Lamarr"), "{}", desk.said());
+}
+
+#[test]
+fn what_the_preview_promises_is_what_the_drop_sends() {
+    let desk = Desk::new(busy(), 120, 34);
+    let me = Actor {
+        user: ME,
+        role: desk.model.me.as_ref().unwrap().role,
+    };
+    for call in desk.model.board.calls.keys() {
+        for target in [
+            DropTarget::Person(GRACE),
+            DropTarget::Person(DON),
+            DropTarget::Me,
+            DropTarget::Slot("P1".parse().unwrap()),
+        ] {
+            let mut desk = Desk::new(busy(), 120, 34);
+            let expected = desk.model.board.drop_on(me, *call, &target);
+            desk.tell(Msg::Lift(*call, (0, 0)));
+            desk.tell(Msg::Over(Some(target.clone()), (1, 1)));
+            let preview = desk.model.preview().unwrap();
+            desk.tell(Msg::Release(Some(target)));
+            match expected {
+                Drop::Do(intent, _) => {
+                    assert!(preview.legal);
+                    assert_eq!(desk.last(), (*call, intent));
+                }
+                Drop::No(why) => {
+                    assert!(!preview.legal && desk.sent.is_empty());
+                    assert_eq!(preview.sentence.as_str(), why);
+                }
+                Drop::Choose(_) => assert!(matches!(desk.model.dialog, Some(Dialog::Choose(..)))),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_carry_ends_when_its_call_goes_or_is_moved_by_somebody_else_and_the_next_release_is_no_click() {
+    for gone in [true, false] {
+        let mut desk = talking();
+        let call = desk.model.current().unwrap().id;
+        let (from, to) = (desk.call_at(call), desk.person_at(GRACE));
+        desk.press(from);
+        desk.drag_to(to);
+        assert!(desk.model.carry.is_some());
+        let delta = desk.house.change(call, |card| {
+            card.place.at = if gone {
+                At::Ended {
+                    why: cordboard_core::call::EndWhy::CallerLeft,
+                }
+            } else {
+                At::Talking { users: vec![GRACE] }
+            };
+        });
+        desk.hear(delta.unwrap());
+        assert!(desk.model.carry.is_none(), "gone: {gone}");
+        let before = desk.sent.len();
+        let cursor = desk.model.cursor.clone();
+        desk.drag_to((to.0 + 1, to.1));
+        desk.release((to.0 + 1, to.1));
+        assert_eq!(
+            (desk.sent.len(), &desk.model.cursor),
+            (before, &cursor),
+            "the release was swallowed"
+        );
+        desk.click(desk.person_at(DON));
+        assert_eq!(
+            desk.model.cursor.person,
+            Some(DON),
+            "and the next click is a click again"
+        );
+    }
+}
+
+#[test]
+fn escape_focus_loss_and_the_other_button_let_go() {
+    use crossterm::event::{MouseButton, MouseEventKind};
+    for how in 0..3 {
+        let mut desk = talking();
+        let call = desk.model.current().unwrap().id;
+        let (from, to) = (desk.call_at(call), desk.person_at(GRACE));
+        desk.press(from);
+        desk.drag_to(to);
+        match how {
+            0 => desk.key(Key::Esc),
+            1 => desk.tell(Msg::Focus(false)),
+            _ => desk.mouse(MouseEventKind::Down(MouseButton::Right), to),
+        }
+        assert!(desk.model.carry.is_none(), "way {how}");
+        let before = desk.sent.len();
+        desk.release(to);
+        assert_eq!(desk.sent.len(), before, "way {how}");
+    }
+}
+
+#[test]
+fn a_nervous_finger_is_a_click() {
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    let from = desk.call_at(call);
+    desk.press(from);
+    desk.drag_to((from.0 + 2, from.1));
+    desk.release((from.0 + 2, from.1));
+    assert!(desk.model.carry.is_none());
+    assert!(
+        desk.sent.len() == 1 && desk.said().starts_with("Done: answer"),
+        "{}",
+        desk.said()
+    );
+}
+
+#[test]
+fn two_clicks_on_a_waiting_call_answer_it() {
+    let mut desk = Desk::new(busy(), 120, 34);
+    let second = desk.model.waiting()[1].id;
+    let at = desk.call_at(second);
+    desk.click(at);
+    assert!(desk.sent.is_empty());
+    desk.click(at);
+    assert_eq!(desk.last(), (second, Intent::Answer));
+}
+
+#[test]
+fn every_hint_is_a_button_that_does_what_its_key_does() {
+    let mut desk = talking();
+    let at = desk.find("the hold hint", |s| {
+        *s == cordboard::app::Spot::Button(Action::Hold)
+    });
+    desk.click(at);
+    assert_eq!(desk.last().1, Intent::Hold);
+}
+
+#[test]
+fn waiting_calls_keep_their_numbers_while_others_leave() {
+    let mut desk = Desk::new(quiet(), 120, 34);
+    let calls: Vec<_> = (0..3).map(|_| desk.call()).collect();
+    assert_eq!(desk.model.digits[&calls[2]], 3);
+    desk.keys("1");
+    assert_eq!(desk.last(), (calls[0], Intent::Answer));
+    desk.pass(1_000);
+    assert_eq!(
+        desk.model.digits[&calls[2]], 3,
+        "the third is still the third"
+    );
+    desk.keys("3");
+    assert_eq!(desk.last(), (calls[2], Intent::Answer));
+}
+
+#[test]
+fn an_empty_field_does_not_swallow_the_answer_key() {
+    let mut desk = talking();
+    desk.key(Key::Char('/'));
+    let call = desk.call();
+    desk.enter();
+    assert_eq!(desk.last(), (call, Intent::Answer));
+    assert!(desk.model.dialog.is_none());
+}
+
+#[test]
+fn a_paste_fills_a_field_and_is_never_a_command() {
+    let mut desk = talking();
+    desk.tell(Msg::Paste("x\nyq".to_owned()));
+    assert!(!desk.quit && desk.model.dialog.is_none() && desk.model.current().is_some());
+    desk.keys("t");
+    desk.tell(Msg::Paste("\u{1b}[2J+1 (415) 555-0199\n".to_owned()));
+    let Some(Dialog::Find(find)) = &desk.model.dialog else {
+        panic!("the window is open")
+    };
+    assert_eq!(find.text.text(), "[2J+1 (415) 555-0199");
+}
+
+#[test]
+fn take_back_says_how_long_it_is_possible_and_undoes_the_last_move() {
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    desk.keys("t");
+    desk.keys("turing");
+    desk.enter();
+    desk.pass(2_000);
+    assert!(
+        desk.screen().contains("take back Acme Corp · Ros… 0:18"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.keys("u");
+    assert_eq!(desk.last(), (call, Intent::TakeBack));
+}
+
+#[test]
+fn somebody_elses_call_is_hung_up_only_after_a_question() {
+    let mut desk = Desk::new(busy(), 120, 34);
+    let waiting = desk.model.waiting()[0].id;
+    desk.click(desk.call_at(waiting));
+    desk.keys("x");
+    assert!(
+        desk.sent.is_empty() && desk.screen().contains("This is not your call."),
+        "\n{}",
+        desk.screen()
+    );
+    desk.key(Key::Esc);
+    assert!(desk.sent.is_empty());
+    desk.keys("xy");
+    assert_eq!(desk.last(), (waiting, Intent::Hangup));
+}
+
+#[test]
+fn a_letter_typed_on_a_tile_still_means_my_own_call() {
+    // The wrong leg is what people fear most: pointing at a colleague does not change whose call is meant.
+    let mut desk = Desk::new(busy(), 120, 34);
+    let mine = desk.model.current().unwrap().id;
+    desk.click(desk.person_at(GRACE));
+    assert_eq!(desk.model.cursor.area, Area::People);
+    assert_eq!(desk.model.subject().unwrap().id, mine);
+}
+
+#[test]
+fn enter_with_a_call_on_the_line_takes_no_other_call() {
+    let mut desk = Desk::new(busy(), 120, 34);
+    desk.key(Key::Esc);
+    desk.enter();
+    assert!(
+        desk.sent.is_empty() && desk.said().contains("holds this one"),
+        "{}",
+        desk.said()
+    );
+}
+
+#[test]
+fn while_the_link_is_down_the_picture_stands_still_and_commands_are_refused() {
+    let mut desk = talking();
+    desk.pass(5_000);
+    let next = Some(MORNING.plus(20_000));
+    desk.tell(Msg::Link(LinkNews::Closed {
+        why: "The server closed the connection.".to_owned(),
+        next,
+    }));
+    desk.tell(Msg::Time(MORNING.plus(16_000)));
+    let screen = desk.screen();
+    assert!(
+        screen.contains("not connected · as of 0:10 ago"),
+        "\n{screen}"
+    );
+    assert!(
+        screen.contains("talking 0:05"),
+        "timers stand still:\n{screen}"
+    );
+    assert!(
+        screen.contains("? unknown"),
+        "nobody is free because a link is down:\n{screen}"
+    );
+    assert!(!screen.contains("● available"), "\n{screen}");
+    let before = desk.sent.len();
+    desk.keys("h");
+    assert_eq!(desk.sent.len(), before);
+    assert!(desk.said().starts_with("Not connected"), "{}", desk.said());
+}
+
+#[test]
+fn a_command_whose_answer_the_link_took_along_is_not_called_done() {
+    let mut desk = talking();
+    // The house hears nothing any more: a command is sent into the dark.
+    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    assert_eq!(asked.len(), 1);
+    desk.tell(Msg::Link(LinkNews::Closed {
+        why: "gone".to_owned(),
+        next: None,
+    }));
+    assert!(
+        desk.said()
+            .contains("whether “hold Acme Corp · Rosa Diaz” was heard is not known"),
+        "{}",
+        desk.said()
+    );
+    assert!(desk.model.asked.is_empty());
+}
+
+#[test]
+fn a_card_is_marked_asked_until_the_delta_and_refuses_a_second_order() {
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    assert_eq!(asked.len(), 1);
+    desk.tell(Msg::Time(MORNING.plus(1_500)));
+    assert!(
+        desk.screen().contains("asked: hold Acme Corp"),
+        "\n{}",
+        desk.screen()
+    );
+    assert!(desk.model.asked_of(call).is_some());
+    let before = desk.sent.len();
+    desk.keys("x");
+    assert_eq!(desk.sent.len(), before, "one order at a time");
+    // The delta may come before its yes: the mark goes with whichever is later.
+    let [cordboard::app::Cmd::Send(msg)] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    for answer in desk.house.hear(msg.clone()) {
+        desk.hear(answer);
+    }
+    assert!(desk.model.asked_of(call).is_none(), "the delta has come");
+}
+
+#[test]
+fn a_gap_and_a_wrong_digest_bring_a_new_snapshot() {
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    desk.house.change(call, |c| c.undo = None);
+    let second = desk.house.change(call, |c| c.undo = None).unwrap();
+    desk.hear(second);
+    assert_eq!(
+        desk.model.board.rev, desk.house.board.rev,
+        "the gap was mended"
+    );
+    assert!(desk.model.link.is_live());
+
+    let at = Position {
+        epoch: EPOCH.to_owned(),
+        rev: desk.house.board.rev,
+    };
+    let right = ServerMsg::Pulse {
+        at: at.clone(),
+        digest: format!("{:016x}", desk.house.board.digest()),
+        now: MORNING,
+    };
+    assert_eq!(
+        cordboard::app::update(&mut desk.model, Msg::Server(Box::new(right))),
+        []
+    );
+    let wrong = ServerMsg::Pulse {
+        at,
+        digest: "0000000000000000".to_owned(),
+        now: MORNING,
+    };
+    let cmds = cordboard::app::update(&mut desk.model, Msg::Server(Box::new(wrong)));
+    assert_eq!(
+        cmds,
+        [cordboard::app::Cmd::Send(
+            cordboard_core::wire::ClientMsg::Resync
+        )]
+    );
+    assert_eq!(desk.model.link, Link::Resyncing);
+    for answer in desk.house.hear(cordboard_core::wire::ClientMsg::Resync) {
+        desk.hear(answer);
+    }
+    assert!(desk.model.link.is_live());
+}
+
+#[test]
+fn silence_is_shown_as_silence() {
+    let mut desk = talking();
+    desk.tell(Msg::Link(LinkNews::Quiet));
+    assert!(
+        desk.screen().contains("no word from the server"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.tell(Msg::Link(LinkNews::Rtt(12)));
+    assert!(desk.model.link.is_live());
+}
+
+#[test]
+fn leaving_while_on_a_call_asks_once() {
+    let mut desk = talking();
+    desk.keys("q");
+    assert!(
+        !desk.quit && desk.screen().contains("your phone page keeps it"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.keys("y");
+    assert!(desk.quit);
+}
+
+#[test]
+fn five_thousand_people_are_paged_and_found() {
+    let mut desk = Desk::new(House::with_people(MORNING, 5_000), 120, 34);
+    assert!(
+        desk.drawn.hits.iter().count() < 100,
+        "only what is visible is drawn"
+    );
+    desk.key(Key::PageDown);
+    assert!(desk.model.first_row > 0);
+    desk.keys("/4321");
+    desk.enter();
+    assert!(
+        desk.screen().contains("4321 Person 4221"),
+        "\n{}",
+        desk.screen()
+    );
+}
