@@ -146,6 +146,10 @@ fn installed(variable: &str, language: &str) -> Option<OsString> {
     value
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "a skip must be seen by whoever runs one test by hand"
+)]
 fn skipped(language: &str, why: &str) {
     eprintln!(
         "!! SKIPPED Twilio's {language} library: {why}. NOT TESTED: the twin against the official {language} client."
