@@ -193,7 +193,7 @@ const fn light(tone: Tone) -> Style {
 const fn sixteen(tone: Tone) -> Style {
     let s = Style::new();
     match tone {
-        Tone::Text => s,
+        Tone::Text | Tone::Chip => s,
         Tone::Strong => s.add_modifier(Modifier::BOLD),
         Tone::Faint | Tone::Rule | Tone::Away => s.fg(Color::DarkGray),
         Tone::Accent => s.fg(Color::Blue).add_modifier(Modifier::BOLD),
@@ -206,22 +206,20 @@ const fn sixteen(tone: Tone) -> Style {
         Tone::Key | Tone::Selected => s.add_modifier(Modifier::REVERSED),
         Tone::Target => s.fg(Color::Green).add_modifier(Modifier::BOLD),
         Tone::Carried => s.fg(Color::Black).bg(Color::Yellow),
-        Tone::Chip => s.add_modifier(Modifier::UNDERLINED),
     }
 }
 
 const fn mono(tone: Tone) -> Style {
     let s = Style::new();
     match tone {
-        Tone::Text | Tone::Good | Tone::Held | Tone::Lit => s,
+        Tone::Text | Tone::Good | Tone::Held | Tone::Lit | Tone::Chip => s,
         Tone::Faint | Tone::Rule | Tone::Away => s.add_modifier(Modifier::DIM),
-        Tone::Strong | Tone::Accent | Tone::Ring | Tone::Busy | Tone::Target => {
+        Tone::Strong | Tone::Accent | Tone::Ring | Tone::Busy | Tone::Target | Tone::Forbidden => {
             s.add_modifier(Modifier::BOLD)
         }
         Tone::Unknown => s.add_modifier(Modifier::ITALIC),
-        Tone::Bad | Tone::Forbidden => s.add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED)),
+        Tone::Bad => s.add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED)),
         Tone::Key | Tone::Selected | Tone::Carried => s.add_modifier(Modifier::REVERSED),
-        Tone::Chip => s.add_modifier(Modifier::UNDERLINED),
     }
 }
 

@@ -213,7 +213,7 @@ impl<'a> Canvas<'a> {
     fn put(&mut self, x: u16, y: u16, symbol: &'static str, style: Style) {
         if let Some(cell) = self.buf.cell_mut(Position { x, y }) {
             cell.set_symbol(symbol);
-            cell.set_style(style);
+            cell.set_style(ink::whole(style));
         }
     }
 
@@ -281,12 +281,18 @@ impl<'a> Canvas<'a> {
     /// The board as it was: everything in the colour of what may be passed over.
     fn fade(&mut self) {
         let shape = &self.model.shape;
-        let faint = self.style(Tone::Faint);
+        let (faint, ground) = (self.style(Tone::Faint), self.theme.ground());
         for rect in [shape.waiting, shape.people, shape.slots, shape.you] {
             for position in rect.intersection(self.buf.area).positions() {
                 if let Some(cell) = self.buf.cell_mut(position) {
                     cell.modifier.remove(Modifier::BOLD | Modifier::REVERSED);
-                    cell.set_style(Style { bg: None, ..faint }.add_modifier(Modifier::DIM));
+                    cell.set_style(
+                        Style {
+                            bg: ground.bg,
+                            ..faint
+                        }
+                        .add_modifier(Modifier::DIM),
+                    );
                 }
             }
         }

@@ -238,19 +238,34 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         }
         return;
     }
-    for action in HINTS {
-        let Offer::Yes { call, .. } = model.offer(*action) else {
+    // Names are left out before actions are.
+    let mut offered = offered(canvas, true);
+    let width: u16 = offered.iter().map(|(_, ink)| advance(ink.width())).sum();
+    if x + width > limit + 2 {
+        offered = self::offered(canvas, false);
+    }
+    for (action, ink) in offered {
+        x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Button(action)));
+    }
+}
+
+/// What is possible now, as buttons.
+fn offered(canvas: &Canvas<'_>, names: bool) -> Vec<(Action, Ink)> {
+    let model = canvas.model;
+    let mut out = Vec::new();
+    for action in HINTS.iter().copied() {
+        let Offer::Yes { call, .. } = model.offer(action) else {
             continue;
         };
-        if skipped(model, *action) {
+        if skipped(model, action) {
             continue;
         }
         let about = call
             .and_then(|c| model.board.calls.get(&c))
-            .filter(|_| named(model, *action))
+            .filter(|_| names && named(model, action))
             .map(|c| title(c, 16));
-        let mut ink = hint(canvas, *action, word(model, *action), about.as_ref());
-        if *action == Action::TakeBack
+        let mut ink = hint(canvas, action, word(model, action), about.as_ref());
+        if action == Action::TakeBack
             && let Some(card) = model.undoable()
             && let At::Transferring { deadline, .. }
             | At::Parking { deadline, .. }
@@ -258,8 +273,9 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         {
             ink = ink.gap(1).time(model.seconds_until(deadline), Tone::Ring);
         }
-        x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Button(*action)));
+        out.push((action, ink));
     }
+    out
 }
 
 const fn advance(width: u16) -> u16 {

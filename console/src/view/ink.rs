@@ -4,7 +4,11 @@
 //! cleaned them when they were made; what is left are literals and numbers.
 
 use cordboard_core::ids::{Phone, QueueId, SafeText, SlotId};
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Color, Modifier, Style},
+};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
@@ -98,11 +102,8 @@ impl Ink {
             if let (None, Some(bg)) = (style.bg, ground.bg) {
                 *style = style.bg(bg);
             }
-            if ground
-                .add_modifier
-                .contains(ratatui::style::Modifier::REVERSED)
-            {
-                *style = style.add_modifier(ratatui::style::Modifier::REVERSED);
+            if ground.add_modifier.contains(Modifier::REVERSED) {
+                *style = style.add_modifier(Modifier::REVERSED);
             }
         }
         self
@@ -122,7 +123,8 @@ impl Ink {
         let mut last = Style::default();
         'runs: for (text, style) in &self.runs {
             let mut fits = 0;
-            last = *style;
+            let style = whole(*style);
+            last = style;
             for (at, c) in text.char_indices() {
                 let width = c.width().unwrap_or(0);
                 if width > room {
@@ -132,7 +134,7 @@ impl Ink {
                             rect.y,
                             &text[..fits],
                             usize::from(rect.right() - x),
-                            *style,
+                            style,
                         )
                         .0;
                     break 'runs;
@@ -141,13 +143,23 @@ impl Ink {
                 fits = at + c.len_utf8();
             }
             x = buf
-                .set_stringn(x, rect.y, text, usize::from(rect.right() - x), *style)
+                .set_stringn(x, rect.y, text, usize::from(rect.right() - x), style)
                 .0;
         }
         if cut && x < rect.right() {
             x = buf.set_stringn(x, rect.y, "…", 1, last).0;
         }
         x - rect.x
+    }
+}
+
+/// A style that leaves nothing of what was under it but the ground: themes that set no colour of their own would otherwise show the colour and the weight
+/// of the border they are written on.
+pub(super) fn whole(style: Style) -> Style {
+    Style {
+        fg: Some(style.fg.unwrap_or(Color::Reset)),
+        sub_modifier: Modifier::all().difference(style.add_modifier),
+        ..style
     }
 }
 

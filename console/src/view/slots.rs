@@ -166,7 +166,7 @@ fn tall(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
         let ink = if lit {
             head.say("free · drop here to park", Tone::Lit)
         } else {
-            head.say("free", Tone::Faint)
+            head.say(free(canvas), Tone::Faint)
         };
         canvas.line(row(0), &ink);
         return;
@@ -248,7 +248,7 @@ fn flat(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
             (true, false) => Tone::Lit,
             _ => Tone::Faint,
         };
-        canvas.line(rect, &head.say(" free", tone));
+        canvas.line(rect, &head.gap(1).say(free(canvas), tone));
         canvas.hit(rect, Spot::Place(target));
         return;
     };
@@ -299,5 +299,14 @@ pub(super) fn urgency(canvas: &Canvas<'_>, deadline: Timestamp) -> Tone {
         0..=10 => Tone::Bad,
         11..=30 => Tone::Ring,
         _ => Tone::Held,
+    }
+}
+
+/// The word for a slot in which no call is known.
+fn free(canvas: &Canvas<'_>) -> &'static str {
+    if canvas.model.link.is_live() {
+        "free"
+    } else {
+        "not known"
     }
 }

@@ -24,10 +24,8 @@ use tokio_tungstenite::{
 
 /// A wait with a name: what is not there after 20 s never comes.
 async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_secs(20), wait).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    waited.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 async fn listening() -> (TcpListener, Target) {
@@ -161,7 +159,7 @@ async fn a_refusal_is_final_and_says_what_to_do() {
     stream.write_all(answer).await.unwrap();
     match next(&mut wire, "the refusal").await {
         Msg::Link(LinkNews::Closed { why, next: None }) => {
-            assert!(why.contains("cordboard login"), "{why}")
+            assert!(why.contains("cordboard login"), "{why}");
         }
         other => panic!("{other:?}"),
     }
@@ -212,7 +210,7 @@ async fn what_cannot_be_read_ends_the_connection_and_not_the_console() {
         .unwrap();
     match next(&mut wire, "the loss").await {
         Msg::Link(LinkNews::Closed { why, next: Some(_) }) => {
-            assert!(why.contains("same version"), "{why}")
+            assert!(why.contains("same version"), "{why}");
         }
         other => panic!("{other:?}"),
     }
