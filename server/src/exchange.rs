@@ -386,11 +386,21 @@ impl Exchange {
         {
             return self.again(record, &hash).await;
         }
-        match &command.order {
-            Order::Dial { to } => self.dial(session, command, to, hash).await,
+        let done = match &command.order {
+            Order::Dial { to } => self.dial(session, command, to, &hash).await,
             Order::Call { call, intent } => {
-                self.command(session, command, *call, intent, hash).await
+                self.command(session, command, *call, intent, &hash).await
             }
+        };
+        match done {
+            // The same command may have been on its way twice: then it is what the first has done that stands in the way of the second.
+            Err(why) if !command.dry_run && why != ApiError::Unavailable => {
+                match self.inner.store.command(session.user, &command.id).await? {
+                    Some(record) => self.again(record, &hash).await,
+                    None => Err(why),
+                }
+            }
+            done => done,
         }
     }
 
@@ -415,7 +425,7 @@ impl Exchange {
         command: &Command,
         id: CallId,
         intent: &Intent,
-        hash: String,
+        hash: &str,
     ) -> Result<Accepted, ApiError> {
         let mut other: Option<CallId> = None;
         for _ in 0..TRIES {
@@ -479,7 +489,7 @@ impl Exchange {
                 command: Some(CommandRow {
                     actor: session.user,
                     id: command.id.clone(),
-                    hash: hash.clone(),
+                    hash: hash.to_owned(),
                     call: id,
                 }),
                 audit: vec![audit(
@@ -487,7 +497,7 @@ impl Exchange {
                     Some(session.user),
                     "command",
                     id,
-                    Some(hash.clone()),
+                    Some(hash.to_owned()),
                 )],
                 cause: Cause {
                     kind: "command".into(),
@@ -509,7 +519,7 @@ impl Exchange {
                     });
                 }
                 Err(Conflict::Store(e)) => return Err(e.into()),
-                Err(Conflict::Command(record)) => return self.again(record, &hash).await,
+                Err(Conflict::Command(record)) => return self.again(record, hash).await,
                 Err(Conflict::Slot { slot, call: winner }) => {
                     self.refresh(winner).await?;
                     let asked_for_it = matches!(intent, Intent::Park { slot: Some(wanted), .. } if *wanted == slot);
@@ -535,7 +545,7 @@ impl Exchange {
         session: &Session,
         command: &Command,
         to: &SafeText,
-        hash: String,
+        hash: &str,
     ) -> Result<Accepted, ApiError> {
         if let Some(name) = self.of_extension(to.as_str().trim()) {
             return Err(ApiError::Refused(format!(
@@ -587,7 +597,7 @@ impl Exchange {
                 command: Some(CommandRow {
                     actor: session.user,
                     id: command.id.clone(),
-                    hash: hash.clone(),
+                    hash: hash.to_owned(),
                     call: id,
                 }),
                 audit: vec![audit(
@@ -595,7 +605,7 @@ impl Exchange {
                     Some(session.user),
                     "dial",
                     id,
-                    Some(hash.clone()),
+                    Some(hash.to_owned()),
                 )],
                 cause: Cause {
                     kind: "command".into(),
@@ -611,7 +621,7 @@ impl Exchange {
                     });
                 }
                 Err(Conflict::Store(e)) => return Err(e.into()),
-                Err(Conflict::Command(record)) => return self.again(record, &hash).await,
+                Err(Conflict::Command(record)) => return self.again(record, hash).await,
                 Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
                 Err(Conflict::Stale(stale)) => self.forget(stale),
                 Err(_) => return Err(ApiError::Unavailable),

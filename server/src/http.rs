@@ -25,6 +25,7 @@ use crate::{
     app::App,
     error::ApiError,
     exchange::{Accepted, Session},
+    twilio::words::one_line,
     ws,
 };
 
@@ -86,10 +87,10 @@ impl Session {
     }
 }
 
-/// A JSON body, with our own words where it is none.
+/// A JSON body; where it is none, a sentence that may quote it.
 fn body<T>(read: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
     read.map(|Json(value)| value)
-        .map_err(|e| ApiError::BadInput(e.body_text()))
+        .map_err(|e| ApiError::BadInput(one_line(&e.body_text(), 200)))
 }
 
 #[derive(Deserialize)]

@@ -36,7 +36,7 @@ use crate::{
     error::ApiError,
     exchange::Session,
     live::{Ended, encode},
-    twilio::token,
+    twilio::{token, words::one_line},
 };
 
 /// How long a socket may take to accept a frame before it is cut off.
@@ -121,7 +121,8 @@ async fn next<T: serde::de::DeserializeOwned>(from: &mut In) -> Option<Result<T,
     loop {
         match from.next().await? {
             Ok(Message::Text(text)) => {
-                return Some(serde_json::from_str(&text).map_err(|e| e.to_string()));
+                // The sentence quotes what was sent.
+                return Some(serde_json::from_str(&text).map_err(|e| one_line(&e.to_string(), 200)));
             }
             Ok(Message::Binary(_)) => return Some(Err("messages are text".to_owned())),
             Ok(Message::Ping(_) | Message::Pong(_)) => {}

@@ -232,12 +232,13 @@ pub fn moment(text: &str) -> Option<Timestamp> {
         .map(|t| Timestamp::from_millis(t.as_millisecond()))
 }
 
-/// One line for people and logs out of text from outside: no control characters, at most `most` characters.
+/// One line for people and logs out of text from outside: no control characters, nothing that turns the text around, at most `most` characters.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     text.chars()
         .take(most)
         .map(|c| {
-            if c.is_control() {
+            let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if c.is_control() || turns {
                 char::REPLACEMENT_CHARACTER
             } else {
                 c
