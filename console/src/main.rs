@@ -5,7 +5,7 @@
 //!
 //! Read next: [`cordboard::cli::args`].
 
-use std::{env, future::Future, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, future::Future, io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cordboard::{
@@ -254,6 +254,8 @@ fn log_to_stderr() {
     // A second subscriber in one process is refused: then somebody else is listening already.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for a terminal; a file is read with other tools.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

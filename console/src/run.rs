@@ -264,8 +264,6 @@ pub async fn drive<S: Screen>(
     // Continued after a stop that was not ours: what is on the screen is the shell's.
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     let mut stopped = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
-    // The terminal's own reader wakes for keys only.
-    let mut resized = signal(SignalKind::window_change())?;
     tokio::pin!(stop);
 
     loop {
@@ -300,11 +298,6 @@ pub async fn drive<S: Screen>(
                 screen.suspend()?;
                 screen.clear()?;
                 model.dirty = true;
-            }
-            _ = resized.recv() => {
-                screen.clear()?;
-                let (width, height) = screen.size()?;
-                msgs.push(Msg::Size(width, height));
             }
             _ = continued.recv() => {
                 screen.clear()?;

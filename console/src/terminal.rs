@@ -29,7 +29,11 @@ use crossterm::{
         SetTitle, disable_raw_mode, enable_raw_mode,
     },
 };
-use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use ratatui::{
+    Frame, Terminal,
+    backend::CrosstermBackend,
+    layout::{Position, Rect},
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// What the loop draws on. The real one is [`TerminalScreen`]; tests bring their own.
@@ -207,7 +211,9 @@ impl Screen for TerminalScreen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer would have to pass through the reader of keys that waits for us.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     fn size(&self) -> io::Result<(u16, u16)> {

@@ -103,7 +103,8 @@ impl Ink {
                 *style = style.bg(bg);
             }
             if ground.add_modifier.contains(Modifier::REVERSED) {
-                *style = style.add_modifier(Modifier::REVERSED);
+                // Reversed, a colour would become a patch of ground.
+                *style = Style { fg: None, ..*style }.add_modifier(Modifier::REVERSED);
             }
         }
         self

@@ -124,12 +124,16 @@ fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
     };
     let name = canvas.name_tone(card, Tone::Strong);
     let mark = match (canvas.carried(card.id), asked, mine) {
-        (true, ..) => " ◇ ",
-        (_, true, _) => " ◌ ",
-        (.., true) => " ▶ ",
-        _ => " ▸ ",
+        (true, ..) => "◇",
+        (_, true, _) => "◌",
+        (.., true) => "▶",
+        _ => "▸",
     };
-    let first = ink.say(mark, age).safe(&title(card, 40), name);
+    let first = ink
+        .gap(1)
+        .say(mark, age)
+        .gap(1)
+        .safe(&title(card, 40), name);
     let time = canvas.ink().time(seconds, age).gap(1);
     let on = match (canvas.carried(card.id), selected) {
         (true, _) => ratatui::style::Style::new(),
