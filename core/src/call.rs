@@ -374,8 +374,13 @@ impl Call {
     /// order in which they became known.
     pub fn talks(&self) -> Vec<Talk> {
         let customer = self.customer();
-        // A join whose news was lost is known by what came before it.
-        let Some(came) = customer.joined.or(customer.picked_up) else {
+        // A join whose news was lost is known by what came before it; a read that makes up for it comes seconds later. Who called us
+        // is in the room before anybody is let in to them, so there the earlier of the two is as good.
+        let came = match self.direction {
+            Direction::In => earlier(customer.joined, customer.picked_up),
+            Direction::Out => customer.joined.or(customer.picked_up),
+        };
+        let Some(came) = came else {
             return Vec::new();
         };
         // The spans in which the customer was not held.
@@ -398,7 +403,13 @@ impl Call {
             .filter(|l| l.n != CUSTOMER)
             .flat_map(|l| {
                 let leg = self.id.leg(l.n);
-                let joined = l.joined;
+                // A join that is known by the leave only was some time before. A page joins when its document was fetched.
+                let joined = match (l.joined, l.gone) {
+                    (Some(joined), Some(gone)) if joined >= gone && l.line == Line::Page => {
+                        earlier(l.joined, l.picked_up)
+                    }
+                    (joined, _) => joined,
+                };
                 let left = earlier(l.gone, customer.gone);
                 open.iter().filter_map(move |(start, end)| {
                     let from = (*start).max(joined?);
