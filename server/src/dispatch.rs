@@ -19,7 +19,7 @@ use crate::{
     store::{OutboxRow, StoreError},
     twilio::{
         Callback, Sound,
-        resources::{Change, NewCall, NewParticipant, Who},
+        resources::{Change, NewCall, NewParticipant, Participant, Who},
         rest::{Answer, Rest, Why},
     },
 };
@@ -216,17 +216,27 @@ impl Dispatcher {
             (Aspect::EndsRoom, on) => Change::EndOnExit(on),
         };
         let who = leg.sid.as_ref().map_or(Who::Leg(call.id.leg(n)), Who::from);
+        let is = |p: &Participant| match what {
+            Aspect::Hold => p.hold,
+            Aspect::EndsRoom => p.end_on_exit,
+        };
+        // Asked before, and the answer was lost: if it is so already, history begins then. It is asked for all the same, since the lost
+        // request may be of an older wish and still on its way.
+        let already = match row.attempts {
+            0 => None,
+            _ => match self.rest.participant(room, who.clone()).await {
+                Answer::Done(p) if is(&p) == on => p.updated,
+                _ => None,
+            },
+        };
         let sent = self.exchange.clock().now();
         let answer = self.rest.update_participant(room, who, &change).await;
         if let Answer::Done(now) = &answer {
-            let is = match what {
-                Aspect::Hold => now.hold,
-                Aspect::EndsRoom => now.end_on_exit,
-            };
-            if is == on {
+            if is(now) == on {
                 // It became true between asking and hearing of it.
                 let heard = self.exchange.clock().now();
                 let at = sent.plus(heard.since(sent) / 2);
+                let at = already.map_or(at, |already| already.min(at));
                 let fact = Fact::Confirmed { leg: n, what, wish };
                 self.exchange
                     .report(row.call, Report::of(fact, at, "carrier"))

@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use cordboard_core::{
     call::{Call, Line, NoWhy, Role},
-    ids::{CallId, CallSid, ConferenceSid},
+    ids::{CallId, CallSid, ConferenceSid, Timestamp},
     machine::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen},
 };
 use tokio::sync::mpsc;
@@ -68,8 +68,7 @@ pub async fn look(exchange: &Exchange, rest: &Rest, id: CallId) {
         Ok(None) => return,
         Err(cause) => return tracing::error!(call.id = %id, %cause, "cannot be looked at"),
     };
-    let sent = exchange.clock().now();
-    let Some((room, legs)) = read(rest, &call).await else {
+    let Some((sent, (room, legs))) = read_again(exchange, rest, &call).await else {
         return tracing::warn!(call.id = %id, "the carrier did not say what is true of this call");
     };
     let reading = Reading {
@@ -84,6 +83,24 @@ pub async fn look(exchange: &Exchange, rest: &Rest, id: CallId) {
     {
         tracing::error!(call.id = %id, %cause, "a reading could not be stored");
     }
+}
+
+/// A reading is several requests, of which any may be refused or lost. A claim lapses in seconds, so a second try does not wait for the call's
+/// next question.
+async fn read_again(
+    exchange: &Exchange,
+    rest: &Rest,
+    call: &Arc<Call>,
+) -> Option<(Timestamp, (RoomSeen, Vec<LegSeen>))> {
+    let clock = exchange.clock();
+    for pause in [200, 400, 0] {
+        let sent = clock.now();
+        if let Some(seen) = read(rest, call).await {
+            return Some((sent, seen));
+        }
+        clock.sleep(pause).await;
+    }
+    None
 }
 
 async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)> {
