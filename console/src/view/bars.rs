@@ -140,25 +140,24 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
             .get(&carry.call)
             .map(|c| title(c, 24))
             .unwrap_or_default();
-        let ink = ink.say("◇ ", Tone::Ring).safe(&who, Tone::Strong);
+        let ink = ink.say("◇ ", Tone::Ring);
         let ink = if carry.typed.is_empty() {
             ink
         } else {
-            ink.say("  ", Tone::Text)
-                .safe(&SafeText::from(&*carry.typed), Tone::Chip)
+            ink.safe(&SafeText::from(&*carry.typed), Tone::Chip).gap(1)
         };
         match (model.preview(), carry.hand) {
             (Some(p), _) if p.legal => ink
-                .say("  drop: ", Tone::Target)
+                .say("drop: ", Tone::Target)
                 .sentence(&p.sentence, Tone::Target),
             (Some(p), _) => ink
-                .say("  no: ", Tone::Forbidden)
+                .say("no: ", Tone::Forbidden)
                 .sentence(&p.sentence, Tone::Forbidden),
-            (None, Hand::Mouse) => ink.say(
+            (None, Hand::Mouse) => ink.safe(&who, Tone::Strong).say(
                 "  over a person, a slot or your own line: let go to drop",
                 Tone::Faint,
             ),
-            (None, Hand::Keyboard) => ink.say("  nobody fits what you typed", Tone::Faint),
+            (None, Hand::Keyboard) => ink.say("nobody fits what you typed", Tone::Faint),
         }
     } else if let Some(note) = model.note() {
         let (sign, tone) = match note.mood {
@@ -169,7 +168,7 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
         ink.say(sign, tone).sentence(&note.text, tone)
     } else if let Link::Offline { why, .. } = &model.link {
         ink.say("! ", Tone::Bad).sentence(why, Tone::Bad)
-    } else if let Some(asked) = model.asked.values().next_back() {
+    } else if let Some(asked) = model.asked.values().max_by_key(|a| a.at) {
         ink.say("◌ asked: ", Tone::Ring)
             .sentence(&asked.sentence, Tone::Text)
     } else if let (Offer::Yes { sentence, .. }, None) =
