@@ -71,17 +71,19 @@ impl App {
         };
         let number = Emergency::recognise(to.as_str())?;
         let live = self.exchange.live();
-        Some(if command.dry_run && live.page(session.user) == PhonePage::Ready {
-            Ok(format!("Your phone page would dial {number} at once."))
-        } else if !command.dry_run && live.emergency(session.user, number) {
-            Ok(format!(
-                "Your phone page is dialling {number} now. Talk to them there."
-            ))
-        } else {
-            Err(ApiError::Refused(format!(
-                "Your phone page is not connected. Dial {number} from a telephone now."
-            )))
-        })
+        Some(
+            if command.dry_run && live.page(session.user) == PhonePage::Ready {
+                Ok(format!("Your phone page would dial {number} at once."))
+            } else if !command.dry_run && live.emergency(session.user, number) {
+                Ok(format!(
+                    "Your phone page is dialling {number} now. Talk to them there."
+                ))
+            } else {
+                Err(ApiError::Refused(format!(
+                    "Your phone page is not connected. Dial {number} from a telephone now."
+                )))
+            },
+        )
     }
 
     /// A person has hung up in their page. If they were the customer's only company, the call is over; a call they held stays held.

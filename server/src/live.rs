@@ -412,3 +412,74 @@ fn phone_state(board: &Board, user: UserId) -> PhoneState {
         });
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cordboard_core::board::Person;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn house() -> Live {
+        let person = |n: u32| Person {
+            id: UserId(n),
+            extension: "101".into(),
+            name: "Ada".into(),
+            identity: "u1".into(),
+            presence: Presence::default(),
+            phone: PhonePage::Unknown,
+            fallback: false,
+            calls: Vec::new(),
+        };
+        let board = Board::new(Snapshot {
+            epoch: "e".to_owned(),
+            rev: 0,
+            people: vec![person(1), person(2)],
+            calls: Vec::new(),
+            slots: Vec::new(),
+            queues: Vec::new(),
+        });
+        Live::memory(board, START)
+    }
+
+    #[test]
+    fn a_page_that_falls_silent_is_told_once_whoever_else_is_heard_meanwhile() {
+        let live = house();
+        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
+        live.page_heard(UserId(1), true, START);
+        live.page_heard(UserId(2), true, START);
+        assert_eq!(live.page(UserId(1)), PhonePage::Ready);
+        let later = START.plus(PAGE_SILENCE_MS + 1);
+        // The other's heartbeat must not be where the silence is noticed and forgotten.
+        live.page_heard(UserId(2), true, later);
+        assert_eq!(live.review(later), [UserId(1)]);
+        assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
+        assert_eq!(live.review(later.plus(1)), []);
+        // It comes back, cannot talk, and falls silent again.
+        live.page_heard(UserId(1), false, later.plus(2));
+        assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
+        assert!(
+            live.review(later.plus(2 * PAGE_SILENCE_MS))
+                .contains(&UserId(1))
+        );
+        drop(pages);
+    }
+
+    #[test]
+    fn a_heartbeat_that_changes_nothing_tells_nobody_and_one_that_does_tells_everybody() {
+        let live = house();
+        let _page = live.page_connected(UserId(1));
+        let mut news = live.subscribe();
+        live.page_heard(UserId(1), true, START);
+        live.page_heard(UserId(1), true, START.plus(2_000));
+        live.page_heard(UserId(1), false, START.plus(4_000));
+        let told: Vec<String> = std::iter::from_fn(|| news.try_recv().ok())
+            .map(|frame| frame.text.to_string())
+            .collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("ready") && told[1].contains("unreachable"),
+            "{told:?}"
+        );
+    }
+}

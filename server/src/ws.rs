@@ -122,7 +122,9 @@ async fn next<T: serde::de::DeserializeOwned>(from: &mut In) -> Option<Result<T,
         match from.next().await? {
             Ok(Message::Text(text)) => {
                 // The sentence quotes what was sent.
-                return Some(serde_json::from_str(&text).map_err(|e| one_line(&e.to_string(), 200)));
+                return Some(
+                    serde_json::from_str(&text).map_err(|e| one_line(&e.to_string(), 200)),
+                );
             }
             Ok(Message::Binary(_)) => return Some(Err("messages are text".to_owned())),
             Ok(Message::Ping(_) | Message::Pong(_)) => {}

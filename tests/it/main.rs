@@ -9,6 +9,7 @@
 
 mod backends;
 mod clients;
+mod hostile;
 mod store;
 mod stories;
 mod tidy;
