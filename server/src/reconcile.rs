@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use cordboard_core::{
-    call::{Call, Line, NoWhy, Role},
+    call::{Call, Leg, Line, NoWhy, Role},
     ids::{CallId, CallSid, ConferenceSid, Timestamp},
     machine::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen},
 };
@@ -126,7 +126,7 @@ async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)>
             .map(|p| InRoom {
                 hold: p.hold,
                 ends_room: p.end_on_exit,
-                joined: leg.picked_up.filter(|_| leg.line != Line::Inbound),
+                joined: joined(leg, p),
                 updated: p.updated,
             });
         let status = if in_room.is_some() {
@@ -142,6 +142,16 @@ async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)>
         });
     }
     Some((room, legs))
+}
+
+/// When a participant joined, as well as the carrier says: in whole seconds, and for who was invited only by the pick-up.
+fn joined(leg: &Leg, p: &Participant) -> Option<Timestamp> {
+    let invited = matches!(leg.role, Role::Outside(_))
+        || (leg.role == Role::Customer && leg.line != Line::Inbound);
+    match p.created.filter(|_| !invited) {
+        Some(created) => Some(leg.picked_up.map_or(created, |up| up.max(created))),
+        None => leg.picked_up.filter(|_| leg.line != Line::Inbound),
+    }
 }
 
 async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
@@ -181,11 +191,7 @@ async fn participants(rest: &Rest, room: &ConferenceSid) -> Option<Vec<Participa
 }
 
 /// A telephone that was dialled and whose answer was lost: found by its number, begun since, and not another leg's.
-async fn lost_dial(
-    rest: &Rest,
-    call: &Call,
-    leg: &cordboard_core::call::Leg,
-) -> Option<Option<CallSid>> {
+async fn lost_dial(rest: &Rest, call: &Call, leg: &Leg) -> Option<Option<CallSid>> {
     let (Some(asked), Line::Telephone(number), Role::Person(_)) = (leg.asked, &leg.line, &leg.role)
     else {
         return Some(None);

@@ -163,6 +163,9 @@ pub struct Participant {
     /// The room may start when it comes.
     #[serde(rename = "start_conference_on_enter")]
     pub start_on_enter: bool,
+    /// When it came to be: who was invited, with the invitation; everybody else, on joining.
+    #[serde(rename = "date_created", default, deserialize_with = "date")]
+    pub created: Option<Timestamp>,
     /// When it last changed: a hold, a flag.
     #[serde(rename = "date_updated", default, deserialize_with = "date")]
     pub updated: Option<Timestamp>,
