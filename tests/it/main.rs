@@ -12,4 +12,5 @@ mod clients;
 mod hostile;
 mod store;
 mod stories;
+mod storm;
 mod tidy;

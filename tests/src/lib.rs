@@ -4,3 +4,4 @@
 
 pub mod backends;
 pub mod house;
+pub mod softphone;
