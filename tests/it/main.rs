@@ -10,6 +10,7 @@
 mod backends;
 mod clients;
 mod hostile;
+mod screens;
 mod store;
 mod stories;
 mod storm;

@@ -5,3 +5,4 @@
 pub mod backends;
 pub mod house;
 pub mod softphone;
+pub mod terminal;
