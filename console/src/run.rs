@@ -5,11 +5,10 @@
 //!
 //! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run it as it is, on a screen in memory.
 
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{future::Future, io, path::PathBuf, thread, time::Duration};
 
 use cordboard_core::ids::Timestamp;
-use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt;
+use crossterm::event::{self, Event};
 use secrecy::SecretString;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -151,16 +150,16 @@ pub async fn on_terminal(
     let told = watch_for_hang_up(move || {
         let _ = gone.send(());
     })
-    .and_then(|()| signals());
+    .and_then(|()| Ok((signals()?, events()?)));
     let ended = match told {
-        Ok(signals) => {
+        Ok((signals, events)) => {
             let stop = async move {
                 tokio::select! {
                     reason = signals => reason,
                     Ok(()) = hung_up => ExitReason::HungUp,
                 }
             };
-            drive(model, &mut screen, events(), wire, stop, &clock, settings).await
+            drive(model, &mut screen, events, wire, stop, &clock, settings).await
         }
         Err(why) => Err(Ended::Screen(why)),
     };
@@ -171,25 +170,24 @@ pub async fn on_terminal(
     })
 }
 
-/// The terminal's events, through a channel.
+/// The terminal's events, through a channel, from a thread that does nothing but read them.
 ///
-/// The stream itself may only be polled by one task that really sleeps on it: polled by a task that goes on regardless (as a drain does), it keeps that
-/// task's waker and loses the next wake-up, and keys arrive a second late.
-fn events() -> mpsc::Receiver<io::Result<Event>> {
+/// Not the library's stream: that starts and wakes a thread of its own for every wait, and its wake-ups depend on who polls it and when.
+/// The thread ends with the first event that nobody takes, or with the process.
+fn events() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
     let (to_loop, input) = mpsc::channel(BATCH);
-    tokio::spawn(async move {
-        let mut events = EventStream::new();
-        loop {
-            tokio::select! {
-                () = to_loop.closed() => return,
-                event = events.next() => match event {
-                    Some(event) => if to_loop.send(event).await.is_err() { return },
-                    None => return,
-                },
+    thread::Builder::new()
+        .name("keys".to_owned())
+        .spawn(move || {
+            loop {
+                let event = event::read();
+                let failed = event.is_err();
+                if to_loop.blocking_send(event).is_err() || failed {
+                    return;
+                }
             }
-        }
-    });
-    input
+        })?;
+    Ok(input)
 }
 
 /// The signals that end a console.
