@@ -307,12 +307,13 @@ pub(super) fn sign(auth_token: &str, url: &str, form: &[(&str, &str)]) -> String
 /// Waits for something that has a name; the error is what was seen instead.
 pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let end = now() + PATIENCE;
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
     loop {
+        looks.tick().await;
         match look().await {
             Ok(found) => return found,
             Err(seen) => assert!(now() < end, "never: {what}; last seen: {seen}"),
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
