@@ -402,6 +402,10 @@ impl SafeText {
         let (mut width, mut marks, mut cut_at) = (0, 0, 0);
         // NFC may only be asked of bounded input: one name can carry a megabyte of combining marks.
         for c in text.chars().take(4 * Self::CELLS * 4).nfc() {
+            // What is trimmed in the end must not carry a mark that would be left without its base.
+            if out.is_empty() && c.is_whitespace() && !c.is_control() {
+                continue;
+            }
             let c = match c.general_category() {
                 GeneralCategory::Control
                 | GeneralCategory::LineSeparator

@@ -285,7 +285,7 @@ impl Draft {
         }
         if self.call.room.sid.get_or_insert_with(|| room.clone()) != room {
             self.ignored = Some(Ignored::ForeignRoom);
-            self.astray(n, ctx);
+            self.astray(n, sid, at, ctx);
             return;
         }
         if self
@@ -330,17 +330,27 @@ impl Draft {
     }
 
     /// A leg went into another life of the room: nobody is there, and nobody will come.
-    fn astray(&mut self, n: u16, ctx: &Context) {
+    fn astray(&mut self, n: u16, sid: &CallSid, at: Timestamp, ctx: &Context) {
         if n == CUSTOMER {
-            self.end(EndWhy::Failed, ctx.now);
-        } else if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
+            return self.end(EndWhy::Failed, ctx.now);
+        }
+        if self.call.claim.as_ref().is_some_and(|c| c.leg == n) {
             self.lapse(ctx);
         }
+        let joined = self.call.leg(n).is_some_and(|l| l.joined.is_some());
+        if joined {
+            // It was in this room, so it has left it.
+            self.gone(n, at, None, ctx);
+        }
         self.dismiss(n, None);
-        if let Some(leg) = self.call.leg_mut(n).filter(|l| l.joined.is_none())
-            && let Some(leave) = &mut leg.leave
-        {
-            leave.asked = None;
+        match self.call.leg_mut(n).filter(|l| l.alive()) {
+            Some(leg) => {
+                if let Some(leave) = &mut leg.leave {
+                    leave.asked = None;
+                }
+            }
+            // Nobody else is going to end it.
+            None => self.effects.push(Effect::HangUp { sid: sid.clone() }),
         }
     }
 

@@ -33,16 +33,19 @@ fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value
         .join("tests/golden")
         .join(name)
         .with_extension("json");
-    let now = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
+    let now = format!(
+        "{}\n",
+        serde_json::to_string_pretty(value).expect("it can be written")
+    );
     let Ok(then) = std::fs::read_to_string(&path) else {
         let new = path.with_extension("json.new");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&new, now).unwrap();
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&new, now).expect("a new file");
         panic!("there is no {}: see {}", path.display(), new.display());
     };
     assert_eq!(now, then, "{name} is not written as it was");
     assert_eq!(
-        &serde_json::from_str::<T>(&then).unwrap(),
+        &serde_json::from_str::<T>(&then).expect("it can be read"),
         value,
         "{name} is not read as it was written"
     );
@@ -51,7 +54,10 @@ fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value
 /// A call in every place, with everything a call can carry.
 fn calls() -> Vec<(&'static str, Story)> {
     let mut dialling = queued();
-    let out = dialling.world.dial(ADA, phone(9_200)).unwrap();
+    let out = dialling
+        .world
+        .dial(ADA, phone(9_200))
+        .expect("Ada may dial");
     let note = Intent::Park {
         slot: Some(slot(2)),
         note: Some("wants the bill".into()),
@@ -215,7 +221,7 @@ fn snapshot() -> Snapshot {
             deadline: None,
         }],
         queues: vec![Queue {
-            id: "desk".parse().unwrap(),
+            id: "desk".parse().expect("a queue"),
             name: "Desk".into(),
             calls: Vec::new(),
         }],
