@@ -281,6 +281,14 @@ impl World {
             .ignored
             .map_or_else(String::new, |why| format!(" ignored: {why:?}"));
         self.count(|| format!("fact {}{ignored}", word(fact)));
+        if *fact == Fact::Clock {
+            let due = step.call.due();
+            assert!(
+                due.is_none_or(|due| due > self.now),
+                "told the time, and wants to be told again at once: {:#?}",
+                step.call
+            );
+        }
         self.commit(vec![step]);
     }
 

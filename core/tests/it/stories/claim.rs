@@ -148,6 +148,25 @@ fn telephones_are_tried_two_at_a_time_and_none_while_somebody_comes() {
 }
 
 #[test]
+fn the_place_is_kept_while_somebody_is_on_the_way() {
+    // The last who was rung cannot be reached, while Ada is coming: nothing moves under her.
+    let story = ringing(&[MARY]).does(ADA, Intent::Answer).hangs_up(1);
+    let mut story = story;
+    for (id, fact, at) in story.world.inbox.drain(..).collect::<Vec<_>>() {
+        story.world.report(id, &fact, at);
+    }
+    assert!(
+        matches!(story.now().place, Place::Ringing { .. }),
+        "{:?}",
+        story.now().place
+    );
+    let mut gone = story;
+    // If she does not come, there is nobody left to ring.
+    gone.world.people.get_mut(&ADA).unwrap().page = PhonePage::Unknown;
+    gone.pass(4_000).is("queued");
+}
+
+#[test]
 fn going_from_one_call_to_another_holds_the_first_and_moves_the_leg() {
     let redirects = |e: &Effect| matches!(e, Effect::Redirect { .. });
     let story = talking();

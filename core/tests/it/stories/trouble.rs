@@ -262,3 +262,22 @@ fn a_leg_that_does_not_go_is_told_again() {
     let story = story.pass(5_000);
     assert_eq!(story.world.wires[&story.sid(1)].state, Line::Over);
 }
+
+#[test]
+fn a_read_confirms_only_what_it_can_tell_apart() {
+    let held = talking().does(ADA, Intent::Hold);
+    // One wish outstanding: the caller is held, so it was done.
+    let story = held.performs(
+        |e| matches!(e, Effect::Set { .. }),
+        crate::carrier::Luck::Deaf,
+    );
+    let reading = story.world.read(story.call);
+    let story = story.hears(&Fact::Read(reading)).is("held").settle();
+    // Two: they are held still, or again. Nobody can tell, so it is asked for once more.
+    let mut story = story.does(ADA, Intent::Resume).does(ADA, Intent::Hold);
+    story.world.outbox.clear();
+    let reading = story.world.read(story.call);
+    let story = story.hears(&Fact::Read(reading)).is("holding");
+    assert_eq!(story.asked(|e| matches!(e, Effect::Set { .. })), 1);
+    story.settle().is("held");
+}
