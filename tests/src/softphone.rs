@@ -286,18 +286,14 @@ impl Page {
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect();
         let leg = seat.leg.clone();
-        match self.twin.connect(&self.token, params).await {
-            Ok(connected) => {
-                self.was = leg;
-                self.follow(connected.call_sid.clone());
-                self.active = Some(connected.call_sid);
-                self.beat().await
-            }
-            Err(_) => {
-                self.not_before = now + RETRY_MS;
-                Ok(())
-            }
-        }
+        let Ok(connected) = self.twin.connect(&self.token, params).await else {
+            self.not_before = now + RETRY_MS;
+            return Ok(());
+        };
+        self.was = leg;
+        self.follow(connected.call_sid.clone());
+        self.active = Some(connected.call_sid);
+        self.beat().await
     }
 
     /// Has the twin say when that connection is over.
@@ -305,7 +301,7 @@ impl Page {
         let (twin, over) = (self.twin.clone(), self.over.0.clone());
         tokio::spawn(async move {
             loop {
-                let wait = twin.wait_call(&sid, "completed", Duration::from_secs(60));
+                let wait = twin.wait_call(&sid, "completed", Duration::from_mins(1));
                 match wait.await {
                     Ok(call) if is_over(call["status"].as_str()) => break,
                     Ok(_) => {}
