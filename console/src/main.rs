@@ -5,7 +5,9 @@
 //!
 //! Read next: [`cordboard::cli::args`].
 
-use std::{env, future::Future, io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env, future::Future, io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration,
+};
 
 use clap::Parser;
 use cordboard::{

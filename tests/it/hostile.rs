@@ -708,7 +708,7 @@ fn a_hold_that_the_carrier_failed_comes_true_when_it_recovers() {
     let failed = house.wait("five requests have failed", |h| {
         let requests = h.done(&["twin", "requests", "--json"]).json;
         let rest = requests["rest"].as_array()?;
-        (rest.iter().filter(|r| r["status"] == 500).count() >= 5).then(|| rest.len())
+        (rest.iter().filter(|r| r["status"] == 500).count() >= 5).then_some(rest.len())
     });
     assert_eq!(
         house.place(&rosa)["kind"],

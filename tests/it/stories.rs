@@ -32,12 +32,20 @@ fn a_caller_is_answered_held_parked_fetched_and_sent_to_everybody() {
         let back = house.verb(&["call", "transfer", &rosa, "104", "--until", "answered"]);
         assert_eq!(back.code, 1, "{back:?}");
         let place = house.place(&rosa);
-        assert_eq!((place["kind"].as_str(), place["why"].as_str()), (Some("ringing"), Some("returned")));
+        assert_eq!(
+            (place["kind"].as_str(), place["why"].as_str()),
+            (Some("ringing"), Some("returned"))
+        );
         hears(&house, ROSA, 0, "music");
         house.done(&["call", "answer", &rosa]);
 
         // Busy: the same.
-        assert_eq!(house.verb(&["call", "transfer", &rosa, "106", "--until", "answered"]).code, 1);
+        assert_eq!(
+            house
+                .verb(&["call", "transfer", &rosa, "106", "--until", "answered"])
+                .code,
+            1
+        );
         house.done(&["call", "answer", &rosa]);
 
         // Nobody answers; taken back in the middle of the ringing.
@@ -59,7 +67,10 @@ fn a_caller_is_answered_held_parked_fetched_and_sent_to_everybody() {
         house.done(&["call", "hangup", &rosa]);
         assert_eq!(house.place(&rosa)["kind"], "ended");
         house.wait("the rooms are empty", |h| {
-            h.world()["participants"].as_array().is_some_and(Vec::is_empty).then_some(())
+            h.world()["participants"]
+                .as_array()
+                .is_some_and(Vec::is_empty)
+                .then_some(())
         });
     }
 }
@@ -110,24 +121,38 @@ fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board()
         let mut server = house.server.take().unwrap();
         server.kill();
         drop(server);
-        let down = std::time::Instant::now();
         house.start_server();
         house.wait("the board is as it was", |h| {
             let now = places(h);
             // The one that rang may have been taken meanwhile: its telephone answers by itself.
-            let same = |id: &str| now.iter().find(|p| p.0 == id).map(|p| &p.1) == before.iter().find(|p| p.0 == id).map(|p| &p.1);
-            before.iter().all(|(id, kind)| kind == "transferring" || kind == "connecting" || same(id)).then_some(())
+            let same = |id: &str| {
+                now.iter().find(|p| p.0 == id).map(|p| &p.1)
+                    == before.iter().find(|p| p.0 == id).map(|p| &p.1)
+            };
+            before
+                .iter()
+                .all(|(id, kind)| kind == "transferring" || kind == "connecting" || same(id))
+                .then_some(())
         });
-        println!("the board was right {} ms after the kill", down.elapsed().as_millis());
-        house.wait("the transfer is taken", |h| (h.place(&moved)["users"][0] == "u5").then_some(()));
+        house.wait("the transfer is taken", |h| {
+            (h.place(&moved)["users"][0] == "u5").then_some(())
+        });
         let requests = house.done(&["twin", "requests", "--json"]).json;
         let dials = requests["rest"]
             .as_array()
             .unwrap()
             .iter()
-            .filter(|r| r["method"] == "POST" && r["path"].as_str().is_some_and(|p| p.ends_with("/Calls.json")))
+            .filter(|r| {
+                r["method"] == "POST"
+                    && r["path"]
+                        .as_str()
+                        .is_some_and(|p| p.ends_with("/Calls.json"))
+            })
             .count();
-        assert_eq!(dials, 1, "the dial whose answer was lost is not repeated: {requests:#}");
+        assert_eq!(
+            dials, 1,
+            "the dial whose answer was lost is not repeated: {requests:#}"
+        );
         assert_eq!(house.rows(ROSA), 2);
         hears(&house, "+14155550134", 0, "music");
         house.done(&["slot", "retrieve", "P1"]);
@@ -137,8 +162,14 @@ fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board()
 
 /// Who hears them, on either side, at once; what they hear, as soon as the carrier has fetched the document for it.
 fn hears(house: &House, who: &str, rows: usize, what: &str) {
-    assert_eq!(house.rows(who), rows, "{who} hears and is heard by the wrong number of people");
-    house.wait(&format!("{who} hears {what}"), |h| (h.hearing(who).as_deref() == Some(what)).then_some(()));
+    assert_eq!(
+        house.rows(who),
+        rows,
+        "{who} hears and is heard by the wrong number of people"
+    );
+    house.wait(&format!("{who} hears {what}"), |h| {
+        (h.hearing(who).as_deref() == Some(what)).then_some(())
+    });
 }
 
 /// Every call's id and place.
@@ -147,10 +178,19 @@ fn places(house: &House) -> Vec<(String, String)> {
     let calls = board["calls"].as_array().cloned().unwrap_or_default();
     calls
         .iter()
-        .map(|c| (c["id"].to_string(), c["place"]["kind"].as_str().unwrap_or_default().to_owned()))
+        .map(|c| {
+            (
+                c["id"].to_string(),
+                c["place"]["kind"].as_str().unwrap_or_default().to_owned(),
+            )
+        })
         .collect()
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
 }

@@ -11,16 +11,17 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::backends::TestDatabase;
+use crate::wall;
 
 /// The longest anything in a story may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where the binary is that `make test` has built.
 ///
@@ -37,7 +38,11 @@ pub fn binary() -> PathBuf {
         },
         PathBuf::from,
     );
-    assert!(path.exists(), "there is no {}: build the workspace first, or set CORDBOARD_BIN", path.display());
+    assert!(
+        path.exists(),
+        "there is no {}: build the workspace first, or set CORDBOARD_BIN",
+        path.display()
+    );
     path
 }
 
@@ -56,7 +61,12 @@ impl Process {
     /// # Panics
     /// If it does not become ready.
     #[must_use]
-    pub fn start(name: &'static str, args: &[&str], env: &[(&str, String)], folder: &TempDir) -> Self {
+    pub fn start(
+        name: &'static str,
+        args: &[&str],
+        env: &[(&str, String)],
+        folder: &TempDir,
+    ) -> Self {
         let mut process = Self::spawn(name, args, env, folder);
         let stdout = process.child.stdout.take().expect("piped");
         let (said, hears) = std::sync::mpsc::channel();
@@ -71,7 +81,7 @@ impl Process {
         });
         match hears.recv_timeout(PATIENCE) {
             Ok(value) => process.ready = value,
-            Err(_) => panic!("{name} did not become ready:\n{}", process.tail()),
+            Err(why) => panic!("{name} did not become ready ({why}):\n{}", process.tail()),
         }
         process
     }
@@ -81,13 +91,24 @@ impl Process {
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn spawn(name: &'static str, args: &[&str], env: &[(&str, String)], folder: &TempDir) -> Self {
+    pub fn spawn(
+        name: &'static str,
+        args: &[&str],
+        env: &[(&str, String)],
+        folder: &TempDir,
+    ) -> Self {
         let log = folder.path().join(format!("{name}.log"));
-        let errors = File::options().create(true).append(true).open(&log).expect("a log in a folder of the test's own");
+        let errors = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log in a folder of the test's own");
         let child = Command::new(binary())
             .args(args)
             .env_clear()
-            .envs(std::env::vars().filter(|(k, _)| matches!(k.as_str(), "PATH" | "HOME" | "TMPDIR")))
+            .envs(
+                std::env::vars().filter(|(k, _)| matches!(k.as_str(), "PATH" | "HOME" | "TMPDIR")),
+            )
             .envs(env.iter().map(|(k, v)| (*k, v.clone())))
             .env("XDG_STATE_HOME", folder.path())
             .stdin(Stdio::null())
@@ -95,7 +116,12 @@ impl Process {
             .stderr(errors)
             .spawn()
             .expect("the binary runs");
-        Self { name, child, log, ready: Value::Null }
+        Self {
+            name,
+            child,
+            log,
+            ready: Value::Null,
+        }
     }
 
     /// A text of its ready line.
@@ -104,7 +130,10 @@ impl Process {
     /// If it said no such thing.
     #[must_use]
     pub fn said(&self, key: &str) -> String {
-        self.ready[key].as_str().unwrap_or_else(|| panic!("{} did not say its {key}: {}", self.name, self.ready)).to_owned()
+        self.ready[key]
+            .as_str()
+            .unwrap_or_else(|| panic!("{} did not say its {key}: {}", self.name, self.ready))
+            .to_owned()
     }
 
     /// The end of its log.
@@ -112,7 +141,11 @@ impl Process {
     pub fn tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(4_000);
-        format!("--- {} ---\n{}", self.name, &text[text.floor_char_boundary(from)..])
+        format!(
+            "--- {} ---\n{}",
+            self.name,
+            &text[text.floor_char_boundary(from)..]
+        )
     }
 
     /// Ends it as a power cut would.
@@ -172,18 +205,53 @@ impl House {
     #[must_use]
     pub fn open(database: TestDatabase) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let twin = Process::start("twin", &["twin", "serve", "--listen", "127.0.0.1:0", "--json"], &[], &folder);
-        let mut house = Self { twin, server: None, cast: None, folder, database, listen: "127.0.0.1:0".to_owned() };
+        let twin = Process::start(
+            "twin",
+            &["twin", "serve", "--listen", "127.0.0.1:0", "--json"],
+            &[],
+            &folder,
+        );
+        let mut house = Self {
+            twin,
+            server: None,
+            cast: None,
+            folder,
+            database,
+            listen: "127.0.0.1:0".to_owned(),
+        };
         house.start_server();
         let url = house.url();
         let twin = house.twin.said("url");
-        let args = ["demo", "--cast", "--url", &url, "--twin", &twin, "--calls-per-minute", "0"];
+        let args = [
+            "demo",
+            "--cast",
+            "--url",
+            &url,
+            "--twin",
+            &twin,
+            "--calls-per-minute",
+            "0",
+        ];
         house.cast = Some(Process::spawn("cast", &args, &[], &house.folder));
-        let login = house.verb_with(&["login", "--url", &url, "--email", "ada@demo.example", "--password-stdin"], "switchboard\n");
+        let login = house.verb_with(
+            &[
+                "login",
+                "--url",
+                &url,
+                "--email",
+                "ada@demo.example",
+                "--password-stdin",
+            ],
+            "switchboard\n",
+        );
         assert_eq!(login.code, 0, "{login:?}");
         house.wait("every demo phone is ready", |h| {
             let people = &h.verb(&["board", "--json"]).json["people"];
-            let ready = people.as_array()?.iter().filter(|p| p["phone"] == "ready").count();
+            let ready = people
+                .as_array()?
+                .iter()
+                .filter(|p| p["phone"] == "ready")
+                .count();
             (ready >= 5).then_some(())
         });
         house
@@ -194,7 +262,10 @@ impl House {
         let twin = |key| self.twin.said(key);
         let env = [
             ("DATABASE_URL", self.database.url().to_owned()),
-            ("CORDBOARD_SECRET", "a secret that only this test knows, long enough".to_owned()),
+            (
+                "CORDBOARD_SECRET",
+                "a secret that only this test knows, long enough".to_owned(),
+            ),
             ("TWILIO_API_BASE", twin("url")),
             ("TWILIO_ACCOUNT_SID", twin("account_sid")),
             ("TWILIO_AUTH_TOKEN", twin("auth_token")),
@@ -202,10 +273,17 @@ impl House {
             ("TWILIO_API_SECRET", twin("api_secret")),
             ("TWILIO_APP_SID", twin("app_sid")),
         ];
-        let server = Process::start("serve", &["serve", "--listen", &self.listen, "--seed-demo", "--json"], &env, &self.folder);
+        let server = Process::start(
+            "serve",
+            &["serve", "--listen", &self.listen, "--seed-demo", "--json"],
+            &env,
+            &self.folder,
+        );
         // The carrier has learned this address: after a restart the server must be found there again.
         let url = server.said("url");
-        self.listen = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        url.trim_start_matches("http://")
+            .trim_end_matches('/')
+            .clone_into(&mut self.listen);
         self.server = Some(server);
     }
 
@@ -241,7 +319,12 @@ impl House {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        child.stdin.take().expect("piped").write_all(typed.as_bytes()).expect("it reads what is typed");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(typed.as_bytes())
+            .expect("it reads what is typed");
         child.wait_with_output().expect("it ends").into()
     }
 
@@ -251,7 +334,13 @@ impl House {
     /// If it does not.
     pub fn done(&self, args: &[&str]) -> Said {
         let said = self.verb(args);
-        assert_eq!(said.code, 0, "cordboard {}: {said:#?}\n{}", args.join(" "), self.tails());
+        assert_eq!(
+            said.code,
+            0,
+            "cordboard {}: {said:#?}\n{}",
+            args.join(" "),
+            self.tails()
+        );
         said
     }
 
@@ -261,10 +350,31 @@ impl House {
     /// If the twin does not let them.
     #[must_use]
     pub fn ring(&self, from: &str, name: &str) -> String {
-        let number = self.server.as_ref().expect("the server is up").said("number");
-        let said = self.done(&["twin", "call", "--from", from, "--to", &number, "--name", name, "--patience", "600s", "--json"]);
-        let sid = said.json["call_sid"].as_str().expect("a CallSid").to_owned();
-        self.wait("the caller waits at the desk", |h| (h.place(&sid)["kind"] == "queued").then_some(()));
+        let number = self
+            .server
+            .as_ref()
+            .expect("the server is up")
+            .said("number");
+        let said = self.done(&[
+            "twin",
+            "call",
+            "--from",
+            from,
+            "--to",
+            &number,
+            "--name",
+            name,
+            "--patience",
+            "600s",
+            "--json",
+        ]);
+        let sid = said.json["call_sid"]
+            .as_str()
+            .expect("a CallSid")
+            .to_owned();
+        self.wait("the caller waits at the desk", |h| {
+            (h.place(&sid)["kind"] == "queued").then_some(())
+        });
         sid
     }
 
@@ -285,15 +395,24 @@ impl House {
     pub fn hearing(&self, who: &str) -> Option<String> {
         let world = self.world();
         let participants = world["participants"].as_array()?;
-        participants.iter().find(|p| p["who"] == who).and_then(|p| p["hearing"].as_str().map(str::to_owned))
+        participants
+            .iter()
+            .find(|p| p["who"] == who)
+            .and_then(|p| p["hearing"].as_str().map(str::to_owned))
     }
 
     /// In how many rows of `hears` somebody is, on either side.
     #[must_use]
     pub fn rows(&self, who: &str) -> usize {
         let world = self.world();
-        let hears = world["hears"].as_array().map(Vec::as_slice).unwrap_or_default();
-        hears.iter().filter(|h| h["listener"] == who || h["speaker"] == who).count()
+        let hears = world["hears"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        hears
+            .iter()
+            .filter(|h| h["listener"] == who || h["speaker"] == who)
+            .count()
     }
 
     /// Waits for something that has a name.
@@ -301,18 +420,18 @@ impl House {
     /// # Panics
     /// If it does not come true in time; says what was last on the board and in the logs.
     pub fn wait<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
+        let until = wall() + PATIENCE;
         loop {
             if let Some(found) = look(self) {
                 return found;
             }
             assert!(
-                Instant::now() < until,
+                wall() < until,
                 "never: {what}\n{}\n{}",
                 self.verb(&["board"]).text,
                 self.tails()
             );
-            std::thread::sleep(Duration::from_millis(30));
+            pause();
         }
     }
 
@@ -324,4 +443,13 @@ impl House {
         all.extend(self.cast.iter().map(Process::tail));
         all.join("\n")
     }
+}
+
+/// Between two looks: what is looked at is another process, which has no event to wait for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bounded wait polls a real process, and says what it waits for"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(30));
 }

@@ -6,3 +6,12 @@ pub mod backends;
 pub mod house;
 pub mod softphone;
 pub mod terminal;
+
+/// The wall's time: how long a story has waited for a process that lives in it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a wait for a real process is bounded by the wall's clock"
+)]
+pub(crate) fn wall() -> std::time::Instant {
+    std::time::Instant::now()
+}

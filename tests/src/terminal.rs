@@ -11,13 +11,14 @@ use std::{
     io::{Read, Write},
     num::NonZeroU16,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use vt100::{Callbacks, Parser, Screen};
 
 use crate::house::binary;
+use crate::wall;
 
 /// The longest anything on a screen may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -207,13 +208,13 @@ impl Terminal {
     /// # Panics
     /// If that does not come, with the screen as it was last.
     pub fn wait_until<T>(&self, what: &str, mut look: impl FnMut(&Screen) -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
+        let until = wall() + PATIENCE;
         let mut seen = self.seen();
         loop {
             if let Some(found) = look(seen.parser.screen()) {
                 return found;
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(wall());
             assert!(
                 !left.is_zero(),
                 "never on the screen: {what}\n{}",
@@ -343,9 +344,9 @@ impl Terminal {
     /// # Panics
     /// If it does not end.
     pub fn ended(&mut self) -> u32 {
-        let until = Instant::now() + PATIENCE;
+        let until = wall() + PATIENCE;
         let seen = self.seen();
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(wall());
         let (seen, _) = self
             .seen
             .1

@@ -406,6 +406,10 @@ mod tests {
         Board::new(raw).snapshot()
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "each test makes its own call"
+    )]
     fn delta(rev: u64, call: Value) -> Delta {
         serde_json::from_value(json!({ "epoch": "e", "rev": rev, "call": call, "cause": { "kind": "command", "id": "x" } }))
             .unwrap()

@@ -58,7 +58,8 @@ pub(super) async fn of(storm: &Storm, rest: Result<(), String>) -> Vec<String> {
     let mut wrong: Vec<String> = rest.err().into_iter().collect();
     let mut told = 0;
     for story in &storm.stories {
-        let call = match locked(&story.told).id {
+        let id = locked(&story.told).id;
+        let call = match id {
             Some(id) => storm.server.exchange.store().load(id).await.unwrap(),
             None => None,
         };
