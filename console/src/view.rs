@@ -1,12 +1,13 @@
 //! Drawing the model, and saying what was drawn where.
 //!
-//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the eye sees, not against what the
-//! model has become since. Views read the model and change nothing.
+//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the eye
+//! sees, not against what the model has become since. Views read the model and change nothing.
 //!
-//! Only [`Ink`](ink::Ink) reaches a cell, and it takes nothing but cleaned text: [`SafeText`](cordboard_core::ids::SafeText), our own sentences, numbers and
-//! literals. No view may write a string from outside into the buffer by itself.
+//! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences, numbers
+//! and literals. No view may write a string from outside into the buffer by itself.
 //!
-//! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`, `you.rs`, `windows.rs`.
+//! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
+//! `you.rs`, `windows.rs`.
 
 use std::collections::BTreeMap;
 
