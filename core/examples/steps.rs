@@ -85,7 +85,10 @@ fn script(sids: &[CallSid], room: &ConferenceSid) -> Vec<Act> {
     acts.push(confirmed(4));
     acts.extend(leaves(0));
     acts.extend(leaves(2));
-    acts.push(Act::Hears(Fact::RoomEnded { room: room.clone() }));
+    acts.push(Act::Hears(Fact::RoomEnded {
+        room: room.clone(),
+        by: None,
+    }));
     acts
 }
 

@@ -17,8 +17,8 @@ pub use leg::{Leave, Leg, LegState, Line, Register, Role};
 pub use place::{Back, Callee, EndWhy, NoWhy, Offer, Place, RingWhy, Stop, Undo, Via};
 
 use crate::ids::{
-    CallId, ConferenceSid, Emergency, LegId, Malformed, Phone, Rev, SafeText, SlotId, Timestamp,
-    UserId,
+    CallId, CallSid, ConferenceSid, Emergency, LegId, Malformed, Phone, Rev, SafeText, SlotId,
+    Timestamp, UserId,
 };
 
 /// The number of the customer's leg, in every call.
@@ -182,6 +182,9 @@ pub struct Room {
     pub started: bool,
     /// When it ended at the carrier.
     pub ended: Option<Timestamp>,
+    /// Whose leaving ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<CallSid>,
 }
 
 /// An accept that has not become a join.

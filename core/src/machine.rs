@@ -36,7 +36,7 @@ mod settle;
 mod transfer;
 
 pub use facts::Fact;
-pub use read::{InRoom, LegSeen, LegStatus, Reading, RoomSeen};
+pub use read::{InRoom, LIST_LAG_MS, LegSeen, LegStatus, Reading, RoomSeen};
 
 /// What a person wants of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -157,6 +157,15 @@ impl Dispatcher {
                 if !still_here {
                     return self.exchange.store().outbox_done(row.id).await;
                 }
+                // Asked before, and the answer was lost: moved twice, it would leave the room that it was moved to.
+                if row.attempts > 0
+                    && let Some(room) = call.room_sid()
+                    && let answer = self.rest.participant(room, Who::from(sid)).await
+                    && matches!(answer.why(), Some(Why::Gone | Why::RoomOver | Why::Over))
+                {
+                    self.unclear(row).await?;
+                    return self.exchange.store().outbox_done(row.id).await;
+                }
                 let answer = self.rest.redirect_call(sid, Callback::Leg(*to)).await;
                 self.repeatable(row, answer.map(drop)).await
             }

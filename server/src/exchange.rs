@@ -1,11 +1,12 @@
 //! The door: the only place where a call changes.
 //!
-//! Whoever causes a change, comes here. [`Exchange::report`] brings a fact, from the carrier, from a phone page or from the clock; [`Exchange::act`] brings what a person wants. Each loads
-//! the call (or two, in the order of their ids), asks the machine on fresh state, commits the step with its effects in one transaction, and
-//! then publishes it. The rev decides between writers; the lock in this process only saves them the second try.
+//! Whoever causes a change, comes here. [`Exchange::report`] brings a fact, from the carrier, from a phone page or
+//! from the clock; [`Exchange::act`] brings what a person wants. Each loads the call (or two, in the order of their
+//! ids), asks the machine on fresh state, commits the step with its effects in one transaction, and then publishes
+//! it. The rev decides between writers; the lock in this process only saves them the second try.
 //!
-//! It must not know the carrier: effects leave through the outbox. It must not know sockets or HTTP. Read next: [`crate::dispatch`], which performs
-//! the effects, and [`crate::live`], which tells the consoles.
+//! It must not know the carrier: effects leave through the outbox. It must not know sockets or HTTP. Read next:
+//! [`crate::dispatch`], which performs the effects, and [`crate::live`], which tells the consoles.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -108,7 +109,8 @@ struct Inner {
     looks: mpsc::Sender<CallId>,
 }
 
-/// The calls that are not finished with, as this process last saw them, and what follows from them. A hint, never the truth: a commit on a stale one is sent back.
+/// The calls that are not finished with, as this process last saw them, and what follows from them. A hint, never the
+/// truth: a commit on a stale one is sent back.
 #[derive(Default)]
 struct Index {
     calls: HashMap<CallId, Arc<Call>>,
@@ -124,7 +126,8 @@ impl Index {
         self.seats
             .extend(call.seats().map(|(user, n)| (user, id.leg(n))));
         if let Some(slot) = call.slot() {
-            self.slots.insert(slot.clone(), (id, title(&call)));
+            self.slots
+                .insert(slot.clone(), (id, call.caller.title().into()));
         }
         if call.ended() && call.due().is_none() {
             self.calls.remove(&id);
@@ -134,13 +137,19 @@ impl Index {
     }
 }
 
-fn title(call: &Call) -> SafeText {
-    let number = || call.caller.number.as_ref().map(|n| n.as_str().into());
-    call.caller
-        .name
-        .clone()
-        .or_else(number)
-        .unwrap_or_else(|| "a caller without a number".into())
+/// What a command comes to, once its call is known.
+enum Want<'a> {
+    /// Something of a call that is there.
+    Move(&'a Intent),
+    /// A new call, out to that number.
+    Dial(Phone),
+}
+
+impl Want<'_> {
+    /// Whether it asks for that slot and no other.
+    fn names(&self, slot: &SlotId) -> bool {
+        matches!(self, Self::Move(Intent::Park { slot: Some(wanted), .. }) if wanted == slot)
+    }
 }
 
 impl Exchange {
@@ -331,6 +340,9 @@ impl Exchange {
             if let Some(why) = step.ignored {
                 tracing::debug!(call.id = %id, ?why, fact = ?report.fact, "a fact changed nothing");
             }
+            if let Some(fault) = &step.fault {
+                tracing::error!(call.id = %id, fault, fact = ?report.fact, "a fact would break the call, which stays as it was");
+            }
             if !step.changed(&call) {
                 if step.effects.iter().all(|e| *e == Effect::Look) {
                     self.want_looks(id, &step);
@@ -386,12 +398,14 @@ impl Exchange {
         {
             return self.again(record, &hash).await;
         }
-        let done = match &command.order {
-            Order::Dial { to } => self.dial(session, command, to, &hash).await,
-            Order::Call { call, intent } => {
-                self.command(session, command, *call, intent, &hash).await
-            }
+        let (id, want) = match &command.order {
+            Order::Call { call, intent } => (*call, Want::Move(intent)),
+            Order::Dial { to } => (
+                CallId::from_bits(crate::auth::unguessable()),
+                Want::Dial(self.dialled(to)?),
+            ),
         };
+        let done = self.carry_out(session, command, id, &want, &hash).await;
         match done {
             // The same command may have been on its way twice: then it is what the first has done that stands in the way of the second.
             Err(why) if !command.dry_run && why != ApiError::Unavailable => {
@@ -419,51 +433,31 @@ impl Exchange {
         Ok(Accepted { call, outcome })
     }
 
-    async fn command(
+    /// Decides, and commits what was decided; again, where somebody else was first.
+    async fn carry_out(
         &self,
         session: &Session,
         command: &Command,
         id: CallId,
-        intent: &Intent,
+        want: &Want<'_>,
         hash: &str,
     ) -> Result<Accepted, ApiError> {
         let mut other: Option<CallId> = None;
         for _ in 0..TRIES {
             let _locks = self.lock_both(id, other).await;
-            let call = self.call(id).await?.ok_or_else(unknown_call)?;
             let now = self.inner.clock.now();
-            let mut people = call.people();
-            people.push(session.user);
-            if let Intent::Transfer {
-                to: Target::User(user),
-            } = intent
-            {
-                people.push(*user);
-            }
-            let mut ctx = self.context(people, now);
-            ctx.taken.retain(|slot, _| call.slot() != Some(slot));
-            if let Some(seen) = command.seen
-                && seen < call.moved
-            {
-                return Err(ApiError::Moved(self.moved_by(&call, session.user)));
-            }
-            // Rights as they are now, on the call as it is now.
-            let role = self.session(session.user).ok_or_else(signed_off)?.role;
-            policy::may(
-                Actor {
-                    user: session.user,
-                    role,
-                },
-                intent,
-                Standing::of(session.user, &call),
-            )
-            .map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
-            let by = By {
-                user: session.user,
-                command: (!command.dry_run).then(|| command.id.as_str().into()),
+            let before = match want {
+                Want::Move(_) => Some(self.call(id).await?.ok_or_else(unknown_call)?),
+                Want::Dial(_) => None,
             };
-            let step = call.command(&by, intent, &ctx).map_err(refused)?;
-            let mut steps = vec![(call.rev, step)];
+            let step = match (&before, want) {
+                (Some(call), Want::Move(intent)) => {
+                    self.moved(session, command, call, intent, now)?
+                }
+                (_, Want::Dial(number)) => self.dial(session, command, id, number, now)?,
+                (None, Want::Move(_)) => return Err(unknown_call()),
+            };
+            let mut steps = vec![(before.as_ref().map_or(0, |c| c.rev), step)];
             if let Some(aside) = steps[0].1.aside {
                 if other != Some(aside.from.call) {
                     other = Some(aside.from.call);
@@ -480,6 +474,7 @@ impl Exchange {
                 }
             }
             if command.dry_run {
+                let call = before.unwrap_or_else(|| Arc::new(steps.remove(0).1.call));
                 return Ok(Accepted {
                     call,
                     outcome: None,
@@ -522,13 +517,9 @@ impl Exchange {
                 Err(Conflict::Command(record)) => return self.again(record, hash).await,
                 Err(Conflict::Slot { slot, call: winner }) => {
                     self.refresh(winner).await?;
-                    let asked_for_it = matches!(intent, Intent::Park { slot: Some(wanted), .. } if *wanted == slot);
-                    if asked_for_it {
-                        let who = self
-                            .call(winner)
-                            .await?
-                            .map(|c| title(&c))
-                            .unwrap_or_default();
+                    if want.names(&slot) {
+                        let who = self.call(winner).await?;
+                        let who = who.as_ref().map_or("another call", |c| c.caller.title());
                         return Err(ApiError::Refused(format!("{slot} is taken by {who}.")));
                     }
                 }
@@ -540,94 +531,66 @@ impl Exchange {
         Err(ApiError::Unavailable)
     }
 
-    async fn dial(
+    /// A call, moved as somebody wants it, if they may: by their rights as they are now, on the call as it is now.
+    fn moved(
         &self,
         session: &Session,
         command: &Command,
-        to: &SafeText,
-        hash: &str,
-    ) -> Result<Accepted, ApiError> {
-        if let Some(name) = self.of_extension(to.as_str().trim()) {
-            return Err(ApiError::Refused(format!(
-                "{to} is {name}'s extension: calls between colleagues come later. Dial a telephone number, or transfer a call to {to}."
-            )));
+        call: &Call,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<Step, ApiError> {
+        if command.seen.is_some_and(|seen| seen < call.moved) {
+            return Err(ApiError::Moved(self.moved_by(call, session.user)));
         }
-        let number = Phone::read(to.as_str()).map_err(|e| ApiError::BadInput(format!("{e}.")))?;
+        let role = self.session(session.user).ok_or_else(signed_off)?.role;
+        let actor = Actor {
+            user: session.user,
+            role,
+        };
+        policy::may(actor, intent, Standing::of(session.user, call))
+            .map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
+        let mut people = call.people();
+        people.push(session.user);
+        if let Intent::Transfer {
+            to: Target::User(user),
+        } = intent
+        {
+            people.push(*user);
+        }
+        let mut ctx = self.context(people, now);
+        ctx.taken.retain(|slot, _| call.slot() != Some(slot));
+        call.command(&by(session, command), intent, &ctx)
+            .map_err(refused)
+    }
+
+    /// A call out, if they may.
+    fn dial(
+        &self,
+        session: &Session,
+        command: &Command,
+        id: CallId,
+        number: &Phone,
+        now: Timestamp,
+    ) -> Result<Step, ApiError> {
         let role = self.session(session.user).ok_or_else(signed_off)?.role;
         if role == Role::ReadOnly {
             return Err(ApiError::NotAllowed(
                 "You can look at the board, but not work calls.".to_owned(),
             ));
         }
-        let id = CallId::from_bits(crate::auth::unguessable());
-        let mut other: Option<CallId> = None;
-        for _ in 0..TRIES {
-            let _locks = self.lock_both(id, other).await;
-            let now = self.inner.clock.now();
-            let ctx = self.context(vec![session.user], now);
-            let by = By {
-                user: session.user,
-                command: (!command.dry_run).then(|| command.id.as_str().into()),
-            };
-            let step = Call::dial(id, &by, number.clone(), &ctx).map_err(refused)?;
-            let mut steps = vec![(0, step)];
-            if let Some(aside) = steps[0].1.aside {
-                if other != Some(aside.from.call) {
-                    other = Some(aside.from.call);
-                    continue;
-                }
-                if let Some(there) = self.call(aside.from.call).await? {
-                    let ctx = self.context(there.people(), now);
-                    let step = there
-                        .set_aside(session.user, aside, &ctx)
-                        .map_err(refused)?;
-                    if step.changed(&there) {
-                        steps.push((there.rev, step));
-                    }
-                }
-            }
-            if command.dry_run {
-                let (_, step) = steps.remove(0);
-                return Ok(Accepted {
-                    call: Arc::new(step.call),
-                    outcome: None,
-                });
-            }
-            let commit = Commit {
-                command: Some(CommandRow {
-                    actor: session.user,
-                    id: command.id.clone(),
-                    hash: hash.to_owned(),
-                    call: id,
-                }),
-                audit: vec![audit(
-                    now,
-                    Some(session.user),
-                    "dial",
-                    id,
-                    Some(hash.to_owned()),
-                )],
-                cause: Cause {
-                    kind: "command".into(),
-                    id: Some(command.id.as_str().into()),
-                },
-                ..Commit::new(now)
-            };
-            match self.commit(commit, steps).await {
-                Ok(mut calls) => {
-                    return Ok(Accepted {
-                        call: calls.remove(0),
-                        outcome: None,
-                    });
-                }
-                Err(Conflict::Store(e)) => return Err(e.into()),
-                Err(Conflict::Command(record)) => return self.again(record, hash).await,
-                Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
-                Err(Conflict::Stale(stale)) => self.forget(stale),
-                Err(_) => return Err(ApiError::Unavailable),
-            }
+        let ctx = self.context(vec![session.user], now);
+        Call::dial(id, &by(session, command), number.clone(), &ctx).map_err(refused)
+    }
+
+    /// The number that was typed, if it is one that we dial.
+    fn dialled(&self, typed: &SafeText) -> Result<Phone, ApiError> {
+        if let Some(name) = self.of_extension(typed.as_str().trim()) {
+            return Err(ApiError::Refused(format!(
+                "{typed} is {name}'s extension: calls between colleagues come later. Dial a telephone number, or transfer a call to {typed}."
+            )));
         }
-        Err(ApiError::Unavailable)
+        Phone::read(typed.as_str()).map_err(|e| ApiError::BadInput(format!("{e}.")))
     }
 
     /// Commits steps of one transaction, and tells everybody.
@@ -851,6 +814,14 @@ fn audit(
         kind: kind.to_owned(),
         call: Some(call),
         raw: raw.unwrap_or_default(),
+    }
+}
+
+/// Who acts. A dry run leaves no errand behind.
+fn by(session: &Session, command: &Command) -> By {
+    By {
+        user: session.user,
+        command: (!command.dry_run).then(|| command.id.as_str().into()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 use cordboard_core::{
     call::{Call, Leg, Line, NoWhy, Role},
     ids::{CallId, CallSid, ConferenceSid, Timestamp},
-    machine::{Fact, InRoom, LegSeen, LegStatus, Reading, RoomSeen},
+    machine::{Fact, InRoom, LIST_LAG_MS, LegSeen, LegStatus, Reading, RoomSeen},
 };
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -95,7 +95,7 @@ async fn read_again(
     let clock = exchange.clock();
     for pause in [200, 400, 0] {
         let sent = clock.now();
-        if let Some(seen) = read(rest, call).await {
+        if let Some(seen) = read(rest, call, sent).await {
             return Some((sent, seen));
         }
         clock.sleep(pause).await;
@@ -103,7 +103,7 @@ async fn read_again(
     None
 }
 
-async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)> {
+async fn read(rest: &Rest, call: &Call, sent: Timestamp) -> Option<(RoomSeen, Vec<LegSeen>)> {
     let room = room(rest, call).await?;
     let there = match &room {
         RoomSeen::Open { sid, .. } => participants(rest, sid).await?,
@@ -123,12 +123,7 @@ async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)>
         };
         let in_room = participant
             .filter(|p| p.call_sid == sid && p.status == ParticipantState::Connected)
-            .map(|p| InRoom {
-                hold: p.hold,
-                ends_room: p.end_on_exit,
-                joined: joined(leg, p),
-                updated: p.updated,
-            });
+            .map(|p| in_room(leg, p));
         let status = if in_room.is_some() {
             LegStatus::Up
         } else {
@@ -141,7 +136,30 @@ async fn read(rest: &Rest, call: &Arc<Call>) -> Option<(RoomSeen, Vec<LegSeen>)>
             in_room,
         });
     }
+    legs.extend(there.iter().filter_map(|p| stray(call, p, sent)));
     Some((room, legs))
+}
+
+/// A participant whose leg counts as gone, and has for longer than the carrier's list lags behind.
+fn stray(call: &Call, p: &Participant, sent: Timestamp) -> Option<LegSeen> {
+    let label = p.leg().filter(|label| label.call == call.id)?;
+    let leg = call.leg(label.n)?;
+    let long_gone = leg.gone.is_some_and(|gone| sent.since(gone) >= LIST_LAG_MS);
+    (long_gone && p.status == ParticipantState::Connected).then(|| LegSeen {
+        n: leg.n,
+        sid: p.call_sid.clone(),
+        status: LegStatus::Up,
+        in_room: Some(in_room(leg, p)),
+    })
+}
+
+fn in_room(leg: &Leg, p: &Participant) -> InRoom {
+    InRoom {
+        hold: p.hold,
+        ends_room: p.end_on_exit,
+        joined: joined(leg, p),
+        updated: p.updated,
+    }
 }
 
 /// When a participant joined, as well as the carrier says: in whole seconds, and for who was invited only by the pick-up.
@@ -159,7 +177,10 @@ async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
         Some(sid) => match rest.conference(sid).await {
             Answer::Done(room) => vec![room],
             answer if matches!(answer.why(), Some(Why::Gone | Why::RoomOver)) => {
-                return Some(RoomSeen::Over { sid: sid.clone() });
+                return Some(RoomSeen::Over {
+                    sid: sid.clone(),
+                    by: None,
+                });
             }
             _ => return None,
         },
@@ -177,6 +198,7 @@ async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
         },
         (None, Some(room)) => RoomSeen::Over {
             sid: room.sid.clone(),
+            by: room.ended_by.clone(),
         },
         (None, None) => RoomSeen::None,
     })

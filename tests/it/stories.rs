@@ -2,9 +2,12 @@
 //!
 //! What is asserted is what a script sees (exit codes, places) and what the carrier knows (who hears whom). Read next: `tests/src/house.rs`.
 
+use cordboard_core::board::At;
 use cordboard_tests::{backends::every_database, house::House};
+use serde_json::Value;
 
 const ROSA: &str = "+14155550132";
+const PARKED: &str = "+14155550134";
 
 /// The parked caller is in no row of `hears` and hears music; together, each hears the other.
 #[test]
@@ -101,63 +104,85 @@ fn a_second_call_is_answered_while_the_first_is_held() {
     house.done(&["call", "hangup", &second]);
 }
 
-/// One call talking, one parked, one ringing elsewhere whose dial was done and its answer lost. The server is killed and comes back.
+/// One call talking, one parked, one ringing elsewhere whose dial was done and its answer lost. The server is killed and comes back: the
+/// first board it shows is the one that was, the dial is not repeated, and the parked call's deadline is kept, once.
 #[test]
 fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board() {
     for database in block_on(every_database()) {
+        block_on(database.set("park_ms", "12000"));
         let mut house = House::open(database);
-        let parked = house.ring("+14155550134", "Parked");
-        house.done(&["call", "answer", &parked]);
-        house.done(&["call", "park", &parked, "--slot", "P1"]);
         let moved = house.ring("+14155550135", "Moved");
         house.done(&["call", "answer", &moved]);
+        let parked = house.ring(PARKED, "Parked");
+        house.done(&["call", "answer", &parked]);
+        house.done(&["call", "park", &parked, "--slot", "P1"]);
+        house.done(&["call", "resume", &moved]);
         house.done(&["twin", "fault", "next.lose_answer=dial"]);
+        // Nobody answers her telephone for two seconds.
         let sent = house.verb(&["call", "transfer", &moved, "105", "--no-wait"]);
         assert_eq!(sent.code, 0, "{sent:?}");
         let talking = house.ring(ROSA, "Rosa Diaz");
         house.done(&["call", "answer", &talking]);
+        house.wait("the dial is done", |h| (dials(h) == 1).then_some(()));
         let before = places(&house);
 
         let mut server = house.server.take().unwrap();
         server.kill();
         drop(server);
         house.start_server();
-        house.wait("the board is as it was", |h| {
-            let now = places(h);
-            // The one that rang may have been taken meanwhile: its telephone answers by itself.
-            let same = |id: &str| {
-                now.iter().find(|p| p.0 == id).map(|p| &p.1)
-                    == before.iter().find(|p| p.0 == id).map(|p| &p.1)
-            };
-            before
-                .iter()
-                .all(|(id, kind)| kind == "transferring" || kind == "connecting" || same(id))
-                .then_some(())
-        });
+        // Not within two seconds: at once.
+        let after = places(&house);
+        for (id, place) in &before {
+            let now = after.iter().find(|(other, _)| other == id).map(|p| &p.1);
+            let same =
+                now.is_some_and(|now| now["kind"] == place["kind"] && now["slot"] == place["slot"]);
+            // The one that rang may have been taken meanwhile.
+            assert!(
+                same || place["kind"] == "transferring" || place["kind"] == "connecting",
+                "{id} was {place:#}, is {now:#?}"
+            );
+        }
+        assert_eq!(before.len(), after.len());
+        assert_eq!(house.rows(ROSA), 2);
+        hears(&house, PARKED, 0, "music");
         house.wait("the transfer is taken", |h| {
             (h.place(&moved)["users"][0] == "u5").then_some(())
         });
-        let requests = house.done(&["twin", "requests", "--json"]).json;
-        let dials = requests["rest"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|r| {
-                r["method"] == "POST"
-                    && r["path"]
-                        .as_str()
-                        .is_some_and(|p| p.ends_with("/Calls.json"))
-            })
-            .count();
         assert_eq!(
-            dials, 1,
-            "the dial whose answer was lost is not repeated: {requests:#}"
+            dials(&house),
+            1,
+            "the dial whose answer was lost is not repeated"
         );
-        assert_eq!(house.rows(ROSA), 2);
-        hears(&house, "+14155550134", 0, "music");
-        house.done(&["slot", "retrieve", "P1"]);
+
+        // It comes back from its slot to whoever parked it; who is on another call, so it waits for anybody.
+        house.wait("the parked call has come back", |h| {
+            let kind = h.place(&parked)["kind"].clone();
+            (kind != "parked").then_some(())
+        });
+        house.done(&["call", "answer", &parked]);
         assert_eq!(house.place(&talking)["kind"], "held");
+        assert_eq!(house.rows(PARKED), 2);
+        let told = block_on(house.database.told());
+        let id = house.verb(&["call", "show", &parked, "--json"]).json["id"].clone();
+        let of_it: Vec<bool> = told
+            .iter()
+            .filter(|delta| id == delta.call.id.to_string())
+            .map(|delta| matches!(delta.call.place.at, At::Parked { .. }))
+            .collect();
+        let came_back = of_it.windows(2).filter(|two| two[0] && !two[1]).count();
+        assert_eq!(came_back, 1, "a deadline is kept once: {of_it:?}");
     }
+}
+
+/// How many telephones were dialled.
+fn dials(house: &House) -> usize {
+    let requests = house.done(&["twin", "requests", "--json"]).json;
+    let asked = requests["rest"].as_array().cloned().unwrap_or_default();
+    let dials = |r: &&Value| {
+        let path = r["path"].as_str().unwrap_or_default();
+        r["method"] == "POST" && path.ends_with("/Calls.json")
+    };
+    asked.iter().filter(dials).count()
 }
 
 /// Who hears them, on either side, at once; what they hear, as soon as the carrier has fetched the document for it.
@@ -173,17 +198,12 @@ fn hears(house: &House, who: &str, rows: usize, what: &str) {
 }
 
 /// Every call's id and place.
-fn places(house: &House) -> Vec<(String, String)> {
+fn places(house: &House) -> Vec<(String, Value)> {
     let board = house.verb(&["board", "--json"]).json;
     let calls = board["calls"].as_array().cloned().unwrap_or_default();
     calls
         .iter()
-        .map(|c| {
-            (
-                c["id"].to_string(),
-                c["place"]["kind"].as_str().unwrap_or_default().to_owned(),
-            )
-        })
+        .map(|c| (c["id"].to_string(), c["place"].clone()))
         .collect()
 }
 

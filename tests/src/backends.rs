@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
+use cordboard_core::wire::Delta;
+use cordboard_server::store::Store;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -59,6 +61,36 @@ impl TestDatabase {
         } else {
             Kind::Postgres
         }
+    }
+
+    /// Sets something of the house, as an administrator would before the doors open.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub async fn set(&self, key: &str, value: &str) {
+        let store = Store::open(&self.url)
+            .await
+            .expect("the database can be opened");
+        store
+            .set_setting(key, value)
+            .await
+            .expect("a setting can be written");
+        store.close().await;
+    }
+
+    /// Everything that consoles were ever told, in order.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub async fn told(&self) -> Vec<Delta> {
+        let store = Store::open(&self.url)
+            .await
+            .expect("the database can be opened");
+        let (epoch, _) = store.board_position().await.expect("there is a board");
+        let told = store.changes_since(&epoch, 0, 100_000).await;
+        store.close().await;
+        told.expect("changes can be read")
+            .expect("nothing was pruned")
     }
 
     /// Removes the database now and waits until it is gone. Connections that are still open are cut.

@@ -196,7 +196,8 @@ pub struct House {
     pub cast: Option<Process>,
     /// Where they keep things. Last: it goes when they have gone.
     pub folder: TempDir,
-    database: TestDatabase,
+    /// What the server keeps.
+    pub database: TestDatabase,
     listen: String,
 }
 

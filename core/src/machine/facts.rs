@@ -59,6 +59,8 @@ pub enum Fact {
     RoomEnded {
         /// Which life of the room.
         room: ConferenceSid,
+        /// Whose leaving ended it, if the carrier says so.
+        by: Option<CallSid>,
     },
     /// A telephone rings.
     Rang {
@@ -138,9 +140,9 @@ impl Draft {
                     self.ignored = Some(Ignored::ForeignRoom);
                 }
             }
-            Fact::RoomEnded { room } => {
+            Fact::RoomEnded { room, by } => {
                 if self.call.room.sid.get_or_insert_with(|| room.clone()) == room {
-                    self.room_ended(at, ctx);
+                    self.room_ended(at, by.as_ref(), ctx);
                 } else {
                     self.ignored = Some(Ignored::ForeignRoom);
                 }
@@ -419,8 +421,10 @@ impl Draft {
     }
 
     /// The room is over, and with it everybody's stay in it.
-    pub(super) fn room_ended(&mut self, at: Timestamp, ctx: &Context) {
-        self.call.room.ended = earlier(self.call.room.ended, Some(at));
+    pub(super) fn room_ended(&mut self, at: Timestamp, by: Option<&CallSid>, ctx: &Context) {
+        let room = &mut self.call.room;
+        room.ended = earlier(room.ended, Some(at));
+        room.ended_by = room.ended_by.take().or_else(|| by.cloned());
         // Whoever was there when it closed; a dialler leaves before the customer was ever in it.
         let customer_was_in =
             self.call.customer().joined.is_some() || self.call.direction == Direction::In;

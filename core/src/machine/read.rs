@@ -11,8 +11,8 @@ use crate::{
     ids::{CallSid, ConferenceSid, Rev, Timestamp},
 };
 
-/// How far the carrier's list of participants may lag behind a join that it has reported, in milliseconds.
-const LIST_LAG_MS: i64 = 2_000;
+/// How far the carrier's list of participants may lag behind what it has reported, in milliseconds.
+pub const LIST_LAG_MS: i64 = 2_000;
 
 /// How long a request to leave is given before it is made again, in milliseconds. Sooner it may cross with a read; and a leg that is
 /// moved twice leaves the room it was moved to.
@@ -48,6 +48,8 @@ pub enum RoomSeen {
     Over {
         /// Its life.
         sid: ConferenceSid,
+        /// Whose leaving ended it, if the carrier says so.
+        by: Option<CallSid>,
     },
 }
 
@@ -107,9 +109,9 @@ impl Draft {
                 }
                 Some(sid.clone())
             }
-            RoomSeen::Over { sid } => {
+            RoomSeen::Over { sid, by } => {
                 if self.call.room.sid.as_ref() == Some(sid) {
-                    self.room_ended(reading.sent, ctx);
+                    self.room_ended(reading.sent, by.as_ref(), ctx);
                 }
                 None
             }

@@ -199,15 +199,63 @@ impl Draft {
         else {
             return;
         };
-        if let Place::Ended { why } = &mut self.call.place
-            && matches!(
-                why,
-                EndWhy::Abandoned | EndWhy::CallerLeft | EndWhy::NoAnswer | EndWhy::Busy
-            )
-        {
-            *why = EndWhy::by_the_customer(answered, direction, outcome);
-            self.call.since = self.call.since.min(gone);
+        let by_customer = EndWhy::by_the_customer(answered, direction, outcome);
+        let parted = self.parted_by();
+        match &mut self.call.place {
+            Place::Ended {
+                why: why @ (EndWhy::CallerLeft | EndWhy::HungUp),
+            } if answered && parted.is_some() => {
+                *why = match parted {
+                    Some(CUSTOMER) => by_customer,
+                    _ => EndWhy::HungUp,
+                };
+                self.call.since = self.call.since.min(gone);
+            }
+            Place::Ended {
+                why:
+                    why @ (EndWhy::Abandoned | EndWhy::CallerLeft | EndWhy::NoAnswer | EndWhy::Busy),
+            } => {
+                *why = by_customer;
+                self.call.since = self.call.since.min(gone);
+            }
+            _ => {}
         }
+    }
+
+    /// Whether the call was ended by a command. Written down with the step that does it.
+    fn ended_by_us(&self) -> bool {
+        let who = if self.before.ended() {
+            self.call.moved_by
+        } else {
+            self.by
+        };
+        who.is_some()
+    }
+
+    /// Whose leaving ended the room, and with it the call: a telephone and the customer leave together, and the news
+    /// of the one may overtake the other's. None where one of us ended it, or nobody knows.
+    fn parted_by(&self) -> Option<u16> {
+        let by = self.call.room.ended_by.as_ref()?;
+        let leg = self.call.legs.iter().find(|l| l.sid.as_ref() == Some(by));
+        leg.filter(|_| !self.ended_by_us()).map(|l| l.n)
+    }
+
+    /// A telephone that ends the room was there when the call ended, and nobody has said which of the two hung up.
+    fn parting_is_unclear(&self) -> bool {
+        /// The news of it is seconds old by then, and what history says is not worth asking for ever.
+        const ENOUGH: u8 = 4;
+        let call = &self.call;
+        let parted = matches!(
+            call.place,
+            Place::Ended {
+                why: EndWhy::CallerLeft | EndWhy::HungUp
+            }
+        );
+        parted
+            && !self.ended_by_us()
+            && call.room.ended_by.is_none()
+            && call.legs.iter().skip(1).any(|l| l.ends_room.is())
+            && call.look.is_none_or(|look| look.tries < ENOUGH)
     }
 
     /// While anything expected has not been seen, the carrier is asked: after 1.5 s, then 3 s, then every 6 s.
@@ -225,7 +273,8 @@ impl Draft {
         let soon = call.claim.is_some()
             || (!call.ended()
                 && (call.room.sid.is_none() || unseen || self.start_is_unexplained()))
-            || call.legs.iter().any(|l| l.alive() && unmet(l));
+            || call.legs.iter().any(|l| l.alive() && unmet(l))
+            || self.parting_is_unclear();
         let rings = || {
             call.legs
                 .iter()

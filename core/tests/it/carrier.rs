@@ -50,7 +50,8 @@ pub(crate) enum Line {
 pub(crate) struct Room {
     pub(crate) name: Option<CallId>,
     pub(crate) started: bool,
-    pub(crate) over: bool,
+    /// Whose leaving ended it.
+    pub(crate) over: Option<CallSid>,
 }
 
 impl World {
@@ -98,7 +99,7 @@ impl World {
         let open = self
             .rooms
             .iter()
-            .find(|(_, r)| r.name == Some(name) && !r.over)
+            .find(|(_, r)| r.name == Some(name) && r.over.is_none())
             .map(|(sid, _)| sid.clone());
         open.unwrap_or_else(|| {
             let sid: ConferenceSid = format!("CF{:032x}", self.serial())
@@ -169,8 +170,10 @@ impl World {
                 self.hang_up(&other, None); // its document has nothing after the room
             }
             let ended = self.rooms.get_mut(&room).expect("a room");
-            if !std::mem::replace(&mut ended.over, true) {
-                self.tell(leg.call, Fact::RoomEnded { room });
+            if ended.over.is_none() {
+                let by = Some(connection.clone());
+                ended.over.clone_from(&by);
+                self.tell(leg.call, Fact::RoomEnded { room, by });
             }
         }
     }
@@ -216,7 +219,7 @@ impl World {
             },
         );
         match invited {
-            Some(room) if self.rooms[&room].over => self.hang_up(connection, None),
+            Some(room) if self.rooms[&room].over.is_some() => self.hang_up(connection, None),
             Some(room) => self.join(connection, &room),
             None => self.ask(connection),
         }
@@ -353,7 +356,7 @@ impl World {
             Effect::Dial { leg, .. } => self.ring(call.id.leg(*leg), None, luck),
             Effect::Invite { leg, .. } => {
                 let room = call.room_sid().cloned().expect("a room to invite into");
-                if self.rooms[&room].over {
+                if self.rooms[&room].over.is_some() {
                     self.tell(
                         id,
                         Fact::Over {
@@ -496,7 +499,10 @@ impl World {
         };
         let seen = match &room {
             None => RoomSeen::None,
-            Some(sid) if self.rooms[sid].over => RoomSeen::Over { sid: sid.clone() },
+            Some(sid) if self.rooms[sid].over.is_some() => RoomSeen::Over {
+                sid: sid.clone(),
+                by: self.rooms[sid].over.clone(),
+            },
             Some(sid) => RoomSeen::Open {
                 sid: sid.clone(),
                 started: self.rooms[sid].started,

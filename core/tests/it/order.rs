@@ -272,7 +272,13 @@ impl Trace {
                     },
                     last,
                 );
-                t.fact(Fact::RoomEnded { room: room() }, last);
+                t.fact(
+                    Fact::RoomEnded {
+                        room: room(),
+                        by: Some(customer.clone()),
+                    },
+                    last,
+                );
                 t.fact(
                     Fact::Over {
                         leg: 0,

@@ -352,7 +352,10 @@ fn room_fact(event: &ConferenceEvent, call: cordboard_core::ids::CallId) -> Opti
     };
     match event.event {
         RoomEvent::Started => Some(Fact::RoomStarted { room }),
-        RoomEvent::Ended => Some(Fact::RoomEnded { room }),
+        RoomEvent::Ended => Some(Fact::RoomEnded {
+            room,
+            by: event.ended_by.clone(),
+        }),
         RoomEvent::Joined => leg().map(|(leg, sid)| Fact::Joined { leg, sid, room }),
         // Somebody who never answered has not been in the room: how their telephone ended says more.
         RoomEvent::Left => {

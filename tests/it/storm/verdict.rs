@@ -102,11 +102,8 @@ fn of_call(story: &Story, call: Option<&Call>, account: &Account) -> Vec<String>
             call.answered
         ));
     }
-    // A telephone and the caller leave together, since the room ends with either: whose news comes first is taken for the one who hung up.
-    let either = matches!(story.plot, Plot::Fallback | Plot::Outside);
     if let Place::Ended { why } = call.place
         && told.end.is_some_and(|end| end != why)
-        && !(either && matches!(why, EndWhy::HungUp | EndWhy::CallerLeft))
     {
         wrong.push(format!("it ended by {:?}, we say {why:?}", told.end));
     }

@@ -180,7 +180,7 @@ fn a_room_that_is_over_ends_its_call() {
     let story = talking();
     let room = story.now().room_sid().unwrap().clone();
     story
-        .hears(&Fact::RoomEnded { room })
+        .hears(&Fact::RoomEnded { room, by: None })
         .ended(EndWhy::CallerLeft);
     // The same by asking: nobody was told anything.
     let mut story = talking().hangs_up(0);
@@ -192,6 +192,44 @@ fn a_room_that_is_over_ends_its_call() {
         .settle()
         .ended(EndWhy::CallerLeft)
         .nobody_left();
+}
+
+#[test]
+fn whoever_left_first_has_hung_up() {
+    let outside = || {
+        let story = talking().does(ADA, send_out()).settle().picks_up(2);
+        story.settle().is("talking").with(&[])
+    };
+    for (who, how) in [(0, EndWhy::CallerLeft), (2, EndWhy::HungUp)] {
+        let story = outside().hangs_up(who);
+        let told = story.world.inbox.len();
+        // Both leave with the room, and any piece of that news may come first, or alone.
+        for first in 0..told {
+            for only in [false, true] {
+                let mut story = outside().hangs_up(who);
+                let news = story.world.inbox.remove(first);
+                if only {
+                    story.world.inbox = vec![news];
+                } else {
+                    story.world.inbox.insert(0, news);
+                }
+                story
+                    .settle()
+                    .pass(2_000)
+                    .ended(how)
+                    .comes_to_rest()
+                    .nobody_left();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_one_of_us_ends_was_not_ended_by_the_caller() {
+    talking()
+        .does(ADA, Intent::Hangup)
+        .settle()
+        .ended(EndWhy::HungUp);
 }
 
 #[test]
