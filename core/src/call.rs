@@ -262,6 +262,12 @@ impl Call {
             .find(|l| l.user() == Some(user) && l.here())
     }
 
+    /// Whether their page has left the customer behind, who waits for them to come back.
+    pub fn reconnects(&self, user: UserId) -> bool {
+        matches!(&self.place, Place::Ringing { why: RingWhy::Reconnect, offers, .. }
+            if offers.iter().any(|o| o.to == Callee::User(user)))
+    }
+
     /// The people whose one seat this call takes, each with the leg: claims, and living legs that are not ordered away.
     pub fn seats(&self) -> impl Iterator<Item = (UserId, u16)> {
         let claimed = self.claim.iter().map(|c| (c.user, c.leg));
@@ -315,7 +321,9 @@ impl Call {
 
     /// When an outgoing call that nobody takes counts as unanswered.
     pub(crate) fn dialled_until(&self) -> Option<Timestamp> {
-        matches!(self.place, Place::Dialling { .. }).then(|| self.since.plus(DIAL_MS))
+        // A call for help is given up by nobody but its caller.
+        let dials = matches!(self.place, Place::Dialling { .. }) && !self.emergency();
+        dials.then(|| self.since.plus(DIAL_MS))
     }
 
     /// When the machine next wants to be told the time. Stored beside the call: a deadline that outlives the process, and cannot go stale.

@@ -21,8 +21,8 @@ use crate::{
         MAX_LEGS, Place, Role, Room, Stop, Via,
     },
     ids::{
-        CallId, CallSid, ConferenceSid, LegId, Malformed, Phone, QueueId, SafeText, SlotId,
-        Timestamp, UserId,
+        CallId, CallSid, ConferenceSid, Emergency, LegId, Malformed, Phone, QueueId, SafeText,
+        SlotId, Timestamp, UserId,
     },
     say,
 };
@@ -410,6 +410,34 @@ impl Call {
         draft.claim(by.user, ctx)?;
         draft.errand(by, Goal::RingOut, ctx);
         draft.settle(ctx).sound()
+    }
+
+    /// A call for help that `by`'s page has made by itself, over the connection `sid`. It is written down, not carried out: it
+    /// has no room, so nothing is asked of the carrier, and it lasts as long as the page's connection. Whether anybody has
+    /// answered is not known here.
+    pub fn help(id: CallId, by: UserId, sid: CallSid, number: Emergency, ctx: &Context) -> Step {
+        let caller = Caller {
+            name: Some(format!("Emergency {number}").as_str().into()),
+            number: None,
+        };
+        // Who answers has a connection of the carrier's own, which we never learn.
+        let customer = Leg::new(CUSTOMER, Role::Customer, Line::Inbound);
+        let mut draft = Draft::new(Self::blank(
+            id,
+            Direction::Out,
+            caller,
+            Dialled::Emergency(number),
+            customer,
+            ctx.now,
+        ));
+        draft.by = Some(by);
+        draft.call.place = Place::Dialling { user: by };
+        let mut page = Leg::new(CUSTOMER + 1, Role::Person(by), Line::Page);
+        page.sid = Some(sid);
+        page.picked_up = Some(ctx.now);
+        page.joined = Some(ctx.now);
+        draft.call.legs.push(page);
+        draft.settle(ctx)
     }
 
     fn blank(

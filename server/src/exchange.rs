@@ -15,9 +15,11 @@ use std::{
 
 use cordboard_core::{
     board::Card,
-    call::{Call, Caller, Stop},
-    ids::{CallId, CallSid, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
-    machine::{By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Refusal, Step, Target},
+    call::{CUSTOMER, Call, Caller, Stop},
+    ids::{CallId, CallSid, Emergency, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
+    machine::{
+        Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Refusal, Step, Target,
+    },
     policy::{self, Actor, Role, Standing},
     wire::{Cause, Command, Delta, Order, Position},
 };
@@ -134,6 +136,17 @@ impl Index {
         } else {
             self.calls.insert(id, call);
         }
+    }
+
+    /// The leg that a person has left, or is about to leave, for a call for help.
+    fn left_for_help(&self, user: UserId, help: CallId) -> Option<LegId> {
+        let seat = self.seats.get(&user).filter(|seat| seat.call != help);
+        let behind = || {
+            let call = self.calls.values().find(|c| c.reconnects(user))?;
+            let leg = call.legs.iter().rev().find(|l| l.user() == Some(user))?;
+            Some(call.id.leg(leg.n))
+        };
+        seat.copied().or_else(behind)
     }
 }
 
@@ -317,6 +330,64 @@ impl Exchange {
             match self.commit(commit, vec![(0, step)]).await {
                 Ok(mut calls) => return Ok(calls.remove(0)),
                 Err(Conflict::Store(e)) => return Err(e),
+                Err(_) => self.forget(id),
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// Writes a call for help down that a page is making, over the connection `sid`. Whoever they were with is held; a number they were
+    /// dialling is given up.
+    pub async fn help(
+        &self,
+        user: UserId,
+        sid: &CallSid,
+        number: Emergency,
+    ) -> Result<Arc<Call>, StoreError> {
+        let id = self.inner.keys.call_id(sid);
+        for _ in 0..TRIES {
+            let left = self.index().left_for_help(user, id);
+            let _locks = self.lock_both(id, left.map(|leg| leg.call)).await;
+            if let Some(call) = self.call(id).await? {
+                return Ok(call);
+            }
+            let now = self.inner.clock.now();
+            let ctx = self.context(vec![user], now);
+            let mut steps = vec![(0, Call::help(id, user, sid.clone(), number, &ctx))];
+            if let Some(from) = left
+                && let Some(there) = self.call(from.call).await?
+            {
+                let ctx = self.context(there.people(), now);
+                let to = id.leg(CUSTOMER + 1);
+                let by = By {
+                    user,
+                    command: None,
+                };
+                let step = there
+                    .set_aside(user, Aside { from, to }, &ctx)
+                    .or_else(|_| there.command(&by, &Intent::Hangup, &ctx));
+                let step = step.ok().filter(|step| step.changed(&there));
+                steps.extend(step.map(|step| (there.rev, step)));
+            }
+            let commit = Commit {
+                audit: vec![audit(
+                    now,
+                    Some(user),
+                    "emergency",
+                    id,
+                    Some(number.to_string()),
+                )],
+                cause: Cause {
+                    kind: "phone".into(),
+                    id: Some(sid.as_str().into()),
+                },
+                ..Commit::new(now)
+            };
+            match self.commit(commit, steps).await {
+                Ok(mut calls) => return Ok(calls.remove(0)),
+                Err(Conflict::Store(e)) => return Err(e),
+                Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
+                Err(Conflict::Stale(stale)) => self.forget(stale),
                 Err(_) => self.forget(id),
             }
         }

@@ -390,7 +390,9 @@ fn phone_state(board: &Board, user: UserId) -> PhoneState {
             });
         }
         let connecting = matches!(card.place.at, At::Connecting { user: u } if u == user);
+        // A page that calls for help does so by itself, and is told nothing about it.
         if card.with.contains(&user)
+            && !card.emergency()
             && let Some(leg) = card.legs.iter().rev().find(|l| l.user == Some(user))
         {
             seats.push((

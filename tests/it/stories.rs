@@ -174,6 +174,53 @@ fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board()
     }
 }
 
+/// Her page dials at once; the caller she was with is held; everybody sees it, and nobody can take it from her.
+#[test]
+fn a_call_for_help_asks_nobody_and_is_seen_by_everybody() {
+    for database in block_on(every_database()) {
+        let house = House::open(database);
+        let rosa = house.ring(ROSA, "Rosa Diaz");
+        house.done(&["call", "answer", &rosa]);
+        house.done(&["dial", "911"]);
+        let help = house.wait("the call for help is on the board", |h| {
+            let board = h.verb(&["board", "--json"]).json;
+            let calls = board["calls"].as_array()?;
+            calls.iter().find(|c| c["to"] == "911").cloned()
+        });
+        assert_eq!(help["place"]["kind"], "dialling", "{help:#}");
+        assert_eq!(help["with"], serde_json::json!(["u1"]), "{help:#}");
+        house.wait("the caller is held", |h| {
+            (h.place(&rosa)["kind"] == "held").then_some(())
+        });
+        hears(&house, ROSA, 0, "music");
+        let id = help["id"].as_str().unwrap();
+        for args in [
+            vec!["call", "park", id, "--slot", "P1"],
+            vec!["call", "transfer", id, "102"],
+            vec!["call", "hold", id],
+        ] {
+            let said = house.verb(&args);
+            assert_eq!(said.code, 3, "{args:?}: {said:?}");
+            assert!(said.errors.contains("emergency call"), "{said:?}");
+        }
+        let there = |h: &House| {
+            let world = h.world();
+            let calls = world["calls"].as_array().cloned().unwrap_or_default();
+            calls
+                .iter()
+                .filter(|c| c["to"] == "911" && c["end_time"].is_null())
+                .count()
+        };
+        assert_eq!(there(&house), 1, "{:#}", house.world());
+        house.done(&["call", "hangup", id]);
+        house.wait("nobody is on the line for help", |h| {
+            (there(h) == 0).then_some(())
+        });
+        house.done(&["call", "resume", &rosa]);
+        hears(&house, ROSA, 2, "people");
+    }
+}
+
 /// How many telephones were dialled.
 fn dials(house: &House) -> usize {
     let requests = house.done(&["twin", "requests", "--json"]).json;

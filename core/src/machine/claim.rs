@@ -221,7 +221,12 @@ impl Draft {
             .leg(aside.from.n)
             .is_some_and(|l| l.user() == Some(by) && l.alive());
         if !here {
-            return Ok(()); // It has left meanwhile: the page connects by itself.
+            // It has left meanwhile: the page connects by itself. Whom it left behind it does not come back to now.
+            if self.call.reconnects(by) {
+                self.withdraw_offers(None);
+                self.put_on_hold(by, ctx);
+            }
+            return Ok(());
         }
         if self.call.emergency() {
             return Err(say::ON_EMERGENCY.into());

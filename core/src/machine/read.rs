@@ -136,7 +136,8 @@ impl Draft {
                 LegStatus::Ringing => self.moment(seen.n, |l| &mut l.rang, reading.sent),
                 LegStatus::Up => {
                     self.moment(seen.n, |l| &mut l.picked_up, reading.sent);
-                    if fresh && seen.in_room.is_none() && seen.n != CUSTOMER {
+                    let missing = seen.in_room.is_none() && !self.call.emergency();
+                    if fresh && missing && seen.n != CUSTOMER {
                         self.not_in_room(seen.n, reading.sent, ctx);
                     }
                 }

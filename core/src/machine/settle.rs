@@ -272,6 +272,7 @@ impl Draft {
         };
         let soon = call.claim.is_some()
             || (!call.ended()
+                && !call.emergency()
                 && (call.room.sid.is_none() || unseen || self.start_is_unexplained()))
             || call.legs.iter().any(|l| l.alive() && unmet(l))
             || self.parting_is_unclear();

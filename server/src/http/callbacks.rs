@@ -15,7 +15,7 @@ use axum::{
 };
 use cordboard_core::{
     call::{Call, Caller, Place, RingWhy},
-    ids::{Emergency, LegId, Timestamp},
+    ids::{CallSid, Emergency, LegId, Timestamp, UserId},
     machine::{Fact, Script},
 };
 
@@ -260,6 +260,9 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         && let Some(number) = params.get("to").and_then(Emergency::recognise)
     {
         tracing::warn!(identity, "an emergency call");
+        if let Some(user) = app.exchange.by_identity(identity) {
+            write_down(app, user, request.call_sid.clone(), number);
+        }
         return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
     }
     let leg = params.get("leg").and_then(|l| l.parse::<LegId>().ok());
@@ -278,6 +281,20 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         .report(leg.call, Report::of(fact, now, "carrier"))
         .await?;
     Ok(scripted(app, call.as_deref(), leg, request))
+}
+
+/// A call for help waits for no store, but everybody is to see it: as soon as the store answers.
+fn write_down(app: &App, user: UserId, sid: CallSid, number: Emergency) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        while let Err(cause) = app.exchange.help(user, &sid, number).await {
+            tracing::error!(%user, %cause, "an emergency call is not on the board yet");
+            tokio::select! {
+                () = app.stop.cancelled() => return,
+                () = app.exchange.clock().sleep(1_000) => {}
+            }
+        }
+    });
 }
 
 /// News about a room or a leg.

@@ -1,13 +1,19 @@
 //! What goes wrong: people who vanish, news that is lost, strays, and ends.
 
 use cordboard_core::{
-    call::{EndWhy, LegState},
-    ids::ConferenceSid,
-    machine::{Effect, Fact, Intent, PhonePage, RoomSeen},
+    call::{Call, EndWhy, LegState, Place},
+    ids::{CallId, ConferenceSid, Emergency},
+    machine::{
+        By, Context, Effect, Fact, Intent, LegSeen, LegStatus, PhonePage, Reading, RoomSeen,
+    },
+    policy::{self, Actor, Standing},
 };
 
 use super::{ADA, GRACE, MARY, park, queued, ringing, send, send_out, talking};
-use crate::{carrier::Line, world::sid};
+use crate::{
+    carrier::Line,
+    world::{World, sid},
+};
 
 fn another_room() -> ConferenceSid {
     format!("CF{:032x}", 0xbad)
@@ -230,6 +236,69 @@ fn a_call_that_one_of_us_ends_was_not_ended_by_the_caller() {
         .does(ADA, Intent::Hangup)
         .settle()
         .ended(EndWhy::HungUp);
+}
+
+#[test]
+fn a_call_for_help_is_left_alone_until_its_caller_ends_it() {
+    let world = World::new();
+    let number = Emergency::recognise("911").unwrap();
+    let id = CallId::from_bits(911);
+    let help = Call::help(id, ADA, sid(77), number, &world.context(None));
+    assert_eq!((help.effects, help.fault), (Vec::new(), None));
+    let call = help.call;
+    // Neither time, nor a silent page, nor a read that finds no room: the connection may well live on.
+    let reading = Reading {
+        rev: call.rev,
+        sent: call.since.plus(60_000),
+        room: RoomSeen::None,
+        legs: vec![LegSeen {
+            n: 1,
+            sid: sid(77),
+            status: LegStatus::Up,
+            in_room: None,
+        }],
+    };
+    let ctx = Context {
+        now: call.since.plus(600_000),
+        ..world.context(None)
+    };
+    for fact in [
+        Fact::Clock,
+        Fact::PageGone { user: ADA },
+        Fact::Read(reading),
+    ] {
+        let step = call.observe(&fact, ctx.now, &ctx);
+        assert_eq!(step.call.place, Place::Dialling { user: ADA }, "{fact:?}");
+        assert_eq!(step.effects, Vec::new(), "{fact:?}");
+    }
+    assert_eq!(call.due(), None);
+    let may = |user, intent: &Intent| {
+        let actor = Actor {
+            user,
+            role: policy::Role::Operator,
+        };
+        policy::may(actor, intent, Standing::of(user, &call)).is_ok()
+    };
+    for intent in [park(1), send(GRACE), Intent::Hold, Intent::Hangup] {
+        assert!(!may(GRACE, &intent), "{intent:?}");
+        assert_eq!(may(ADA, &intent), intent == Intent::Hangup, "{intent:?}");
+    }
+    // By hand, or because the connection is over.
+    let by = By {
+        user: ADA,
+        command: None,
+    };
+    let step = call.command(&by, &Intent::Hangup, &ctx).unwrap();
+    assert_eq!(step.effects, vec![Effect::HangUp { sid: sid(77) }]);
+    let over = Fact::Over {
+        leg: 1,
+        sid: Some(sid(77)),
+        outcome: None,
+    };
+    let step = call.observe(&over, ctx.now, &ctx);
+    let why = EndWhy::HungUp;
+    assert_eq!(step.call.place, Place::Ended { why });
+    step.call.check().unwrap();
 }
 
 #[test]
