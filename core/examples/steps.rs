@@ -1,7 +1,8 @@
-//! How fast the call machine is, and how big what it stores: `cargo run --release -p cordboard-core --example steps`.
+//! How fast the call machine is, and how big what it stores:
+//! `cargo run --release -p cordboard-core --example steps`.
 //!
-//! One typical call, over and over: it arrives, Ada answers, holds, resumes and sends it to Grace, who answers; the caller hangs up. Only the steps are
-//! timed, not the store, the wire or the carrier.
+//! One typical call, over and over: it arrives, Ada answers, holds, resumes and sends it to Grace, who answers;
+//! the caller hangs up. Only the steps are timed, not the store, the wire or the carrier.
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 

@@ -1,8 +1,9 @@
 //! What a console sees: one projection, shared by server and console.
 //!
-//! A [`Card`] is what everybody who is signed in may see of a call. A [`Board`] holds the cards that are not over, the people, the slots and the
-//! queues; [`Board::apply`] takes the next delta and no other. Who is busy and which slot is taken is derived from the cards, never stored
-//! twice. [`Board::drop_on`] says what dropping a card on something would do: the console previews with it, the server checks again.
+//! A [`Card`] is what everybody who is signed in may see of a call. A [`Board`] holds the cards that are not
+//! over, the people, the slots and the queues; [`Board::apply`] takes the next delta and no other. Who is busy
+//! and which slot is taken is derived from the cards, never stored twice. [`Board::drop_on`] says what dropping
+//! a card on something would do: the console previews with it, the server checks again.
 //!
 //! Nothing here knows a socket, a terminal or the time. Read next: [`crate::wire`].
 
@@ -212,8 +213,8 @@ impl Board {
         }
     }
 
-    /// Takes the next change. One that was already taken is passed over (`Ok(false)`); one too far ahead, or of another life, is a gap
-    /// that a snapshot mends.
+    /// Takes the next change. One that was already taken is passed over (`Ok(false)`); one too far ahead, or of
+    /// another life, is a gap that a snapshot mends.
     pub fn apply(&mut self, delta: &Delta) -> Result<bool, Gap> {
         if delta.at.epoch != self.epoch {
             return Err(Gap::Foreign);

@@ -1,10 +1,12 @@
 //! The nouns: a call, its legs, the place it is in, and the form in which it is stored.
 //!
-//! A [`Call`] is a record of decisions (its [`Place`], its claim, what each leg is wanted to do) and of facts (when a leg joined, which wish
-//! the carrier has confirmed). Facts are kept so that they merge in any order: moments only move earlier, confirmations only
-//! rise. [`Call::check`] states what must hold after every step; it must not repair anything.
+//! A [`Call`] is a record of decisions (its [`Place`], its claim, what each leg is wanted to do) and of facts
+//! (when a leg joined, which wish the carrier has confirmed). Facts are kept so that they merge in any order:
+//! moments only move earlier, confirmations only rise. [`Call::check`] states what must hold after every step;
+//! it must not repair anything.
 //!
-//! The serde form of these types is the stored form. A release must read what every earlier one wrote, which the golden files in the tests hold.
+//! The serde form of these types is the stored form. A release must read what every earlier one wrote, which
+//! the golden files in the tests hold.
 //!
 //! Read next: [`crate::machine`].
 
@@ -24,10 +26,12 @@ use crate::ids::{
 /// The number of the customer's leg, in every call.
 pub const CUSTOMER: u16 = 0;
 
-/// How many legs a call may have had. More than any honest call needs; a script that sends a call round for ever meets it.
+/// How many legs a call may have had. More than any honest call needs; a script that sends a call round for
+/// ever meets it.
 pub const MAX_LEGS: usize = 500;
 
-/// How long an outgoing call may go unanswered, in milliseconds. The carrier gives up sooner; this is for when it does not say so.
+/// How long an outgoing call may go unanswered, in milliseconds. The carrier gives up sooner; this is for when
+/// it does not say so.
 pub const DIAL_MS: i64 = 90_000;
 
 /// One call: a customer, and everybody who has to do with them until it is over.
@@ -49,8 +53,8 @@ pub struct Call {
     pub to: Dialled,
     /// When it began.
     pub arrived: Timestamp,
-    /// When the customer and another party first heard each other. Ringing a machine is not an answer. Derived from the legs' moments, so it
-    /// does not depend on the order in which they became known.
+    /// When the customer and another party first heard each other. Ringing a machine is not an answer. Derived
+    /// from the legs' moments, so it does not depend on the order in which they became known.
     pub answered: Option<Timestamp>,
     /// The conference it lives in.
     pub room: Room,
@@ -176,9 +180,11 @@ impl TryFrom<String> for Dialled {
 /// The conference at the carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Room {
-    /// The carrier's name for it, once anybody was seen in it. A join under another SID is a stray and is hung up.
+    /// The carrier's name for it, once anybody was seen in it. A join under another SID is a stray and is hung
+    /// up.
     pub sid: Option<ConferenceSid>,
-    /// Whether a second participant has ever joined. Before that nothing can be held, and the wait document is what the caller hears.
+    /// Whether a second participant has ever joined. Before that nothing can be held, and the wait document is
+    /// what the caller hears.
     pub started: bool,
     /// When it ended at the carrier.
     pub ended: Option<Timestamp>,
@@ -268,7 +274,8 @@ impl Call {
             if offers.iter().any(|o| o.to == Callee::User(user)))
     }
 
-    /// The people whose one seat this call takes, each with the leg: claims, and living legs that are not ordered away.
+    /// The people whose one seat this call takes, each with the leg: claims, and living legs that are not
+    /// ordered away.
     pub fn seats(&self) -> impl Iterator<Item = (UserId, u16)> {
         let claimed = self.claim.iter().map(|c| (c.user, c.leg));
         let here = self
@@ -326,7 +333,8 @@ impl Call {
         dials.then(|| self.since.plus(DIAL_MS))
     }
 
-    /// When the machine next wants to be told the time. Stored beside the call: a deadline that outlives the process, and cannot go stale.
+    /// When the machine next wants to be told the time. Stored beside the call: a deadline that outlives the
+    /// process, and cannot go stale.
     pub fn due(&self) -> Option<Timestamp> {
         // A claim pauses the deadline of the place.
         let place = match &self.claim {
@@ -381,12 +389,13 @@ impl Call {
         all
     }
 
-    /// Who talked with the customer, and when: a function of the legs' moments and the customer's hold log, so it does not depend on the
-    /// order in which they became known.
+    /// Who talked with the customer, and when: a function of the legs' moments and the customer's hold log, so
+    /// it does not depend on the order in which they became known.
     pub fn talks(&self) -> Vec<Talk> {
         let customer = self.customer();
-        // A join whose news was lost is known by what came before it; a read that makes up for it comes seconds later. Who called us
-        // is in the room before anybody is let in to them, so there the earlier of the two is as good.
+        // A join whose news was lost is known by what came before it; a read that makes up for it comes seconds
+        // later. Who called us is in the room before anybody is let in to them, so there the earlier of the two
+        // is as good.
         let came = match self.direction {
             Direction::In => earlier(customer.joined, customer.picked_up),
             Direction::Out => customer.joined.or(customer.picked_up),
@@ -414,7 +423,8 @@ impl Call {
             .filter(|l| l.n != CUSTOMER)
             .flat_map(|l| {
                 let leg = self.id.leg(l.n);
-                // A join that is known by the leave only was some time before. A page joins when its document was fetched.
+                // A join that is known by the leave only was some time before. A page joins when its document
+                // was fetched.
                 let joined = match (l.joined, l.gone) {
                     (Some(joined), Some(gone)) if joined >= gone && l.line == Line::Page => {
                         earlier(l.joined, l.picked_up)

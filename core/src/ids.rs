@@ -1,8 +1,8 @@
 //! The words that name things: ids, telephone numbers, moments, and text that is safe to show.
 //!
-//! Everything here is parsed once at the edge and trusted afterwards ("parse, don't validate"): a [`Phone`] is E.164,
-//! a [`CallSid`] has the shape of one, a [`SafeText`] cannot move a cursor. Nothing here makes an id or reads a clock;
-//! both come in from outside, so that any failure replays from a seed.
+//! Everything here is parsed once at the edge and trusted afterwards ("parse, don't validate"): a [`Phone`] is
+//! E.164, a [`CallSid`] has the shape of one, a [`SafeText`] cannot move a cursor. Nothing here makes an id or
+//! reads a clock; both come in from outside, so that any failure replays from a seed.
 //!
 //! Read next: [`crate::call`].
 
@@ -139,7 +139,8 @@ sid!(
     "a ConferenceSid (CF and 32 hexadecimal digits)"
 );
 
-/// A call, for as long as it is remembered. 128 random bits: also the name of its room, so it must not be guessable.
+/// A call, for as long as it is remembered. 128 random bits: also the name of its room, so it must not be
+/// guessable.
 ///
 /// Prints as `c_` and 26 characters of Crockford's base 32 in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -385,9 +386,10 @@ as_text!(CallId, LegId, UserId, Phone, Emergency, Timestamp);
 
 /// Text from outside that is safe to put in a terminal cell, a log line or a document.
 ///
-/// Control characters become `\u{FFFD}`; format characters (bidi overrides, joiners, tags), variation selectors, private use and
-/// surrogates are dropped; at most two combining marks follow a base; the text is NFC and at most 64 cells wide.
-/// Dropping joiners splits emoji families: the price of columns that stay aligned on every terminal.
+/// Control characters become `\u{FFFD}`; format characters (bidi overrides, joiners, tags), variation
+/// selectors, private use and surrogates are dropped; at most two combining marks follow a base; the text is
+/// NFC and at most 64 cells wide. Dropping joiners splits emoji families: the price of columns that stay
+/// aligned on every terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SafeText(Box<str>);
 
@@ -415,7 +417,8 @@ impl SafeText {
                 | GeneralCategory::Surrogate
                 | GeneralCategory::Unassigned => continue,
                 GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => {
-                    // Variation selectors are non-spacing marks that change a cell's width on some terminals only.
+                    // Variation selectors are non-spacing marks that change a cell's width on some terminals
+                    // only.
                     let variation = matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' | '\u{180B}'..='\u{180F}');
                     if variation || marks == 2 || out.is_empty() {
                         continue;

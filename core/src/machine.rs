@@ -1,15 +1,19 @@
 //! The verbs: how a call moves.
 //!
-//! Two questions are asked of a call. [`Call::observe`] takes a fact, something that has happened: it is total, and the worst it says is
-//! "ignored, because". [`Call::command`] takes an intent, something a person wants: it answers with a [`Step`] or with a [`Refusal`], a sentence a person can act on.
+//! Two questions are asked of a call. [`Call::observe`] takes a fact, something that has happened: it is total,
+//! and the worst it says is "ignored, because". [`Call::command`] takes an intent, something a person wants: it
+//! answers with a [`Step`] or with a [`Refusal`], a sentence a person can act on.
 //!
-//! Neither does anything. A step is the call as it is afterwards, and the [`Effect`]s that should follow in the world. Whoever commits the step commits the
-//! effects with it. The last thing in every step is `settle`: it compares what the legs are wanted to be with what was asked
-//! of the carrier, and asks for the difference. Families of verbs only change wishes and places; they ask for nothing themselves.
+//! Neither does anything. A step is the call as it is afterwards, and the [`Effect`]s that should follow in the
+//! world. Whoever commits the step commits the effects with it. The last thing in every step is `settle`: it
+//! compares what the legs are wanted to be with what was asked of the carrier, and asks for the difference.
+//! Families of verbs only change wishes and places; they ask for nothing themselves.
 //!
-//! The machine must not know the time (it is in the [`Context`]), who may do what ([`crate::policy`]), or what a console shows.
+//! The machine must not know the time (it is in the [`Context`]), who may do what ([`crate::policy`]), or what
+//! a console shows.
 //!
-//! Read next: `machine/claim.rs` (accepting a call), `route.rs` (ringing and what comes after), `transfer.rs`, `park.rs`, `facts.rs`.
+//! Read next: `machine/claim.rs` (accepting a call), `route.rs` (ringing and what comes after), `transfer.rs`,
+//! `park.rs`, `facts.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,7 +127,8 @@ pub enum PhonePage {
 pub struct Context {
     /// The time.
     pub now: Timestamp,
-    /// Everybody the call ([`Call::people`]) or the intent names, and the desk's second destination. Who is missing counts as unknown.
+    /// Everybody the call ([`Call::people`]) or the intent names, and the desk's second destination. Who is
+    /// missing counts as unknown.
     pub people: BTreeMap<UserId, Reach>,
     /// How this desk works.
     pub desk: Desk,
@@ -193,7 +198,8 @@ pub const SETTLE_MS: i64 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
 pub enum Effect {
-    /// Make a leg be what it is wanted to be. Repeatable; what is sent is what is wanted at the time of sending.
+    /// Make a leg be what it is wanted to be. Repeatable; what is sent is what is wanted at the time of
+    /// sending.
     Set {
         /// Which leg.
         leg: u16,
@@ -302,14 +308,16 @@ pub struct Step {
     pub aside: Option<Aside>,
     /// Why a fact changed nothing.
     pub ignored: Option<Ignored>,
-    /// What is wrong with the machine: the call it came to breaks [`Call::check`]. The step is then the call as it was, and a look at the
-    /// carrier; whoever commits logs this and goes on. Never seen in a machine without a bug.
+    /// What is wrong with the machine: the call it came to breaks [`Call::check`]. The step is then the call as
+    /// it was, and a look at the carrier; whoever commits logs this and goes on. Never seen in a machine
+    /// without a bug.
     pub fault: Option<String>,
 }
 
 impl Step {
-    /// Whether there is anything to commit. Also a stray that is hung up counts, for no request leaves without a committed change (I6). A lone
-    /// [`Effect::Look`] does not: a question is not stored, and is to be asked even where nothing changed.
+    /// Whether there is anything to commit. Also a stray that is hung up counts, for no request leaves without
+    /// a committed change (I6). A lone [`Effect::Look`] does not: a question is not stored, and is to be asked
+    /// even where nothing changed.
     pub fn changed(&self, before: &Call) -> bool {
         self.call.rev != before.rev
     }
@@ -412,9 +420,9 @@ impl Call {
         draft.settle(ctx).sound()
     }
 
-    /// A call for help that `by`'s page has made by itself, over the connection `sid`. It is written down, not carried out: it
-    /// has no room, so nothing is asked of the carrier, and it lasts as long as the page's connection. Whether anybody has
-    /// answered is not known here.
+    /// A call for help that `by`'s page has made by itself, over the connection `sid`. It is written down, not
+    /// carried out: it has no room, so nothing is asked of the carrier, and it lasts as long as the page's
+    /// connection. Whether anybody has answered is not known here.
     pub fn help(id: CallId, by: UserId, sid: CallSid, number: Emergency, ctx: &Context) -> Step {
         let caller = Caller {
             name: Some(format!("Emergency {number}").as_str().into()),
@@ -477,7 +485,8 @@ impl Call {
         if step.fault.is_none() {
             return step;
         }
-        // A call that cannot be is not stored. Asking the carrier brings the fact again, perhaps to a better state.
+        // A call that cannot be is not stored. Asking the carrier brings the fact again, perhaps to a better
+        // state.
         Step {
             call: self.clone(),
             effects: vec![Effect::Look],
@@ -509,7 +518,8 @@ impl Call {
         draft.settle(ctx).sound()
     }
 
-    /// Puts this call aside because `by` goes to another one: the second half of a switch, committed with the first.
+    /// Puts this call aside because `by` goes to another one: the second half of a switch, committed with the
+    /// first.
     pub fn set_aside(&self, by: UserId, aside: Aside, ctx: &Context) -> Result<Step, Refusal> {
         let mut draft = Draft::new(self.clone());
         draft.by = Some(by);
@@ -613,7 +623,8 @@ impl Draft {
     }
 }
 
-/// What the carrier should be told when it asks what to do with a leg. A function of the call's state, so a request made twice gets the same answer.
+/// What the carrier should be told when it asks what to do with a leg. A function of the call's state, so a
+/// request made twice gets the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     /// Join the room; `ends_room`: the room ends when this leg leaves.

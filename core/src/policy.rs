@@ -1,7 +1,7 @@
 //! Who may do what to a call: the only authorisation rule.
 //!
-//! It is asked at the moment of the change, on the call as it is then (the server), and beforehand for the sake of the preview (the console). It must not look at anything
-//! but the actor, the intent and the call.
+//! It is asked at the moment of the change, on the call as it is then (the server), and beforehand for the sake
+//! of the preview (the console). It must not look at anything but the actor, the intent and the call.
 
 use serde::{Deserialize, Serialize};
 

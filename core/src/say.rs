@@ -1,7 +1,7 @@
 //! The refusals that the machine and the board both speak, so that a preview and an answer use the same words.
 //!
-//! Each is a sentence that says what stands in the way, and where there is one, what to do. `who` is the other party ([`crate::call::Caller::title`]),
-//! `name` is one of us. Nothing here decides anything.
+//! Each is a sentence that says what stands in the way, and where there is one, what to do. `who` is the other
+//! party ([`crate::call::Caller::title`]), `name` is one of us. Nothing here decides anything.
 
 pub(crate) const OVER: &str = "That call is over.";
 pub(crate) const NOBODY: &str = "Nobody works here under that name.";

@@ -1,10 +1,12 @@
 //! What travels between a server and its consoles and phone pages. Nothing else is serialised to a client.
 //!
-//! JSON text frames over a WebSocket, each an object with a `t` that names it. Fields are only ever added; an unknown field is
-//! passed over, an unknown `t` is an error. [`VERSION`] rises when an old console can no longer follow.
+//! JSON text frames over a WebSocket, each an object with a `t` that names it. Fields are only ever added; an
+//! unknown field is passed over, an unknown `t` is an error. [`VERSION`] rises when an old console can no
+//! longer follow.
 //!
-//! A console says [`ClientMsg::Hello`]; the server answers [`ServerMsg::Welcome`], then a snapshot or the deltas missed, then lives: one [`ServerMsg::Delta`] a board
-//! revision in order, presence beside it, a pulse when nothing else was sent for a while.
+//! A console says [`ClientMsg::Hello`]; the server answers [`ServerMsg::Welcome`], then a snapshot or the
+//! deltas missed, then lives: one [`ServerMsg::Delta`] a board revision in order, presence beside it, a pulse
+//! when nothing else was sent for a while.
 //!
 //! Read next: [`crate::board`].
 
@@ -20,7 +22,8 @@ use crate::{
 /// The protocol's version. A server refuses another with a sentence that says which side is older.
 pub const VERSION: u32 = 1;
 
-/// The longest frame either side accepts, in bytes. A snapshot is sent in one frame and may be longer; only a server sends those.
+/// The longest frame either side accepts, in bytes. A snapshot is sent in one frame and may be longer; only a
+/// server sends those.
 pub const MAX_FRAME: usize = 64 * 1024;
 
 /// From a console.
@@ -135,7 +138,8 @@ pub enum ServerMsg {
     No {
         /// The command.
         id: String,
-        /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`; `emergency`: the page dials it by itself.
+        /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`;
+        /// `emergency`: the page dials it by itself.
         code: String,
         /// A sentence for people.
         why: String,
@@ -183,7 +187,8 @@ pub struct Delta {
     /// The board after it.
     #[serde(flatten)]
     pub at: Position,
-    /// The whole card as it is now. A call that ended is sent once more, in the place `ended`, and is then off the board.
+    /// The whole card as it is now. A call that ended is sent once more, in the place `ended`, and is then off
+    /// the board.
     pub call: Card,
     /// What brought it about.
     pub cause: Cause,
@@ -272,7 +277,8 @@ pub enum PhoneServerMsg {
         /// When it expires; a new one is sent before.
         expires: Timestamp,
     },
-    /// What the page should be doing now. Sent whole on every change and on reconnect: nothing that can be lost.
+    /// What the page should be doing now. Sent whole on every change and on reconnect: nothing that can be
+    /// lost.
     State(PhoneState),
     /// A new access token.
     Token {
@@ -305,7 +311,8 @@ pub enum PhoneServerMsg {
 pub struct PhoneState {
     /// Calls it should ring for.
     pub offers: Vec<PhoneOffer>,
-    /// The call its person belongs in. A page without an active call connects with these; a page whose leg lives in another call waits to be redirected.
+    /// The call its person belongs in. A page without an active call connects with these; a page whose leg
+    /// lives in another call waits to be redirected.
     pub seat: Option<PhoneSeat>,
 }
 

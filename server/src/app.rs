@@ -59,8 +59,9 @@ impl App {
         }
     }
 
-    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is returned is the answer, a sentence; none for any other command.
-    /// Sent twice, it dials twice: an id that was seen would have to be stored.
+    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is
+    /// returned is the answer, a sentence; none for any other command. Sent twice, it dials twice: an id that
+    /// was seen would have to be stored.
     pub fn emergency(
         &self,
         session: &Session,
@@ -86,7 +87,8 @@ impl App {
         )
     }
 
-    /// A person has hung up in their page. If they were the customer's only company, the call is over; a call they held stays held.
+    /// A person has hung up in their page. If they were the customer's only company, the call is over; a call
+    /// they held stays held.
     pub async fn left(&self, session: &Session, id: CallId) {
         let Ok(Some(call)) = self.exchange.call(id).await else {
             return;

@@ -1,7 +1,9 @@
-//! Who is asking: passwords, bearer tokens, and the tickets that let a phone page into a room. What they may do is [`cordboard_core::policy`]'s.
+//! Who is asking: passwords, bearer tokens, and the tickets that let a phone page into a room. What they may do
+//! is [`cordboard_core::policy`]'s.
 //!
-//! Passwords are argon2id, checked off the async threads and a few at a time, with the same work for an account that does not exist. Bearer tokens are HS256 JWTs that
-//! name a person and nothing else: their role is looked up when they act. An open socket outlives its token.
+//! Passwords are argon2id, checked off the async threads and a few at a time, with the same work for an account
+//! that does not exist. Bearer tokens are HS256 JWTs that name a person and nothing else: their role is looked
+//! up when they act. An open socket outlives its token.
 
 use std::sync::{Arc, LazyLock};
 
@@ -62,7 +64,8 @@ impl Passwords {
         .await?
     }
 
-    /// Whether `password` is the one that was hashed. Without a hash the work is the same, and the answer is no.
+    /// Whether `password` is the one that was hashed. Without a hash the work is the same, and the answer is
+    /// no.
     pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, ApiError> {
         if password.len() > LONGEST_PASSWORD {
             return Ok(false);
@@ -84,7 +87,8 @@ impl Passwords {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        // Whoever comes when the queue is full is sent away at once: waiting costs us nothing, but the honest ones would wait behind them.
+        // Whoever comes when the queue is full is sent away at once: waiting costs us nothing, but the honest
+        // ones would wait behind them.
         let place = self
             .queue
             .clone()
@@ -210,7 +214,8 @@ impl Keys {
         format!("{leg} {identity}")
     }
 
-    /// The id of the call that arrives as `sid`. A function of the SID, so that a request made twice finds the same call, and not to be guessed without the secret.
+    /// The id of the call that arrives as `sid`. A function of the SID, so that a request made twice finds the
+    /// same call, and not to be guessed without the secret.
     pub fn call_id(&self, sid: &CallSid) -> CallId {
         let tag = hmac::sign(&self.calls, sid.as_str().as_bytes());
         let bytes: [u8; 16] = tag.as_ref()[..16]

@@ -1,7 +1,8 @@
 //! The server's time: one clock for everything that has a deadline.
 //!
-//! Handed in from outside, so that a test can run a server, the carrier's double and a cast of callers on one clock that goes faster than the
-//! wall's. Socket time-outs do not use it: a stalled kernel is not faster because a test is in a hurry.
+//! Handed in from outside, so that a test can run a server, the carrier's double and a cast of callers on one
+//! clock that goes faster than the wall's. Socket time-outs do not use it: a stalled kernel is not faster
+//! because a test is in a hurry.
 
 use std::{
     fmt,

@@ -1,7 +1,8 @@
-//! The settings of a server: a file, the environment and flags, the later over the earlier; checked once, at start.
+//! The settings of a server: a file, the environment and flags, the later over the earlier; checked once, at
+//! start.
 //!
-//! Secrets print as `[REDACTED]`. Whoever starts a server in-process (the demo, the tests) fills the struct in. Nothing else reads
-//! the environment.
+//! Secrets print as `[REDACTED]`. Whoever starts a server in-process (the demo, the tests) fills the struct in.
+//! Nothing else reads the environment.
 
 use std::{
     net::SocketAddr,
@@ -25,7 +26,8 @@ pub struct Config {
     pub database_url: String,
     /// For many instances; not used by this version.
     pub redis_url: Option<String>,
-    /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its owner only.
+    /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its
+    /// owner only.
     pub secret: Option<SecretString>,
     /// Where such a secret is kept.
     pub data_dir: PathBuf,
@@ -33,7 +35,8 @@ pub struct Config {
     pub twilio: TwilioSettings,
     /// Write the demo's people, slots and number, and point the number at this server.
     pub seed_demo: bool,
-    /// How much memory argon2 takes, in KiB. The default is what passwords deserve; tests that sign in a hundred times take less.
+    /// How much memory argon2 takes, in KiB. The default is what passwords deserve; tests that sign in a
+    /// hundred times take less.
     pub password_kib: u32,
 }
 
@@ -54,7 +57,8 @@ pub struct TwilioSettings {
     pub app_sid: String,
 }
 
-/// Settings as they are written: in a TOML file, or one by one by environment and flags. Every field may be absent.
+/// Settings as they are written: in a TOML file, or one by one by environment and flags. Every field may be
+/// absent.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

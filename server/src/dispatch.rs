@@ -1,7 +1,9 @@
-//! Performs effects: from the outbox to the carrier, and what came of it back through the door. Keeps the deadlines too.
+//! Performs effects: from the outbox to the carrier, and what came of it back through the door. Keeps the
+//! deadlines too.
 //!
-//! A row is marked as sent before it is sent. What can be repeated is repeated; a dial is sent once, and if its answer is lost it
-//! is settled by looking, never by dialling again. What a leg is to be is read when the request leaves, so a retry asks for what is wanted now. A commit wakes the loop; the poll is the safety net.
+//! A row is marked as sent before it is sent. What can be repeated is repeated; a dial is sent once, and if its
+//! answer is lost it is settled by looking, never by dialling again. What a leg is to be is read when the
+//! request leaves, so a retry asks for what is wanted now. A commit wakes the loop; the poll is the safety net.
 //!
 //! It decides nothing about calls. Read next: [`crate::reconcile`].
 
@@ -73,7 +75,8 @@ impl Dispatcher {
         under_way.wait().await;
     }
 
-    /// What was marked as sent when the last process stopped. A dial may have been made: somebody looks. The rest is sent again.
+    /// What was marked as sent when the last process stopped. A dial may have been made: somebody looks. The
+    /// rest is sent again.
     async fn settle_the_past(&self) -> Result<(), StoreError> {
         let store = self.exchange.store();
         let now = self.exchange.clock().now();
@@ -157,7 +160,8 @@ impl Dispatcher {
                 if !still_here {
                     return self.exchange.store().outbox_done(row.id).await;
                 }
-                // Asked before, and the answer was lost: moved twice, it would leave the room that it was moved to.
+                // Asked before, and the answer was lost: moved twice, it would leave the room that it was moved
+                // to.
                 if row.attempts > 0
                     && let Some(room) = call.room_sid()
                     && let answer = self.rest.participant(room, Who::from(sid)).await
@@ -229,8 +233,8 @@ impl Dispatcher {
             Aspect::Hold => p.hold,
             Aspect::EndsRoom => p.end_on_exit,
         };
-        // Asked before, and the answer was lost: if it is so already, history begins then. It is asked for all the same, since the lost
-        // request may be of an older wish and still on its way.
+        // Asked before, and the answer was lost: if it is so already, history begins then. It is asked for all
+        // the same, since the lost request may be of an older wish and still on its way.
         let already = match row.attempts {
             0 => None,
             _ => match self.rest.participant(room, who.clone()).await {
@@ -280,7 +284,8 @@ impl Dispatcher {
                 store.outbox_done(row.id).await
             }
             Answer::Unknown(why) if matches!(row.effect, Effect::Set { .. }) => {
-                // A read may find that it is true by now. It may fail for the same reason, so the row stays: it says what the leg is to be, and may say it twice.
+                // A read may find that it is true by now. It may fail for the same reason, so the row stays: it
+                // says what the leg is to be, and may say it twice.
                 tracing::warn!(call.id = %row.call, why, effect = ?row.effect, "the answer was lost");
                 self.unclear(row).await?;
                 self.again(row, None).await
@@ -371,7 +376,8 @@ impl Dispatcher {
             .map(drop)
     }
 
-    /// Later: after what the carrier said, up to 5 s; or twice as long each time, up to 2 s. Somebody waits for it, and what is repeated is a leg's one row.
+    /// Later: after what the carrier said, up to 5 s; or twice as long each time, up to 2 s. Somebody waits for
+    /// it, and what is repeated is a leg's one row.
     async fn again(&self, row: &OutboxRow, after: Option<Duration>) -> Result<(), StoreError> {
         let doubled = (200_i64 << row.attempts.min(4)).min(2_000);
         let said = after.and_then(|d| i64::try_from(d.as_millis()).ok());

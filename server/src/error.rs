@@ -1,7 +1,8 @@
 //! Errors become HTTP here, and nowhere else.
 //!
-//! Inside, use the precise error of the module; a handler returns [`ApiError`], whose sentence is for the person at the other end and whose cause is for the log. The
-//! body is `{"error":{"code","why"}}`: the code for programs, the sentence for people.
+//! Inside, use the precise error of the module; a handler returns [`ApiError`], whose sentence is for the
+//! person at the other end and whose cause is for the log. The body is `{"error":{"code","why"}}`: the code for
+//! programs, the sentence for people.
 
 use axum::{
     Json,

@@ -1,9 +1,9 @@
 //! The door: the only place where a call changes.
 //!
-//! Whoever causes a change, comes here. [`Exchange::report`] brings a fact, from the carrier, from a phone page or
-//! from the clock; [`Exchange::act`] brings what a person wants. Each loads the call (or two, in the order of their
-//! ids), asks the machine on fresh state, commits the step with its effects in one transaction, and then publishes
-//! it. The rev decides between writers; the lock in this process only saves them the second try.
+//! Whoever causes a change, comes here. [`Exchange::report`] brings a fact, from the carrier, from a phone page
+//! or from the clock; [`Exchange::act`] brings what a person wants. Each loads the call (or two, in the order
+//! of their ids), asks the machine on fresh state, commits the step with its effects in one transaction, and
+//! then publishes it. The rev decides between writers; the lock in this process only saves them the second try.
 //!
 //! It must not know the carrier: effects leave through the outbox. It must not know sockets or HTTP. Read next:
 //! [`crate::dispatch`], which performs the effects, and [`crate::live`], which tells the consoles.
@@ -111,8 +111,8 @@ struct Inner {
     looks: mpsc::Sender<CallId>,
 }
 
-/// The calls that are not finished with, as this process last saw them, and what follows from them. A hint, never the
-/// truth: a commit on a stale one is sent back.
+/// The calls that are not finished with, as this process last saw them, and what follows from them. A hint,
+/// never the truth: a commit on a stale one is sent back.
 #[derive(Default)]
 struct Index {
     calls: HashMap<CallId, Arc<Call>>,
@@ -336,8 +336,8 @@ impl Exchange {
         Err(StoreError::Contended)
     }
 
-    /// Writes a call for help down that a page is making, over the connection `sid`. Whoever they were with is held; a number they were
-    /// dialling is given up.
+    /// Writes a call for help down that a page is making, over the connection `sid`. Whoever they were with is
+    /// held; a number they were dialling is given up.
     pub async fn help(
         &self,
         user: UserId,
@@ -478,7 +478,8 @@ impl Exchange {
         };
         let done = self.carry_out(session, command, id, &want, &hash).await;
         match done {
-            // The same command may have been on its way twice: then it is what the first has done that stands in the way of the second.
+            // The same command may have been on its way twice: then it is what the first has done that stands
+            // in the way of the second.
             Err(why) if !command.dry_run && why != ApiError::Unavailable => {
                 match self.inner.store.command(session.user, &command.id).await? {
                     Some(record) => self.again(record, &hash).await,
@@ -602,7 +603,8 @@ impl Exchange {
         Err(ApiError::Unavailable)
     }
 
-    /// A call, moved as somebody wants it, if they may: by their rights as they are now, on the call as it is now.
+    /// A call, moved as somebody wants it, if they may: by their rights as they are now, on the call as it is
+    /// now.
     fn moved(
         &self,
         session: &Session,
@@ -753,7 +755,8 @@ impl Exchange {
         });
     }
 
-    /// Revisions were committed whose deltas never came (their writer died between commit and publish): the store has them.
+    /// Revisions were committed whose deltas never came (their writer died between commit and publish): the
+    /// store has them.
     fn fill_gap(&self, epoch: &str, from: u64) {
         let (door, epoch) = (self.clone(), epoch.to_owned());
         tokio::spawn(async move {

@@ -1,7 +1,8 @@
 //! The router: sign-in, the board and commands over HTTP, health, and what the carrier calls.
 //!
-//! Handlers translate and decide nothing: they know who asks, hand it to the door, and put what comes back into JSON. The carrier's requests
-//! are in [`callbacks`]. Read next: [`crate::ws`], which does the same over sockets.
+//! Handlers translate and decide nothing: they know who asks, hand it to the door, and put what comes back into
+//! JSON. The carrier's requests are in [`callbacks`]. Read next: [`crate::ws`], which does the same over
+//! sockets.
 
 use std::time::Duration;
 

@@ -1,9 +1,12 @@
-//! The headless backend of Cordboard: it answers the carrier, moves calls, and keeps consoles and phone pages up to date.
+//! The headless backend of Cordboard: it answers the carrier, moves calls, and keeps consoles and phone pages
+//! up to date.
 //!
-//! Every change of a call goes through one door ([`exchange`]). Around it: [`store`] (durable truth), [`live`] (what may be lost), [`dispatch`] and
-//! [`reconcile`] (to the carrier and back), [`twilio`] (the only place that spells the carrier's words), [`http`] and [`ws`] (thin).
+//! Every change of a call goes through one door ([`exchange`]). Around it: [`store`] (durable truth), [`live`]
+//! (what may be lost), [`dispatch`] and [`reconcile`] (to the carrier and back), [`twilio`] (the only place
+//! that spells the carrier's words), [`http`] and [`ws`] (thin).
 //!
-//! [`serve`] builds all of it in order. Tests and the demo call it in-process; the binary calls it and nothing else.
+//! [`serve`] builds all of it in order. Tests and the demo call it in-process; the binary calls it and nothing
+//! else.
 
 pub mod app;
 pub mod auth;
@@ -98,7 +101,8 @@ impl Running {
     }
 }
 
-/// Starts a server; it runs until `stop`. When this returns, it listens, and its board is what it was when it last stopped.
+/// Starts a server; it runs until `stop`. When this returns, it listens, and its board is what it was when it
+/// last stopped.
 pub async fn serve(
     config: Config,
     clock: Clock,

@@ -1,7 +1,8 @@
 //! Asks the carrier what is true: when something expected was not seen, at start, and steadily.
 //!
-//! Webhooks are best effort, so what they say is believed and what they do not say is asked. It reads and reports, through the door; it never
-//! changes anything at the carrier itself. Read next: `core/src/machine/facts.rs`, which merges what it brings.
+//! Webhooks are best effort, so what they say is believed and what they do not say is asked. It reads and
+//! reports, through the door; it never changes anything at the carrier itself. Read next:
+//! `core/src/machine/facts.rs`, which merges what it brings.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -85,8 +86,8 @@ pub async fn look(exchange: &Exchange, rest: &Rest, id: CallId) {
     }
 }
 
-/// A reading is several requests, of which any may be refused or lost. A claim lapses in seconds, so a second try does not wait for the call's
-/// next question.
+/// A reading is several requests, of which any may be refused or lost. A claim lapses in seconds, so a second
+/// try does not wait for the call's next question.
 async fn read_again(
     exchange: &Exchange,
     rest: &Rest,
@@ -162,7 +163,8 @@ fn in_room(leg: &Leg, p: &Participant) -> InRoom {
     }
 }
 
-/// When a participant joined, as well as the carrier says: in whole seconds, and for who was invited only by the pick-up.
+/// When a participant joined, as well as the carrier says: in whole seconds, and for who was invited only by
+/// the pick-up.
 fn joined(leg: &Leg, p: &Participant) -> Option<Timestamp> {
     let invited = matches!(leg.role, Role::Outside(_))
         || (leg.role == Role::Customer && leg.line != Line::Inbound);
@@ -212,7 +214,8 @@ async fn participants(rest: &Rest, room: &ConferenceSid) -> Option<Vec<Participa
     }
 }
 
-/// A telephone that was dialled and whose answer was lost: found by its number, begun since, and not another leg's.
+/// A telephone that was dialled and whose answer was lost: found by its number, begun since, and not another
+/// leg's.
 async fn lost_dial(rest: &Rest, call: &Call, leg: &Leg) -> Option<Option<CallSid>> {
     let (Some(asked), Line::Telephone(number), Role::Person(_)) = (leg.asked, &leg.line, &leg.role)
     else {

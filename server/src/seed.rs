@@ -1,6 +1,7 @@
 //! The demo's house: its people, slots, queue and number. Written once; what is there already is left alone.
 //!
-//! The passwords are known to everybody, so a server is seeded only on request. Read next: the demo's cast, which plays these people.
+//! The passwords are known to everybody, so a server is seeded only on request. Read next: the demo's cast,
+//! which plays these people.
 
 use cordboard_core::{
     call::Stop,

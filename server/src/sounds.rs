@@ -1,6 +1,7 @@
 //! What callers hear from us when nobody speaks: made here, so that nothing has to be shipped or licensed.
 //!
-//! Mono, 8 kHz, 16 bit: what a telephone line carries anyway. Each is shorter than 20 s, so that a caller who waits hears news soon.
+//! Mono, 8 kHz, 16 bit: what a telephone line carries anyway. Each is shorter than 20 s, so that a caller who
+//! waits hears news soon.
 
 use std::{f32::consts::TAU, sync::LazyLock};
 

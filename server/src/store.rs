@@ -1,12 +1,15 @@
-//! What must not be lost: calls, claims, requests to the carrier, commands, the audit, and the house they belong to.
+//! What must not be lost: calls, claims, requests to the carrier, commands, the audit, and the house they
+//! belong to.
 //!
-//! All SQL of the project lives in this module and in `migrations/`. One body of it runs on SQLite, which is embedded and the default, and on PostgreSQL. A change of a
-//! call is one [`Commit`]: it has happened entirely, with everything that follows from it, or not at all, and then a [`Conflict`] names who was first.
+//! All SQL of the project lives in this module and in `migrations/`. One body of it runs on SQLite, which is
+//! embedded and the default, and on PostgreSQL. A change of a call is one [`Commit`]: it has happened entirely,
+//! with everything that follows from it, or not at all, and then a [`Conflict`] names who was first.
 //!
-//! The store keeps what it is given. It must not decide what a call does next, know the carrier, or publish anything. The time comes in from outside.
+//! The store keeps what it is given. It must not decide what a call does next, know the carrier, or publish
+//! anything. The time comes in from outside.
 //!
-//! Read next: `store/commit.rs` (the one transaction), `calls.rs` (reading), `outbox.rs` (requests to the carrier), `house.rs` (people, slots, numbers), `sql.rs` (two
-//! databases).
+//! Read next: `store/commit.rs` (the one transaction), `calls.rs` (reading), `outbox.rs` (requests to the
+//! carrier), `house.rs` (people, slots, numbers), `sql.rs` (two databases).
 
 mod calls;
 mod commit;
@@ -65,8 +68,8 @@ pub enum StoreError {
     /// A statement failed. Nothing of its transaction was kept.
     #[error("the database refused: {0}")]
     Database(Arc<sqlx::Error>),
-    /// The connection was lost while the database was committing. When the same is tried again, the fact's token, the command's id or the call's revision
-    /// tells whether this was kept.
+    /// The connection was lost while the database was committing. When the same is tried again, the fact's
+    /// token, the command's id or the call's revision tells whether this was kept.
     #[error(
         "the connection to the database was lost during a commit, and nobody can say whether it was kept: {0}"
     )]
@@ -107,8 +110,9 @@ impl StoreError {
         }
     }
 
-    /// Whether trying the whole transaction again is safe and may help: the database has kept nothing of it, and either asks for that (PostgreSQL's documentation,
-    /// "Serialization Failure Handling") or was lost before the commit. 23505 is two who make the same new row; the second try finds it.
+    /// Whether trying the whole transaction again is safe and may help: the database has kept nothing of it,
+    /// and either asks for that (PostgreSQL's documentation, "Serialization Failure Handling") or was lost
+    /// before the commit. 23505 is two who make the same new row; the second try finds it.
     fn passing(&self) -> bool {
         let Self::Database(cause) = self else {
             return false;
@@ -142,7 +146,8 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
 }
 
 impl Store {
-    /// Opens `sqlite:FILE` (made if it is not there), `sqlite::memory:` or `postgres://…`, and brings its schema up to date.
+    /// Opens `sqlite:FILE` (made if it is not there), `sqlite::memory:` or `postgres://…`, and brings its
+    /// schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let db = Db::open(url).await?;
         let epoch = one_off();
@@ -154,13 +159,15 @@ impl Store {
         })
     }
 
-    /// Finishes what is waiting to be written, and lets go of the database. Whoever still has a clone is told that it is closed.
+    /// Finishes what is waiting to be written, and lets go of the database. Whoever still has a clone is told
+    /// that it is closed.
     pub async fn close(&self) {
         self.db.close().await;
     }
 
-    /// Forgets what has served its time: facts seen more than 7 days ago (Twilio repeats a webhook within minutes), and changes of the
-    /// board beyond the last 100,000 (a console that missed more is sent a snapshot).
+    /// Forgets what has served its time: facts seen more than 7 days ago (Twilio repeats a webhook within
+    /// minutes), and changes of the board beyond the last 100,000 (a console that missed more is sent a
+    /// snapshot).
     pub async fn prune(&self, now: cordboard_core::ids::Timestamp) -> Result<(), StoreError> {
         const SEEN_MS: i64 = 7 * 24 * 3_600_000;
         // In portions, so that no commit waits long behind this.

@@ -3,16 +3,17 @@
 //! What goes out and what comes in, one file each:
 //!
 //! - [`rest`]: our requests to Twilio, and what their answers mean to someone who must never dial twice;
-//! - [`webhook`]: Twilio's requests to us, as typed facts, after [`signature`] has proved that they are Twilio's;
+//! - [`webhook`]: Twilio's requests to us, as typed facts, after [`signature`] has proved that they are
+//!   Twilio's;
 //! - [`twiml`]: the documents we answer voice requests with;
 //! - [`token`]: the access tokens with which a browser becomes a telephone;
 //! - [`resources`]: what Twilio's resources hold;
 //! - [`words`]: statuses, parties and dates, spelled the same in both directions;
 //! - here: the account's settings and every callback URL, built and read in one place ([`Urls`], [`Callback`]).
 //!
-//! It must not know the store, the exchange or the call machine: it takes and returns plain data. It never retries and never decides;
-//! whether a request is sent again is the outbox's business. Twilio's double speaks the same words, so nothing here knows which of
-//! the two it talks to.
+//! It must not know the store, the exchange or the call machine: it takes and returns plain data. It never
+//! retries and never decides; whether a request is sent again is the outbox's business. Twilio's double speaks
+//! the same words, so nothing here knows which of the two it talks to.
 //!
 //! Read next: [`webhook`], then [`rest`].
 
@@ -47,7 +48,8 @@ pub struct TwilioConfig {
     pub app_sid: String,
     /// What Twilio reaches us under. Where it has a path, the proxy in front of us takes that path off.
     pub public_url: Url,
-    /// A host that lives when we are dead: sounds, hold documents and the fallback document. Ours where there is none.
+    /// A host that lives when we are dead: sounds, hold documents and the fallback document. Ours where there
+    /// is none.
     pub fallback_media_base: Option<Url>,
 }
 
@@ -114,7 +116,8 @@ impl TwilioConfig {
     }
 }
 
-/// A recording that callers hear. Each is at most 20 s long, so that a caller who waits hears news soon after it happens.
+/// A recording that callers hear. Each is at most 20 s long, so that a caller who waits hears news soon after
+/// it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sound {
     /// A ringing tone: somebody's telephone rings for this caller.
@@ -171,7 +174,8 @@ pub struct Fetch {
     pub method: Method,
 }
 
-/// A request that Twilio makes of us, as its path and query say. [`Urls::of`] writes what [`Callback::parse`] reads.
+/// A request that Twilio makes of us, as its path and query say. [`Urls::of`] writes what [`Callback::parse`]
+/// reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Callback {
     /// A number of ours was called: wants a document.
@@ -182,13 +186,15 @@ pub enum Callback {
     Fallback,
     /// What this leg hears while it waits alone: wants a document of Play, Say, Pause and Redirect only.
     Wait(LegId),
-    /// A telephone that we rang answered, or a living leg was redirected: wants a document that joins, or asks for the key.
+    /// A telephone that we rang answered, or a living leg was redirected: wants a document that joins, or asks
+    /// for the key.
     Leg(LegId),
     /// The key was pressed: wants a document.
     Key(LegId),
     /// The leg left its room by itself (Dial's action): wants a document.
     After(LegId),
-    /// What a held leg hears: wants a document. Nothing in it depends on the call, so a static host can serve it.
+    /// What a held leg hears: wants a document. Nothing in it depends on the call, so a static host can serve
+    /// it.
     Hold(Sound),
     /// Something happened in the room: wants a 2xx.
     Conference(CallId),
@@ -201,7 +207,8 @@ pub enum Callback {
 }
 
 impl Callback {
-    /// Reads the raw path and query of a request. Strict: exactly the parameter that belongs there, once, well formed.
+    /// Reads the raw path and query of a request. Strict: exactly the parameter that belongs there, once, well
+    /// formed.
     pub fn parse(path_and_query: &str) -> Option<Self> {
         let (path, query) = match path_and_query.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -271,8 +278,9 @@ pub struct Urls {
     media: Option<String>,
 }
 
-/// Asks Twilio to deliver a status callback up to three times more, whatever went wrong. Without it a single connection that fails
-/// loses the event (Twilio docs: Webhooks, connection overrides). Not part of what is signed.
+/// Asks Twilio to deliver a status callback up to three times more, whatever went wrong. Without it a single
+/// connection that fails loses the event (Twilio docs: Webhooks, connection overrides). Not part of what is
+/// signed.
 const DELIVER_AGAIN: &str = "#rc=3&rp=all";
 
 impl Urls {
@@ -330,7 +338,8 @@ impl Urls {
         }
     }
 
-    /// Where Twilio turns when a voice request to us fails. A static document where another host has one: ours would fail again.
+    /// Where Twilio turns when a voice request to us fails. A static document where another host has one: ours
+    /// would fail again.
     pub fn fallback(&self) -> Fetch {
         match &self.media {
             Some(media) => Fetch {
@@ -344,7 +353,8 @@ impl Urls {
         }
     }
 
-    /// What Twilio signed when it asked for this raw path and query. The Host header has no say: whoever sends a request chooses it.
+    /// What Twilio signed when it asked for this raw path and query. The Host header has no say: whoever sends
+    /// a request chooses it.
     pub fn signed(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.base)
     }

@@ -1,9 +1,10 @@
-//! Twilio's own client libraries, unmodified, against the twin: what they cannot tell apart, the server cannot either.
+//! Twilio's own client libraries, unmodified, against the twin: what they cannot tell apart, the server cannot
+//! either.
 //!
-//! The suites are in `tests/clients`, each in its library's language. Here a twin is started, a suite runs as a child
-//! process, and then the twin's own log must show that every request a client can make was made and succeeded: a suite
-//! that quietly stopped testing would not pass. Nothing is mocked. `make test` installs the libraries; where it could
-//! not, the suite is skipped and says so. Read next: `tests/clients/node/support.js`.
+//! The suites are in `tests/clients`, each in its library's language. Here a twin is started, a suite runs as a
+//! child process, and then the twin's own log must show that every request a client can make was made and
+//! succeeded: a suite that quietly stopped testing would not pass. Nothing is mocked. `make test` installs the
+//! libraries; where it could not, the suite is skipped and says so. Read next: `tests/clients/node/support.js`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -182,7 +183,8 @@ async fn passes(mut suite: Command) {
         .stdin(Stdio::null())
         .stdout(said.try_clone().unwrap())
         .stderr(said.try_clone().unwrap())
-        // In this test's process group, so that the runner that ends the test ends all of the suite's processes.
+        // In this test's process group, so that the runner that ends the test ends all of the suite's
+        // processes.
         .kill_on_drop(true)
         .spawn()
         .unwrap();

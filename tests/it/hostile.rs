@@ -1,7 +1,9 @@
-//! What strangers and bad luck do: forged and broken webhooks, names that are escape sequences, two hands on one call, a page that dies.
+//! What strangers and bad luck do: forged and broken webhooks, names that are escape sequences, two hands on
+//! one call, a page that dies.
 //!
-//! Each test says what must not happen and what somebody is told instead. The house lives in this process (`hostile/scene.rs`), except where
-//! what people read is the point: there it is the processes of `tests/src/house.rs`. Sockets, tokens and sign-ins are in `hostile/doors.rs`.
+//! Each test says what must not happen and what somebody is told instead. The house lives in this process
+//! (`hostile/scene.rs`), except where what people read is the point: there it is the processes of
+//! `tests/src/house.rs`. Sockets, tokens and sign-ins are in `hostile/doors.rs`.
 
 use std::time::Duration;
 
@@ -241,7 +243,8 @@ async fn a_signed_request_that_is_sent_again_does_nothing() {
         1
     );
 
-    // The end of the call, kept by somebody and sent again and again, also against the next call of the same caller.
+    // The end of the call, kept by somebody and sent again and again, also against the next call of the same
+    // caller.
     scene.control.hangup(&sid).await.unwrap();
     let place = async |call: &str, kind: &str| {
         let place = scene.place(&token, call).await;
@@ -475,7 +478,8 @@ async fn a_command_that_is_sent_twice_acts_once_and_its_id_is_for_nothing_else()
     }
 }
 
-/// Grace accepts, and her page is gone before it connects. The caller is nobody's for four seconds, and then anybody's again.
+/// Grace accepts, and her page is gone before it connects. The caller is nobody's for four seconds, and then
+/// anybody's again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_accept_that_does_not_become_a_join_reopens_the_offer() {
     let scene = Scene::open(64).await;
@@ -532,7 +536,8 @@ async fn an_accept_that_does_not_become_a_join_reopens_the_offer() {
     assert_eq!(status, StatusCode::OK, "{said}");
 }
 
-/// Whatever a caller calls themselves, no terminal and no log obeys it; and a person who dials for help is told in a sentence.
+/// Whatever a caller calls themselves, no terminal and no log obeys it; and a person who dials for help is told
+/// in a sentence.
 #[test]
 fn a_name_that_is_an_escape_sequence_reaches_no_screen_and_no_log() {
     let house = House::open(sqlite_file());
@@ -697,7 +702,8 @@ async fn a_call_for_help_needs_no_store() {
     );
 }
 
-/// The carrier fails for a while. What was asked of it meanwhile comes true soon after, not when the next look is due.
+/// The carrier fails for a while. What was asked of it meanwhile comes true soon after, not when the next look
+/// is due.
 #[test]
 fn a_hold_that_the_carrier_failed_comes_true_when_it_recovers() {
     let house = House::open(sqlite_file());

@@ -1,7 +1,9 @@
-//! The store keeps its promises on every database: each case runs on an SQLite file, on SQLite in memory, and on PostgreSQL.
+//! The store keeps its promises on every database: each case runs on an SQLite file, on SQLite in memory, and
+//! on PostgreSQL.
 //!
-//! The queries are not checked when they are compiled, so every one of them must run here. Cases drive the store as the exchange does, and
-//! never look at a table. Here: how a case is run, and the calls they are played with.
+//! The queries are not checked when they are compiled, so every one of them must run here. Cases drive the
+//! store as the exchange does, and never look at a table. Here: how a case is run, and the calls they are
+//! played with.
 
 use cordboard_core::{
     call::{Call, Caller, EndWhy, Leg, Line, Place, Role, Stop},

@@ -1,6 +1,8 @@
-//! A day at the desk, typed: whole stories over the twin, the server and the cast as three processes, on every database there is.
+//! A day at the desk, typed: whole stories over the twin, the server and the cast as three processes, on every
+//! database there is.
 //!
-//! What is asserted is what a script sees (exit codes, places) and what the carrier knows (who hears whom). Read next: `tests/src/house.rs`.
+//! What is asserted is what a script sees (exit codes, places) and what the carrier knows (who hears whom).
+//! Read next: `tests/src/house.rs`.
 
 use cordboard_core::board::At;
 use cordboard_tests::{backends::every_database, house::House};
@@ -104,8 +106,9 @@ fn a_second_call_is_answered_while_the_first_is_held() {
     house.done(&["call", "hangup", &second]);
 }
 
-/// One call talking, one parked, one ringing elsewhere whose dial was done and its answer lost. The server is killed and comes back: the
-/// first board it shows is the one that was, the dial is not repeated, and the parked call's deadline is kept, once.
+/// One call talking, one parked, one ringing elsewhere whose dial was done and its answer lost. The server is
+/// killed and comes back: the first board it shows is the one that was, the dial is not repeated, and the
+/// parked call's deadline is kept, once.
 #[test]
 fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board() {
     for database in block_on(every_database()) {
@@ -232,7 +235,8 @@ fn dials(house: &House) -> usize {
     asked.iter().filter(dials).count()
 }
 
-/// Who hears them, on either side, at once; what they hear, as soon as the carrier has fetched the document for it.
+/// Who hears them, on either side, at once; what they hear, as soon as the carrier has fetched the document for
+/// it.
 fn hears(house: &House, who: &str, rows: usize, what: &str) {
     assert_eq!(
         house.rows(who),

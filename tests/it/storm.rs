@@ -1,13 +1,15 @@
-//! A storm: two hundred calls at once over a carrier that doubles, delays and loses what it says. At the end, our account of every call is held
-//! against the carrier's own.
+//! A storm: two hundred calls at once over a carrier that doubles, delays and loses what it says. At the end,
+//! our account of every call is held against the carrier's own.
 //!
-//! Everything runs in this process on one clock, ten times as fast as the wall's: the twin, the server on a database file, a page for each of
-//! eleven people. Four of them work the desk over HTTP; the others take, decline or ignore what is sent to them. The script is drawn from
-//! `SEED`, which is printed; the same seed draws the same script and the same faults, though not the same race between them. `STORM_CALLS=20`
-//! makes it small, `STORM_CALM=1` leaves the faults out.
+//! Everything runs in this process on one clock, ten times as fast as the wall's: the twin, the server on a
+//! database file, a page for each of eleven people. Four of them work the desk over HTTP; the others take,
+//! decline or ignore what is sent to them. The script is drawn from `SEED`, which is printed; the same seed
+//! draws the same script and the same faults, though not the same race between them. `STORM_CALLS=20` makes it
+//! small, `STORM_CALM=1` leaves the faults out.
 //!
-//! Not covered yet: outgoing calls, answering a second call while in one, pages that vanish, requests that fail with 500 or take long. Which of the two hung up where
-//! a caller and a telephone leave together is not held against the carrier: see `verdict.rs`.
+//! Not covered yet: outgoing calls, answering a second call while in one, pages that vanish, requests that fail
+//! with 500 or take long. Which of the two hung up where a caller and a telephone leave together is not held
+//! against the carrier: see `verdict.rs`.
 //!
 //! Read next: `storm/verdict.rs`, for what is held against what.
 
@@ -658,7 +660,8 @@ impl Storm {
             .ok_or_else(|| "there is no such call".to_owned())
     }
 
-    /// Wants something until it has come true. What is refused, failed or unknown is looked at and, if need be, wanted again, as a person would.
+    /// Wants something until it has come true. What is refused, failed or unknown is looked at and, if need be,
+    /// wanted again, as a person would.
     async fn bring(
         &self,
         n: usize,

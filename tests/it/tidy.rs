@@ -1,8 +1,9 @@
-//! The rules this repository holds itself to, as tests: which crate and which module may know which, where words
-//! and numbers of the outside live, and what a tracked file may not contain.
+//! The rules this repository holds itself to, as tests: which crate and which module may know which, where
+//! words and numbers of the outside live, and what a tracked file may not contain.
 //!
 //! Rules are data ([`RULES`], [`CRATES`]); a rule about files that do not exist yet holds by itself. What the
-//! compiler or clippy can check is not repeated here. To change a rule, change the row and say why in the commit.
+//! compiler or clippy can check is not repeated here. To change a rule, change the row and say why in the
+//! commit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -218,7 +218,8 @@ async fn template(admin: &str, migrator: &Migrator) -> String {
             .expect("the template's lock can be waited for");
         // Whoever held the lock before may have made it.
         if !exists(&mut connection, &name).await {
-            // Made under another name and renamed when complete: a test killed half-way leaves no half template.
+            // Made under another name and renamed when complete: a test killed half-way leaves no half
+            // template.
             let draft = unique("draft");
             run(&mut connection, format!("CREATE DATABASE {draft}")).await;
             let mut inside = connect(&with_database(admin, &draft)).await;

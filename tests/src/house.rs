@@ -1,8 +1,9 @@
 //! A whole house as processes: the twin, the server and the cast, and the verbs that people type.
 //!
-//! Stories drive the binary that people install, through its command line, so what they see is what a script would see. Processes listen on free ports, keep
-//! everything in a temporary folder, and are ended by the process id they were started with. Every wait has a name and, when it fails, prints what
-//! was last seen and the tail of the log.
+//! Stories drive the binary that people install, through its command line, so what they see is what a script
+//! would see. Processes listen on free ports, keep everything in a temporary folder, and are ended by the
+//! process id they were started with. Every wait has a name and, when it fails, prints what was last seen and
+//! the tail of the log.
 //!
 //! No assertion about Cordboard's behaviour belongs here. Read next: `it/stories.rs`.
 

@@ -1,7 +1,8 @@
 //! Clients that a test pretends: a phone page for each of several people, and a console that only follows.
 //!
-//! They live outside the server, as people do: the wire to the server, the control API to the twin. A page does what a browser's page does
-//! and no more; who answers and who refuses is its [`Manner`]. They decide nothing about calls, and assert nothing.
+//! They live outside the server, as people do: the wire to the server, the control API to the twin. A page does
+//! what a browser's page does and no more; who answers and who refuses is its [`Manner`]. They decide nothing
+//! about calls, and assert nothing.
 //!
 //! Read next: `it/storm.rs`.
 
@@ -434,7 +435,8 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks every 10 ms of the wall's clock until `look` finds something, at most `limit_ms` of `clock`; none if it never does.
+/// Looks every 10 ms of the wall's clock until `look` finds something, at most `limit_ms` of `clock`; none if
+/// it never does.
 pub async fn until<T, F: Future<Output = Option<T>>>(
     clock: &Clock,
     limit_ms: i64,
@@ -452,7 +454,8 @@ pub async fn until<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Lets so many milliseconds of that clock go by: how long people talk, think and wait. Not for waiting until something has happened.
+/// Lets so many milliseconds of that clock go by: how long people talk, think and wait. Not for waiting until
+/// something has happened.
 pub async fn let_pass(clock: &Clock, ms: i64) {
     clock.sleep(Duration::from_millis(ms.unsigned_abs())).await;
 }

@@ -1,5 +1,5 @@
-//! A twin by itself, for any Twilio program: `cargo run -p cordboard-twin --example serve`. Prints its address and
-//! credentials as one line of JSON, and runs until it is interrupted.
+//! A twin by itself, for any Twilio program: `cargo run -p cordboard-twin --example serve`. Prints its address
+//! and credentials as one line of JSON, and runs until it is interrupted.
 
 use std::io::Write;
 

@@ -1,7 +1,9 @@
-//! People at the far end: scripted callers with a patience, and telephones that answer, refuse or ring for ever.
+//! People at the far end: scripted callers with a patience, and telephones that answer, refuse or ring for
+//! ever.
 //!
-//! A telephone is configured by number (or by the beginning of one); a caller is one call in. Neither knows what
-//! the account does with its calls. Next: `legs`, which asks a telephone what it does, and `control`, which sets it.
+//! A telephone is configured by number (or by the beginning of one); a caller is one call in. Neither knows
+//! what the account does with its calls. Next: `legs`, which asks a telephone what it does, and `control`,
+//! which sets it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! The twin's time: real time, optionally run faster, always the same for everybody who holds a clone.
 //!
-//! Ringing, patience, music and web hook time-outs are measured here. Socket time-outs are not: a stalled kernel
-//! does not stall ten times less because a test is in a hurry. A paused clock was not chosen, since real sockets
-//! and a clock that only moves when told to dead-lock each other. Next: `world`, whose moments all come from here.
+//! Ringing, patience, music and web hook time-outs are measured here. Socket time-outs are not: a stalled
+//! kernel does not stall ten times less because a test is in a hurry. A paused clock was not chosen, since real
+//! sockets and a clock that only moves when told to dead-lock each other. Next: `world`, whose moments all come
+//! from here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! `<Dial>` and `<Enqueue>`: conferences, numbers, clients and queues, seen from the leg that runs them.
 //!
-//! A leg waits here while others do their part; what the others are told comes from the world. Legs that are dialled
-//! are calls of their own. `<Sip>` is refused with a note, since nothing here speaks SIP. Next: `legs`.
+//! A leg waits here while others do their part; what the others are told comes from the world. Legs that are
+//! dialled are calls of their own. `<Sip>` is refused with a note, since nothing here speaks SIP. Next: `legs`.
 
 use std::time::Duration;
 
@@ -159,7 +159,8 @@ impl Leg {
                     }
                 }
                 Ok(Signal::Digits(digits)) => {
-                    // Keys in a room are sound for the others, not commands, but for the star where it was asked for.
+                    // Keys in a room are sound for the others, not commands, but for the star where it was
+                    // asked for.
                     self.typed.clear();
                     if digits.contains('*') && verb.flag("hangupOnStar", false) {
                         self.switch

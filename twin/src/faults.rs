@@ -1,8 +1,8 @@
 //! Faults on request: web hooks lost, doubled or late, answers lost after the deed, refusals, slowness, quirks.
 //!
-//! Every fault is a `key=value` that can be switched while the twin runs; all chance comes from one seeded source.
-//! This module only decides; `webhooks`, `rest` and `legs` do what it says. Next: `rest`, for what "the answer is
-//! lost" means on the wire.
+//! Every fault is a `key=value` that can be switched while the twin runs; all chance comes from one seeded
+//! source. This module only decides; `webhooks`, `rest` and `legs` do what it says. Next: `rest`, for what "the
+//! answer is lost" means on the wire.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

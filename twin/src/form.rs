@@ -1,7 +1,8 @@
 //! Forms: the ordered key–value lists that REST bodies, query strings and web hooks are made of.
 //!
-//! Keys may repeat and keep their order; a map was not chosen because a signature, a list of events and a hostile
-//! client all depend on what it would lose. Next: `rest`, which reads them, and `webhooks`, which signs them.
+//! Keys may repeat and keep their order; a map was not chosen because a signature, a list of events and a
+//! hostile client all depend on what it would lose. Next: `rest`, which reads them, and `webhooks`, which signs
+//! them.
 
 /// An ordered list of decoded keys and values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

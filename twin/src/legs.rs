@@ -1,9 +1,9 @@
 //! The program of one call: dialling out, then its TwiML, verb by verb, until the call is over.
 //!
-//! One task a call. It waits on the clock, on the customer's web server and on its line (a channel of [`Signal`]s);
-//! everything it changes goes through the world in single steps. It never decides about other calls: a leg that
-//! `<Dial>` makes is a call with a task of its own. Next: `world::call` and `world::conference` for what its steps
-//! mean; `dial` for the nouns of `<Dial>` and for queues.
+//! One task a call. It waits on the clock, on the customer's web server and on its line (a channel of
+//! [`Signal`]s); everything it changes goes through the world in single steps. It never decides about other
+//! calls: a leg that `<Dial>` makes is a call with a task of its own. Next: `world::call` and
+//! `world::conference` for what its steps mean; `dial` for the nouns of `<Dial>` and for queues.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -532,8 +532,8 @@ impl Leg {
     }
 }
 
-/// A URL seen from the document it stands in. An absolute one stays exactly as it was written, since that is what
-/// gets signed.
+/// A URL seen from the document it stands in. An absolute one stays exactly as it was written, since that is
+/// what gets signed.
 pub(crate) fn resolve(base: Option<&str>, url: &str) -> Result<String, String> {
     let url = url.trim();
     let absolute = url::Url::parse(url).ok();

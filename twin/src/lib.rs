@@ -1,17 +1,18 @@
 //! Twilio on your own machine: the REST API, TwiML, signed web hooks, and who hears whom.
 //!
-//! [`serve`] starts a double of Twilio Programmable Voice for one account. Any Twilio program can be pointed at it: it
-//! has the REST API of calls, conferences, participants, queues, recordings, numbers, applications and keys; it
-//! fetches TwiML and runs it; it signs, times and retries web hooks; it knows the limits and the error codes. It has
-//! no sound. In its place it knows, at every moment, who hears whom and what everybody hears, and keeps it as a log.
-//! It knows nothing of the programs that use it.
+//! [`serve`] starts a double of Twilio Programmable Voice for one account. Any Twilio program can be pointed at
+//! it: it has the REST API of calls, conferences, participants, queues, recordings, numbers, applications and
+//! keys; it fetches TwiML and runs it; it signs, times and retries web hooks; it knows the limits and the error
+//! codes. It has no sound. In its place it knows, at every moment, who hears whom and what everybody hears, and
+//! keeps it as a log. It knows nothing of the programs that use it.
 //!
-//! What Twilio has no API for (people who call, telephones that answer, browsers that connect, faults) is done over
-//! [`control`]. Time is a [`Clock`] that may run up to ten times as fast.
+//! What Twilio has no API for (people who call, telephones that answer, browsers that connect, faults) is done
+//! over [`control`]. Time is a [`Clock`] that may run up to ten times as fast.
 //!
-//! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs`, `verbs` and `dial` run the
-//! TwiML of a call, `music` that of a waiting participant; `webhooks` talks to the customer's server; `rest` and
-//! `control` are the two APIs; `faults` decides what goes wrong; `callers` are the people at the far end.
+//! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs`, `verbs`
+//! and `dial` run the TwiML of a call, `music` that of a waiting participant; `webhooks` talks to the
+//! customer's server; `rest` and `control` are the two APIs; `faults` decides what goes wrong; `callers` are
+//! the people at the far end.
 
 pub mod clock;
 pub mod control;

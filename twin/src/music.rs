@@ -1,8 +1,8 @@
 //! What a conference plays to one participant: the waiting document, the hold document, announcements.
 //!
-//! These documents know `Play`, `Say`, `Pause` and `Redirect` only (13238 otherwise), and nobody repeats them: when
-//! one ends there is silence, as at Twilio. What plays is written to the world, which decides what is heard. Each
-//! runs until its token is cancelled: the hold ended, the room started, the participant left.
+//! These documents know `Play`, `Say`, `Pause` and `Redirect` only (13238 otherwise), and nobody repeats them:
+//! when one ends there is silence, as at Twilio. What plays is written to the world, which decides what is
+//! heard. Each runs until its token is cancelled: the hold ended, the room started, the participant left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,7 +188,8 @@ impl Player {
             return;
         }
         self.switch.world(|w| {
-            // The token is cancelled under this very lock, so a document that was replaced can't speak any more.
+            // The token is cancelled under this very lock, so a document that was replaced can't speak any
+            // more.
             if !self.stop.is_cancelled() {
                 w.set_member_background(&self.room, &self.call, hearing);
             }

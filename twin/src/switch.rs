@@ -1,8 +1,8 @@
 //! The switch: owns the world behind one lock, gives it the time, and runs what it wants done.
 //!
 //! The lock is never held across an await. Effects are run before it is released, so that two steps can't swap
-//! theirs; each of them only sends on a channel, cancels a token or starts a task. Next: `legs` for a call's own
-//! program, `music` for conference documents, `callers` for the people at the far end.
+//! theirs; each of them only sends on a channel, cancels a token or starts a task. Next: `legs` for a call's
+//! own program, `music` for conference documents, `callers` for the people at the far end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -137,7 +137,8 @@ impl Switch {
                         Err(mpsc::error::TrySendError::Full(_))
                     )
                 });
-                // A program that leaves so many signals unread is stuck. Its line is cut, which it reads as the end.
+                // A program that leaves so many signals unread is stuck. Its line is cut, which it reads as the
+                // end.
                 if stuck {
                     state.lines.remove(&call);
                 }
@@ -213,8 +214,8 @@ impl Switch {
         self.request(target, form, fails).await
     }
 
-    /// As [`Switch::voice_request`], where chance must not strike, since nothing would catch the call: a conference's
-    /// document, and a fallback itself. Only a one-shot fault that names it makes it fail.
+    /// As [`Switch::voice_request`], where chance must not strike, since nothing would catch the call: a
+    /// conference's document, and a fallback itself. Only a one-shot fault that names it makes it fail.
     pub(crate) async fn last_resort(
         &self,
         target: &Target,

@@ -1,7 +1,8 @@
 //! Access tokens of the Voice SDK: checked as Twilio's edge checks them.
 //!
-//! HS256, `cty: twilio-fpa;v=1`, issued by a key of this account, with a voice grant that names an application. The
-//! codes are those the SDK reports. Time comes from the twin's clock, so the JWT library's own check of it is off.
+//! HS256, `cty: twilio-fpa;v=1`, issued by a key of this account, with a voice grant that names an application.
+//! The codes are those the SDK reports. Time comes from the twin's clock, so the JWT library's own check of it
+//! is off.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;

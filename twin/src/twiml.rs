@@ -1,8 +1,8 @@
 //! TwiML documents: from bytes to verbs, with the warnings and failures Twilio would report.
 //!
 //! This module only reads. What the verbs do is in `legs` (a call's own program) and `music` (what a conference
-//! plays to somebody who waits). The tree stays general, with typed getters for attributes: one struct a verb was
-//! not chosen, because Twilio ignores what it does not know and the reader must be able to warn about it.
+//! plays to somebody who waits). The tree stays general, with typed getters for attributes: one struct a verb
+//! was not chosen, because Twilio ignores what it does not know and the reader must be able to warn about it.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;

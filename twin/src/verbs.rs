@@ -1,7 +1,8 @@
 //! The verbs that play, listen and record: `Say`, `Play`, `Pause`, `Gather`, `Record`, `Start`.
 //!
-//! Nothing is heard and nothing is kept: a sound is what it is (music, a prompt, silence) and how long it lasts, and a
-//! recording is its life without its content. The keys come from the far end over the call's line. Next: `legs`.
+//! Nothing is heard and nothing is kept: a sound is what it is (music, a prompt, silence) and how long it
+//! lasts, and a recording is its life without its content. The keys come from the far end over the call's line.
+//! Next: `legs`.
 
 use std::time::Duration;
 

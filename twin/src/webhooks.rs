@@ -1,9 +1,9 @@
 //! Web hooks: requests to the customer's web server, signed, timed, retried and logged as Twilio does.
 //!
-//! Two kinds: a *voice request* wants TwiML back and is asked by `legs` and `music`; a *status callback* is sent and
-//! forgotten. Whether one is lost, doubled or late is decided by `faults`. Time limits are the clock's; connecting
-//! is bounded in real time besides. Sources: Twilio docs "Webhooks security" (signature) and "Connection overrides"
-//! (`#rc`, `#rp`, `#ct`, `#rt`, `#tt`).
+//! Two kinds: a *voice request* wants TwiML back and is asked by `legs` and `music`; a *status callback* is
+//! sent and forgotten. Whether one is lost, doubled or late is decided by `faults`. Time limits are the
+//! clock's; connecting is bounded in real time besides. Sources: Twilio docs "Webhooks security" (signature)
+//! and "Connection overrides" (`#rc`, `#rp`, `#ct`, `#rt`, `#tt`).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +21,8 @@ use crate::world::{Method, Target};
 /// Web hooks remembered for `GET /control/requests`.
 pub(crate) const REMEMBERED: usize = 20_000;
 
-/// The value of `X-Twilio-Signature`: base64 of HMAC-SHA1, keyed by the auth token, over the URL without its fragment
-/// and, for a form POST, each key with its distinct values, sorted by bytes.
+/// The value of `X-Twilio-Signature`: base64 of HMAC-SHA1, keyed by the auth token, over the URL without its
+/// fragment and, for a form POST, each key with its distinct values, sorted by bytes.
 pub(crate) fn signature(auth_token: &str, url: &str, form: Option<&Form>) -> String {
     let url = url.split('#').next().unwrap_or(url);
     let mut data = String::from(url);
@@ -175,7 +175,8 @@ impl Hooks {
         }
     }
 
-    /// The log as JSON, oldest first. Repeated keys show their first value; that is what a receiver should read.
+    /// The log as JSON, oldest first. Repeated keys show their first value; that is what a receiver should
+    /// read.
     pub(crate) fn body(&self) -> Vec<Value> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.1

@@ -1,7 +1,7 @@
 //! A listener whose connections can be cut by a handler: what "the answer was lost" is on the wire.
 //!
-//! Dropping the connection below HTTP is the only honest way to lose an answer: an error status or half a body would
-//! be an answer. Panicking inside the handler would do the same, and would look like a fault of ours.
+//! Dropping the connection below HTTP is the only honest way to lose an answer: an error status or half a body
+//! would be an answer. Panicking inside the handler would do the same, and would look like a fault of ours.
 
 use std::io;
 use std::net::SocketAddr;

@@ -26,7 +26,8 @@ pub struct Card {
     pub moved: Rev,
     /// Where it is.
     pub place: CardPlace,
-    /// While it is `connecting`: the place it keeps until the join, and goes back to if there is none. A slot stays taken meanwhile.
+    /// While it is `connecting`: the place it keeps until the join, and goes back to if there is none. A slot
+    /// stays taken meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<At>,
     /// The other party.

@@ -1,8 +1,9 @@
 //! What dropping a card on something would do.
 //!
-//! The console previews with it; the server asks the machine again. Both must come to the same answer at the same revision, and refuse in the same
-//! words ([`crate::say`]); the tests hold them together. So this file asks in the machine's order: what is meant, whether the person may,
-//! whether the call can be moved, and last whether it has somewhere to go.
+//! The console previews with it; the server asks the machine again. Both must come to the same answer at the
+//! same revision, and refuse in the same words ([`crate::say`]); the tests hold them together. So this file
+//! asks in the machine's order: what is meant, whether the person may, whether the call can be moved, and last
+//! whether it has somewhere to go.
 
 use super::{At, Board, Card};
 use crate::{
@@ -38,8 +39,8 @@ pub enum Drop {
 }
 
 impl Board {
-    /// What dropping `call` on `target` would do, said by `me`. The server asks the machine again: at the same revision what is `Do` here is accepted there, and
-    /// what is `No` is refused.
+    /// What dropping `call` on `target` would do, said by `me`. The server asks the machine again: at the same
+    /// revision what is `Do` here is accepted there, and what is `No` is refused.
     pub fn drop_on(&self, me: Actor, call: CallId, target: &DropTarget) -> Drop {
         let Some(card) = self.calls.get(&call) else {
             return Drop::No(say::OVER.to_owned());

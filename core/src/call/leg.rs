@@ -1,7 +1,8 @@
 //! One party's connection: what happened to it, and what it is wanted to be.
 //!
-//! A leg's life is a set of moments, each the earliest known; its state is read off them ([`Leg::state`]), so the order in which news arrives
-//! does not matter. What can be set again and again is a [`Register`] of numbered wishes. Nothing here decides: see [`crate::machine`].
+//! A leg's life is a set of moments, each the earliest known; its state is read off them ([`Leg::state`]), so
+//! the order in which news arrives does not matter. What can be set again and again is a [`Register`] of
+//! numbered wishes. Nothing here decides: see [`crate::machine`].
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +11,8 @@ use crate::ids::{CallSid, LegId, Phone, Timestamp, UserId};
 
 /// One party's connection to the call.
 ///
-/// What happened to it is a set of moments, each the earliest known; its state is read off them ([`Leg::state`]), so the order in which
-/// news arrives does not matter.
+/// What happened to it is a set of moments, each the earliest known; its state is read off them
+/// ([`Leg::state`]), so the order in which news arrives does not matter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Leg {
     /// Its number within the call.
@@ -77,8 +78,8 @@ pub struct Leave {
 
 /// Something a leg is wanted to be, and what the carrier has confirmed of it.
 ///
-/// Every change of the wish has a number; wishes alternate between off (even) and on (odd). A confirmation names the number it
-/// confirms, so late and doubled answers cannot turn it back.
+/// Every change of the wish has a number; wishes alternate between off (even) and on (odd). A confirmation
+/// names the number it confirms, so late and doubled answers cannot turn it back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Register {
     /// The number of the present wish.
@@ -114,8 +115,8 @@ impl Register {
 
     /// Takes a confirmation of wish number `wish`, which became true at `at`.
     ///
-    /// One of a wish that was never made says nothing about now. It is kept in the log all the same: a leave may be told before the join that
-    /// it ends, and then nobody has wished what came of the join.
+    /// One of a wish that was never made says nothing about now. It is kept in the log all the same: a leave
+    /// may be told before the join that it ends, and then nobody has wished what came of the join.
     pub fn confirm(&mut self, wish: u32, at: Timestamp) {
         if wish <= self.wish {
             self.done = self.done.max(wish);
@@ -126,7 +127,8 @@ impl Register {
         }
     }
 
-    /// The call is over: what was still wished is wished no longer, and what was ever confirmed is how it was left.
+    /// The call is over: what was still wished is wished no longer, and what was ever confirmed is how it was
+    /// left.
     pub(crate) fn close(&mut self) {
         self.done = self.log.last().map_or(0, |e| e.0);
         self.wish = self.done;

@@ -1,6 +1,8 @@
-//! Where a call is: one place at a time, which owns what belongs to it, with the route that leads on from there.
+//! Where a call is: one place at a time, which owns what belongs to it, with the route that leads on from
+//! there.
 //!
-//! A route is fixed when a place is made and only ever gets shorter, so nothing waits for ever anywhere but in a queue.
+//! A route is fixed when a place is made and only ever gets shorter, so nothing waits for ever anywhere but in
+//! a queue.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +68,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// Whether a hand that saw `other` still does what it meant here: the same kind of place, with the same people. Deadlines run and
-    /// telephones are tried one after the other without anything being moved.
+    /// Whether a hand that saw `other` still does what it meant here: the same kind of place, with the same
+    /// people. Deadlines run and telephones are tried one after the other without anything being moved.
     pub fn stays(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Queued { queue, .. }, Self::Queued { queue: other, .. }) => queue == other,
@@ -210,7 +212,8 @@ pub enum EndWhy {
 }
 
 impl EndWhy {
-    /// How a call ended whose customer went: after talking to somebody or not, and with what their telephone said.
+    /// How a call ended whose customer went: after talking to somebody or not, and with what their telephone
+    /// said.
     pub(crate) const fn by_the_customer(
         answered: bool,
         direction: Direction,

@@ -1,7 +1,8 @@
-//! Accepting a call: the claim, the join that fulfils it, the lapse that reopens the offer, and setting another call aside for it.
+//! Accepting a call: the claim, the join that fulfils it, the lapse that reopens the offer, and setting another
+//! call aside for it.
 //!
-//! A claim is a promise by a person to be in the room soon. Until the join the call stays where it was, so that a page that dies in
-//! between costs seconds and not the caller. Read next: `route.rs`.
+//! A claim is a promise by a person to be in the room soon. Until the join the call stays where it was, so that
+//! a page that dies in between costs seconds and not the caller. Read next: `route.rs`.
 
 use super::{Aside, CLAIM_MS, Context, Draft, Goal, PhonePage, RESUME_MS, Refusal, SWITCH_MS};
 use crate::{
@@ -89,7 +90,8 @@ impl Draft {
         }
     }
 
-    /// Puts a claim on the call for `user`. Their page connects, or, where it is in another call, its leg is moved here.
+    /// Puts a claim on the call for `user`. Their page connects, or, where it is in another call, its leg is
+    /// moved here.
     pub(super) fn claim(&mut self, user: UserId, ctx: &Context) -> Result<(), Refusal> {
         let reach = ctx.reach(user);
         if reach.page != PhonePage::Ready {
@@ -120,8 +122,9 @@ impl Draft {
         Ok(())
     }
 
-    /// If their leg was ordered away and has not been let go, it stays, and they talk at once. Only for taking back: an answer is always a new
-    /// leg, so that what comes of it does not hang on how far the news of the old one has come.
+    /// If their leg was ordered away and has not been let go, it stays, and they talk at once. Only for taking
+    /// back: an answer is always a new leg, so that what comes of it does not hang on how far the news of the
+    /// old one has come.
     pub(super) fn come_back(&mut self, user: UserId, ctx: &Context) -> bool {
         let seat = ctx.reach(user).seat;
         if seat.is_some_and(|seat| seat.call != self.call.id) {
@@ -154,7 +157,8 @@ impl Draft {
         });
     }
 
-    /// The claim came to nothing: its leg goes, its person counts as unreachable for this ringing, the others may have it.
+    /// The claim came to nothing: its leg goes, its person counts as unreachable for this ringing, the others
+    /// may have it.
     pub(super) fn lapse(&mut self, ctx: &Context) {
         let Some(claim) = self.call.claim.take() else {
             return;
@@ -221,7 +225,8 @@ impl Draft {
             .leg(aside.from.n)
             .is_some_and(|l| l.user() == Some(by) && l.alive());
         if !here {
-            // It has left meanwhile: the page connects by itself. Whom it left behind it does not come back to now.
+            // It has left meanwhile: the page connects by itself. Whom it left behind it does not come back to
+            // now.
             if self.call.reconnects(by) {
                 self.withdraw_offers(None);
                 self.put_on_hold(by, ctx);
@@ -242,7 +247,8 @@ impl Draft {
             _ => {}
         }
         if let Some(leg) = self.call.leg_mut(aside.from.n) {
-            // A page's living leg is moved. A telephone is hung up: who answers at the page means to talk there.
+            // A page's living leg is moved. A telephone is hung up: who answers at the page means to talk
+            // there.
             let to = (leg.line == Line::Page).then_some(aside.to);
             match &mut leg.leave {
                 Some(leave) if leave.asked.is_some() => {}

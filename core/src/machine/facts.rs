@@ -1,7 +1,8 @@
 //! What has happened: facts, and how they merge.
 //!
-//! Facts come late, doubled, out of order, or only by asking (`read.rs`). Moments of a leg take the earliest value; a confirmation names the wish it
-//! confirms; what ended stays ended. What a read does not show counts only if the call has not changed since the question was sent.
+//! Facts come late, doubled, out of order, or only by asking (`read.rs`). Moments of a leg take the earliest
+//! value; a confirmation names the wish it confirms; what ended stays ended. What a read does not show counts
+//! only if the call has not changed since the question was sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -300,8 +301,8 @@ impl Draft {
         }
         let new = self.call.leg(n).is_some_and(|l| l.joined.is_none());
         self.moment(n, |l| &mut l.joined, at);
-        // Two are there, even where the news of the first is still on its way: a caller waits in the room before anybody is let in to
-        // them, and a number is dialled by somebody who is in it.
+        // Two are there, even where the news of the first is still on its way: a caller waits in the room
+        // before anybody is let in to them, and a number is dialled by somebody who is in it.
         self.call.room.started |= (n == CUSTOMER) == (self.call.direction == Direction::Out);
         let here = self.call.leg(n).is_some_and(Leg::here);
         if !new || !here || self.call.ended() {
@@ -481,7 +482,8 @@ impl Draft {
         }
     }
 
-    /// A page that was rung is gone: their fallback number is next, where the offer is one that rings telephones.
+    /// A page that was rung is gone: their fallback number is next, where the offer is one that rings
+    /// telephones.
     fn ring_their_telephone_instead(&mut self, user: UserId, ctx: &Context) {
         let Some(number) = ctx.reach(user).fallback else {
             return;

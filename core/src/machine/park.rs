@@ -1,6 +1,7 @@
 //! Keeping a call: held by one person, or parked in a slot where anyone may fetch it.
 //!
-//! Both carry a return route that is fixed when they are made, so that a forgotten caller comes back. Read next: `facts.rs`.
+//! Both carry a return route that is fixed when they are made, so that a forgotten caller comes back. Read
+//! next: `facts.rs`.
 
 use super::{Context, Draft, Goal, Refusal};
 use crate::{
@@ -83,7 +84,8 @@ impl Draft {
         Ok(Goal::Rest)
     }
 
-    /// Takes the call out of whatever place it is in, so that it can be put elsewhere, and says how to undo that.
+    /// Takes the call out of whatever place it is in, so that it can be put elsewhere, and says how to undo
+    /// that.
     pub(super) fn pick_up(&mut self, by: UserId, ctx: &Context) -> Result<Undo, Refusal> {
         self.unclaimed(by, ctx)?;
         let to = match &self.call.place {

@@ -1,7 +1,8 @@
 //! What is found by asking: a reading of one call at the carrier, and how it merges with what was told.
 //!
-//! What was seen is true. What was not seen counts only if the call has not changed since the question was sent: it may be news that the question
-//! was too early for. A reading also finds what nobody told: wishes that were not obeyed, legs that did not go, requests that were never made.
+//! What was seen is true. What was not seen counts only if the call has not changed since the question was
+//! sent: it may be news that the question was too early for. A reading also finds what nobody told: wishes that
+//! were not obeyed, legs that did not go, requests that were never made.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,8 @@ use crate::{
 /// How far the carrier's list of participants may lag behind what it has reported, in milliseconds.
 pub const LIST_LAG_MS: i64 = 2_000;
 
-/// How long a request to leave is given before it is made again, in milliseconds. Sooner it may cross with a read; and a leg that is
-/// moved twice leaves the room it was moved to.
+/// How long a request to leave is given before it is made again, in milliseconds. Sooner it may cross with a
+/// read; and a leg that is moved twice leaves the room it was moved to.
 const TELL_AGAIN_MS: i64 = 3_000;
 
 /// What the carrier says of one call, and as of which revision it was asked.
@@ -149,7 +150,8 @@ impl Draft {
                 self.tell_again(seen.n, seen, reading.sent);
             }
         }
-        // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made. If it waits to be sent, it need not be.
+        // A request whose answer was lost, and of which nothing is to be seen after 10 s, was never made. If it
+        // waits to be sent, it need not be.
         let never: Vec<u16> = self
             .call
             .legs
@@ -167,7 +169,8 @@ impl Draft {
         }
     }
 
-    /// A leg that lives, and is in another room or none: it has left this one. The carrier's list lags behind its own joins a little.
+    /// A leg that lives, and is in another room or none: it has left this one. The carrier's list lags behind
+    /// its own joins a little.
     fn not_in_room(&mut self, n: u16, sent: Timestamp, ctx: &Context) {
         let Some(leg) = self.call.leg(n) else { return };
         if leg.alive()
@@ -184,7 +187,8 @@ impl Draft {
         }
     }
 
-    /// It was told to leave a while ago and has not: the request is repeatable. Or it counts as gone, and is there: it goes.
+    /// It was told to leave a while ago and has not: the request is repeatable. Or it counts as gone, and is
+    /// there: it goes.
     fn tell_again(&mut self, n: u16, seen: &LegSeen, sent: Timestamp) {
         let Some(leg) = self.call.leg_mut(n) else {
             return;
@@ -217,7 +221,8 @@ impl Draft {
                 if !fresh || (what == Aspect::EndsRoom && n == CUSTOMER) {
                     continue;
                 }
-                // With one wish outstanding, a value that is as wished can only be its effect. With more it may be that of an older one.
+                // With one wish outstanding, a value that is as wished can only be its effect. With more it may
+                // be that of an older one.
                 let outstanding = register.wish - register.done.min(register.wish);
                 match (is == register.wanted(), outstanding) {
                     (true, 0) => {}

@@ -1,7 +1,8 @@
 //! Ringing, and what comes after: offers, stops and deadlines.
 //!
-//! A route is finite and ends in a queue, so nothing rings for ever. People with a live page are offered the call as state; those
-//! without one are rung on their fallback number, two telephones at a time. Read next: `transfer.rs`.
+//! A route is finite and ends in a queue, so nothing rings for ever. People with a live page are offered the
+//! call as state; those without one are rung on their fallback number, two telephones at a time. Read next:
+//! `transfer.rs`.
 
 use super::{Context, Draft, Effect, PhonePage};
 use crate::{

@@ -1,4 +1,5 @@
-//! The last thing in every step: the difference between what the legs are wanted to be and what was asked of the carrier.
+//! The last thing in every step: the difference between what the legs are wanted to be and what was asked of
+//! the carrier.
 //!
 //! Families of verbs change places and wishes; only this file, and the strays in `facts.rs`, ask for anything.
 
@@ -7,7 +8,8 @@ use crate::call::{
     CUSTOMER, Direction, EndWhy, Errand, Goal, Leg, LegState, Line, Look, Place, RingWhy, Role, Via,
 };
 
-/// When something expected has not been seen, the carrier is asked after this long, in milliseconds; then after twice and four times as long.
+/// When something expected has not been seen, the carrier is asked after this long, in milliseconds; then after
+/// twice and four times as long.
 const LOOK_MS: i64 = 1_500;
 /// How often a telephone that should ring is looked at. The carrier reports it; this is for when it does not.
 const RINGING_LOOK_MS: i64 = 15_000;
@@ -47,7 +49,8 @@ impl Draft {
         }
     }
 
-    /// The customer is held exactly while nobody is to be with them. Before the room has started there is nothing to hold: the wait document is what they hear.
+    /// The customer is held exactly while nobody is to be with them. Before the room has started there is
+    /// nothing to hold: the wait document is what they hear.
     fn hold_or_release(&mut self) {
         let want = match self.call.place {
             Place::Queued { .. }
@@ -68,8 +71,8 @@ impl Draft {
         }
     }
 
-    /// The room has started, so somebody is with the customer, and whoever it is has not been seen to join: they are about to be. Holding now
-    /// would take the customer from them.
+    /// The room has started, so somebody is with the customer, and whoever it is has not been seen to join:
+    /// they are about to be. Holding now would take the customer from them.
     fn start_is_unexplained(&self) -> bool {
         let others = || self.call.legs.iter().skip(1);
         self.call.room.started
@@ -77,8 +80,9 @@ impl Draft {
             && others().any(|l| l.alive() && l.leave.is_none())
     }
 
-    /// A telephone that leaves has hung up, so the room may end with it, even while we are down. A page that leaves may have died, and its
-    /// caller is to come back. A telephone that is sent away must lose the flag first, or it would take the caller along.
+    /// A telephone that leaves has hung up, so the room may end with it, even while we are down. A page that
+    /// leaves may have died, and its caller is to come back. A telephone that is sent away must lose the flag
+    /// first, or it would take the caller along.
     fn flag_telephones(&mut self) {
         let alone = matches!(self.call.place, Place::Talking) && self.call.company().count() == 1;
         if self.call.ended() {
@@ -112,7 +116,8 @@ impl Draft {
             if leg.sid.is_none() && leg.asked.is_none() {
                 leg.gone.get_or_insert(ctx.now);
             }
-            // Gone is gone, whether it was sent away or went by itself: which of the two was known first is not kept.
+            // Gone is gone, whether it was sent away or went by itself: which of the two was known first is not
+            // kept.
             if leg.gone.is_some() {
                 leg.leave = None;
             }
@@ -187,7 +192,8 @@ impl Draft {
         }
     }
 
-    /// What history will say, as a function of the moments: so late news changes it the same way in whatever order it comes.
+    /// What history will say, as a function of the moments: so late news changes it the same way in whatever
+    /// order it comes.
     fn keep_history(&mut self) {
         self.call.answered = self.call.talks().first().map(|t| t.from);
         let (answered, direction) = (self.call.answered.is_some(), self.call.direction);
@@ -232,15 +238,16 @@ impl Draft {
         who.is_some()
     }
 
-    /// Whose leaving ended the room, and with it the call: a telephone and the customer leave together, and the news
-    /// of the one may overtake the other's. None where one of us ended it, or nobody knows.
+    /// Whose leaving ended the room, and with it the call: a telephone and the customer leave together, and the
+    /// news of the one may overtake the other's. None where one of us ended it, or nobody knows.
     fn parted_by(&self) -> Option<u16> {
         let by = self.call.room.ended_by.as_ref()?;
         let leg = self.call.legs.iter().find(|l| l.sid.as_ref() == Some(by));
         leg.filter(|_| !self.ended_by_us()).map(|l| l.n)
     }
 
-    /// A telephone that ends the room was there when the call ended, and nobody has said which of the two hung up.
+    /// A telephone that ends the room was there when the call ended, and nobody has said which of the two hung
+    /// up.
     fn parting_is_unclear(&self) -> bool {
         /// The news of it is seconds old by then, and what history says is not worth asking for ever.
         const ENOUGH: u8 = 4;

@@ -1,7 +1,8 @@
 //! Sending a call on, and taking it back.
 //!
-//! A blind transfer is safe: the customer is held, the target is rung, and what is not taken returns. Taking back and accepting are both a change of the
-//! same call, so one of them is first and the other is refused. Read next: `park.rs`.
+//! A blind transfer is safe: the customer is held, the target is rung, and what is not taken returns. Taking
+//! back and accepting are both a change of the same call, so one of them is first and the other is refused.
+//! Read next: `park.rs`.
 
 use super::{Context, Draft, Goal, PhonePage, RESUME_MS, Refusal, Target};
 use crate::{

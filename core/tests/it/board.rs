@@ -1,5 +1,5 @@
-//! What a console sees agrees with what the machine does: the same rights, the same answers, the same words, the same board whether by deltas or
-//! by a snapshot.
+//! What a console sees agrees with what the machine does: the same rights, the same answers, the same words,
+//! the same board whether by deltas or by a snapshot.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,8 @@ fn targets() -> Vec<DropTarget> {
     all
 }
 
-/// What the server would do with the intent: rights first, then the machine, then the call that has to be set aside.
+/// What the server would do with the intent: rights first, then the machine, then the call that has to be set
+/// aside.
 fn server(world: &World, me: Actor, card: &Card, target: &DropTarget) -> Result<(), String> {
     let call = &world.calls[&card.id];
     let intent = card.meant(me.user, target);
@@ -152,7 +153,8 @@ proptest! {
         compare(&world)?;
     }
 
-    /// A board that took every delta is the board that a snapshot shows, and its digest says so; one that missed any says that too.
+    /// A board that took every delta is the board that a snapshot shows, and its digest says so; one that
+    /// missed any says that too.
     #[test]
     fn deltas_and_snapshots_come_to_the_same(plan in prop::collection::vec(ops(), 1..60), skip in any::<prop::sample::Index>()) {
         let mut world = World::new();

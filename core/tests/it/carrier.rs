@@ -1,6 +1,7 @@
 //! The carrier of the small world: connections, rooms, and what comes of requests.
 //!
-//! It does what Twilio's documents say of conferences and participants, and no favours: it is slow, deaf or gone as [`Luck`] has it.
+//! It does what Twilio's documents say of conferences and participants, and no favours: it is slow, deaf or
+//! gone as [`Luck`] has it.
 
 use cordboard_core::{
     call::{CUSTOMER, Leg, NoWhy},
@@ -59,7 +60,8 @@ impl World {
         self.inbox.push((call, fact, self.now));
     }
 
-    /// A connection asks us what to do, and does it. That request is not late, doubled or lost: the connection waits for its answer.
+    /// A connection asks us what to do, and does it. That request is not late, doubled or lost: the connection
+    /// waits for its answer.
     pub(crate) fn ask(&mut self, connection: &CallSid) {
         let Some(leg) = self.wires.get(connection).map(|w| w.leg) else {
             return;
@@ -465,7 +467,8 @@ impl World {
         }
     }
 
-    /// A customer who is alone, in a room that has started, and not held: only while news of it is on its way, or the hold is.
+    /// A customer who is alone, in a room that has started, and not held: only while news of it is on its way,
+    /// or the hold is.
     pub(crate) fn nobody_in_silence(&self, id: CallId, room: &ConferenceSid) {
         let there = self.in_room(room);
         let [only] = there.as_slice() else { return };

@@ -1,7 +1,9 @@
-//! What is stored and what travels, as files: a release must read what every earlier one wrote, and a script what it was promised.
+//! What is stored and what travels, as files: a release must read what every earlier one wrote, and a script
+//! what it was promised.
 //!
-//! Each value is compared with its file in `tests/golden`, and the file is read back into the value. A form that changed on purpose gets a new file beside the
-//! old one, and the old one stays. Where a file is missing, the test writes `NAME.json.new` and fails: look at it, then rename it.
+//! Each value is compared with its file in `tests/golden`, and the file is read back into the value. A form
+//! that changed on purpose gets a new file beside the old one, and the old one stays. Where a file is missing,
+//! the test writes `NAME.json.new` and fails: look at it, then rename it.
 
 use std::{fmt::Debug, path::Path};
 

@@ -1,5 +1,6 @@
-//! Chance acts on two or three calls: people want things, the carrier is slow, deaf and repetitive, time passes. After every step the
-//! rules of `world.rs` hold; when everything has come to rest, every call is somewhere sensible.
+//! Chance acts on two or three calls: people want things, the carrier is slow, deaf and repetitive, time
+//! passes. After every step the rules of `world.rs` hold; when everything has come to rest, every call is
+//! somewhere sensible.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ proptest! {
     }
 }
 
-/// Chance that never gets anywhere proves nothing: in 400 plans it reaches every place, effect, outcome, fact and command.
+/// Chance that never gets anywhere proves nothing: in 400 plans it reaches every place, effect, outcome, fact
+/// and command.
 #[test]
 fn chance_gets_around() {
     let mut runner = TestRunner::deterministic();

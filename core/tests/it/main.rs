@@ -1,4 +1,5 @@
-//! Everything that the call machine and the board promise, tested from outside: by stories, by chance, by every order of the news, and by what is stored.
+//! Everything that the call machine and the board promise, tested from outside: by stories, by chance, by every
+//! order of the news, and by what is stored.
 
 mod board;
 mod carrier;

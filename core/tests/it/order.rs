@@ -1,5 +1,5 @@
-//! The order of the news does not matter (I8): a recorded call, its facts told in any order that respects causes, some of them twice, comes to the same
-//! end: the same place, flags and legs, and the same moments.
+//! The order of the news does not matter (I8): a recorded call, its facts told in any order that respects
+//! causes, some of them twice, comes to the same end: the same place, flags and legs, and the same moments.
 
 use cordboard_core::{
     call::{Call, Caller, NoWhy, Place, Stop},
@@ -33,7 +33,8 @@ enum News {
     Fact(Fact),
 }
 
-/// Something that happened, when, and because of what: a command comes after the command before it, a fact after its cause.
+/// Something that happened, when, and because of what: a command comes after the command before it, a fact
+/// after its cause.
 #[derive(Debug, Clone)]
 struct Item {
     news: News,
@@ -417,7 +418,8 @@ fn context(now: Timestamp) -> Context {
     }
 }
 
-/// What must not depend on the order: everything but counters, our own moments (when something was asked), and deadlines.
+/// What must not depend on the order: everything but counters, our own moments (when something was asked), and
+/// deadlines.
 fn settled(call: &Call) -> Call {
     let mut call = Call {
         rev: 0,

@@ -1,7 +1,7 @@
 //! Short stories about one or two calls, told in the words of the trade, each of which holds one rule.
 //!
-//! A story runs in the small world, so its pages connect and its carrier answers, unless the story says otherwise. Every step is held to the rules
-//! of `world.rs` on the way.
+//! A story runs in the small world, so its pages connect and its carrier answers, unless the story says
+//! otherwise. Every step is held to the rules of `world.rs` on the way.
 
 use cordboard_core::{
     board::{Card, CardPlace},

@@ -1,9 +1,11 @@
-//! A small, honest world for the machine to live in: a carrier, telephones, phone pages, a store and a clock, all in memory.
+//! A small, honest world for the machine to live in: a carrier, telephones, phone pages, a store and a clock,
+//! all in memory.
 //!
-//! The carrier takes [`Effect`]s and makes facts of what happens; the facts wait in an inbox, from which a test takes them late, twice, in any
-//! order, or not at all. What the carrier does is what Twilio's documents say of conferences and participants: a room has one life a
-//! [`ConferenceSid`], starts with the second participant and ends with the last or with one that carries the flag; a room name used
-//! again opens another room. Read next: `carrier.rs`, then `plan.rs`, which lets chance act on it.
+//! The carrier takes [`Effect`]s and makes facts of what happens; the facts wait in an inbox, from which a test
+//! takes them late, twice, in any order, or not at all. What the carrier does is what Twilio's documents say of
+//! conferences and participants: a room has one life a [`ConferenceSid`], starts with the second participant
+//! and ends with the last or with one that carries the flag; a room name used again opens another room. Read
+//! next: `carrier.rs`, then `plan.rs`, which lets chance act on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

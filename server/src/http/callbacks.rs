@@ -1,7 +1,8 @@
 //! What the carrier asks of us: documents, and news.
 //!
-//! Each request is proved to be the carrier's before anything else is read of it. News becomes facts; a document is a function of the call's state, so a
-//! request made twice gets the same answer. If the store fails, news is refused (it comes again) and a caller hears "one moment".
+//! Each request is proved to be the carrier's before anything else is read of it. News becomes facts; a
+//! document is a function of the call's state, so a request made twice gets the same answer. If the store
+//! fails, news is refused (it comes again) and a caller hears "one moment".
 //!
 //! Emergency calls are answered before the store is asked. Read next: `twilio/webhook.rs`, `twilio/twiml.rs`.
 
@@ -354,7 +355,8 @@ async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), A
     Ok(())
 }
 
-/// The carrier's moments are whole seconds; ours say when the news came. The truth lies within that second, and not after the news.
+/// The carrier's moments are whole seconds; ours say when the news came. The truth lies within that second, and
+/// not after the news.
 fn happened(said: Option<Timestamp>, heard: Timestamp) -> Timestamp {
     said.map_or(heard, |said| {
         Timestamp::from_millis(heard.millis().clamp(said.millis(), said.millis() + 999))
@@ -387,7 +389,8 @@ fn room_fact(event: &ConferenceEvent, call: cordboard_core::ids::CallId) -> Opti
                 },
             )
         }
-        // A hold or a flag that is not what we asked for would be seen by the next read: it carries no number of ours.
+        // A hold or a flag that is not what we asked for would be seen by the next read: it carries no number
+        // of ours.
         _ => None,
     }
 }

@@ -76,7 +76,8 @@ impl Store {
             .collect()
     }
 
-    /// Every call that is not finished with: it is not over, or there is still something to be done about its legs. Oldest first.
+    /// Every call that is not finished with: it is not over, or there is still something to be done about its
+    /// legs. Oldest first.
     pub async fn open_calls(&self) -> Result<Vec<Call>, StoreError> {
         let rows = self
             .db
@@ -128,8 +129,8 @@ impl Store {
         Ok((row.get(0)?, row.int(1)?))
     }
 
-    /// The changes after `rev`, in order and without a gap, at most `limit`. None: the epoch is another board's, `rev` is one that has not been,
-    /// or what followed it is pruned; only a snapshot helps.
+    /// The changes after `rev`, in order and without a gap, at most `limit`. None: the epoch is another
+    /// board's, `rev` is one that has not been, or what followed it is pruned; only a snapshot helps.
     pub async fn changes_since(
         &self,
         epoch: &str,

@@ -204,7 +204,8 @@ pub struct Number {
 }
 
 impl Number {
-    /// Whether emergency services learn an address from it. Otherwise the call still goes through, at a price and blind.
+    /// Whether emergency services learn an address from it. Otherwise the call still goes through, at a price
+    /// and blind.
     pub fn has_emergency_address(&self) -> bool {
         self.emergency_address_status.as_deref() == Some("registered")
     }
@@ -255,7 +256,8 @@ pub struct NewParticipant {
     pub early_media: bool,
 }
 
-/// Which participant: by its label, so that a leg can be addressed before its CallSid is known, or by its CallSid.
+/// Which participant: by its label, so that a leg can be addressed before its CallSid is known, or by its
+/// CallSid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// By label.
@@ -278,8 +280,8 @@ impl From<&CallSid> for Who {
 
 /// A desired state of a participant: asking twice is asking once.
 ///
-/// One a request: Twilio silently ignores `end_on_exit` of a participant that is held, and whether two changes in one request happen
-/// together is not documented.
+/// One a request: Twilio silently ignores `end_on_exit` of a participant that is held, and whether two changes
+/// in one request happen together is not documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Hears a sound, and nobody else.

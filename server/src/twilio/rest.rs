@@ -1,11 +1,13 @@
 //! Our requests to Twilio.
 //!
-//! What matters here is not the request but what is known when it has failed. Creating a call has no idempotency key, so a request
-//! whose fate is unclear must never simply be sent again: it is settled by looking. [`Answer`] therefore tells *not sent*, *not
-//! processed*, *refused* and *unclear* apart, and nothing in this file retries: whether and when is the outbox's business.
+//! What matters here is not the request but what is known when it has failed. Creating a call has no
+//! idempotency key, so a request whose fate is unclear must never simply be sent again: it is settled by
+//! looking. [`Answer`] therefore tells *not sent*, *not processed*, *refused* and *unclear* apart, and nothing
+//! in this file retries: whether and when is the outbox's business.
 //!
-//! Only the configured host is ever contacted: no redirects, no proxies, and a next page only from the same account's tree. Times
-//! and sizes are bounded. Credentials appear in no log and no `Debug`; logged paths hold SIDs and labels, never telephone numbers.
+//! Only the configured host is ever contacted: no redirects, no proxies, and a next page only from the same
+//! account's tree. Times and sizes are bounded. Credentials appear in no log and no `Debug`; logged paths hold
+//! SIDs and labels, never telephone numbers.
 //!
 //! Read next: [`super::resources`], then the dispatcher that uses this.
 
@@ -51,7 +53,8 @@ pub enum Answer<T> {
         /// After this long, where Twilio said so.
         retry_after: Option<Duration>,
     },
-    /// It may or may not have been done: a time-out, a connection lost after sending, a 5xx, an answer that cannot be read.
+    /// It may or may not have been done: a time-out, a connection lost after sending, a 5xx, an answer that
+    /// cannot be read.
     Unknown(String),
     /// It never left: no connection. Safe to send again.
     Unsent(String),
@@ -190,7 +193,8 @@ impl fmt::Debug for Rest {
 }
 
 impl Rest {
-    /// With 2 s to connect and 5 s in all: an answer that takes longer comes too late for the caller who waits for it.
+    /// With 2 s to connect and 5 s in all: an answer that takes longer comes too late for the caller who waits
+    /// for it.
     pub fn new(config: &TwilioConfig) -> Result<Self, RestError> {
         Self::with_patience(config, Duration::from_secs(2), Duration::from_secs(5))
     }
@@ -229,7 +233,8 @@ impl Rest {
 
     // ---- calls ----
 
-    /// Rings a telephone. Once only: an [`Answer::Unknown`] is settled by looking (callbacks, [`Rest::calls`]), never by repeating.
+    /// Rings a telephone. Once only: an [`Answer::Unknown`] is settled by looking (callbacks, [`Rest::calls`]),
+    /// never by repeating.
     pub async fn create_call(&self, call: &NewCall) -> Answer<Call> {
         let (document, status) = (
             self.urls.of(Callback::Leg(call.leg)),
@@ -258,8 +263,8 @@ impl Rest {
         self.post("Calls.json", form).await
     }
 
-    /// Takes a living leg out of what it does and gives it the document of `to`. A leg that leaves a room this way ends the room where
-    /// its `end_on_exit` says so.
+    /// Takes a living leg out of what it does and gives it the document of `to`. A leg that leaves a room this
+    /// way ends the room where its `end_on_exit` says so.
     pub async fn redirect_call(&self, sid: &CallSid, to: Callback) -> Answer<Call> {
         let (url, fallback) = (self.urls.of(to), self.urls.fallback());
         let form = vec![
@@ -348,8 +353,9 @@ impl Rest {
         .await
     }
 
-    /// Rings an outside party into a room. Once only, like [`Rest::create_call`]; [`Why::AlreadyThere`] proves that an earlier
-    /// request was done. By SID, never by name: Twilio refuses when that life of the room is over, and would open a new one for a name.
+    /// Rings an outside party into a room. Once only, like [`Rest::create_call`]; [`Why::AlreadyThere`] proves
+    /// that an earlier request was done. By SID, never by name: Twilio refuses when that life of the room is
+    /// over, and would open a new one for a name.
     pub async fn create_participant(
         &self,
         room: &ConferenceSid,
@@ -434,7 +440,8 @@ impl Rest {
         self.post(&participant_path(room, &who.into()), form).await
     }
 
-    /// Takes one out of a room. Who is not there is done. Their leg may go on with its next document: to end it, end the call.
+    /// Takes one out of a room. Who is not there is done. Their leg may go on with its next document: to end
+    /// it, end the call.
     pub async fn kick(&self, room: &ConferenceSid, who: impl Into<Who>) -> Answer<()> {
         self.end(Verb::DELETE, &participant_path(room, &who.into()), None)
             .await
@@ -442,7 +449,8 @@ impl Rest {
 
     // ---- numbers and the app ----
 
-    /// The account's numbers. Also the cheapest question that a standard key may ask: it proves the credentials.
+    /// The account's numbers. Also the cheapest question that a standard key may ask: it proves the
+    /// credentials.
     pub async fn numbers(&self) -> Answer<Vec<Number>> {
         self.list(
             "IncomingPhoneNumbers.json",
@@ -643,7 +651,8 @@ impl Rest {
     }
 }
 
-/// What a status means. A refusal is one even when its body was cut off; a success whose body was is not known well enough.
+/// What a status means. A refusal is one even when its body was cut off; a success whose body was is not known
+/// well enough.
 fn judge(
     status: StatusCode,
     headers: &HeaderMap,

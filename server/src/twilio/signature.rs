@@ -1,11 +1,13 @@
 //! Proves that a request is Twilio's: `X-Twilio-Signature`, by the algorithm of Twilio's own libraries.
 //!
-//! Twilio signs the URL it was given, without its fragment, followed by every parameter of a form body: names in byte order, each
-//! with its values sorted and without repetitions (Twilio docs: Webhooks security). The key is the account's auth token, never an
-//! API key. We check against the *configured* public URL: the Host header is chosen by whoever sends the request.
+//! Twilio signs the URL it was given, without its fragment, followed by every parameter of a form body: names
+//! in byte order, each with its values sorted and without repetitions (Twilio docs: Webhooks security). The key
+//! is the account's auth token, never an API key. We check against the *configured* public URL: the Host header
+//! is chosen by whoever sends the request.
 //!
-//! The scheme has no separators, so it does not prove where a name ends and its value begins, and it has no time in it, so an old
-//! request verifies for ever. Both are why the facts behind this door are monotone, deduplicated and bound to ids that we made.
+//! The scheme has no separators, so it does not prove where a name ends and its value begins, and it has no
+//! time in it, so an old request verifies for ever. Both are why the facts behind this door are monotone,
+//! deduplicated and bound to ids that we made.
 //!
 //! It must not read meaning into a request. Read next: [`super::webhook`].
 
@@ -83,8 +85,8 @@ impl Verifier {
         }
     }
 
-    /// Lets a request in, or says why not. `path_and_query` is raw, as it came over the wire (behind a nested router: the *original*
-    /// URI); `most` is the largest body in bytes.
+    /// Lets a request in, or says why not. `path_and_query` is raw, as it came over the wire (behind a nested
+    /// router: the *original* URI); `most` is the largest body in bytes.
     pub fn open(
         &self,
         method: &Method,
@@ -137,7 +139,8 @@ impl Verifier {
     }
 }
 
-/// Whether `signature` (base64) is one that the holder of one of `keys` makes for this URL and these parameters.
+/// Whether `signature` (base64) is one that the holder of one of `keys` makes for this URL and these
+/// parameters.
 fn is_signed(keys: &[hmac::Key], url: &str, params: &Params, signature: &[u8]) -> bool {
     let Ok(signature) = BASE64.decode(signature) else {
         return false;
@@ -161,8 +164,9 @@ fn is_signed(keys: &[hmac::Key], url: &str, params: &Params, signature: &[u8]) -
     })
 }
 
-/// The spellings of one URL that Twilio may have signed: as it is, with the scheme's own port written out, without a port (it leaves
-/// out unusual https ports), and each as a browser would write it (`'` as `%27`). Twilio's libraries try the same.
+/// The spellings of one URL that Twilio may have signed: as it is, with the scheme's own port written out,
+/// without a port (it leaves out unusual https ports), and each as a browser would write it (`'` as `%27`).
+/// Twilio's libraries try the same.
 fn candidates(url: &str) -> Vec<String> {
     let url = url.split('#').next().unwrap_or_default();
     let spellings = std::iter::once(url.to_owned()).chain(Url::parse(url).map(String::from));
@@ -193,7 +197,8 @@ fn candidates(url: &str) -> Vec<String> {
     all
 }
 
-/// Whether the query names the SHA-256 of this body: how Twilio signs JSON (the query is part of the signed URL).
+/// Whether the query names the SHA-256 of this body: how Twilio signs JSON (the query is part of the signed
+/// URL).
 fn has_hash_of(body: &[u8], query: &str) -> bool {
     use std::fmt::Write as _;
     let hash = digest::digest(&digest::SHA256, body);
@@ -239,8 +244,8 @@ mod tests {
     ];
     const PLAIN: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
 
-    /// Vectors of the public test suites of Twilio's libraries; the token is 12345. The URL is what a validator is given, which in
-    /// two of them is not quite what was signed.
+    /// Vectors of the public test suites of Twilio's libraries; the token is 12345. The URL is what a validator
+    /// is given, which in two of them is not quite what was signed.
     const VECTORS: [(&str, Pairs, &str); 22] = [
         (PLAIN, COMMON, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
         (

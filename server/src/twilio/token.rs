@@ -1,8 +1,9 @@
 //! Access tokens: with one of these a browser registers and calls as a person (Twilio docs: Access Tokens).
 //!
-//! A token cannot be taken back, so it lives an hour at most and a page fetches the next one before it ends. It only lets a browser
-//! call our TwiML app; what that call may do is decided by the ticket it brings. It does not let anybody be rung: pages are told
-//! over our own socket, and a grant for incoming calls would let Twilio ring a page that we think is free.
+//! A token cannot be taken back, so it lives an hour at most and a page fetches the next one before it ends. It
+//! only lets a browser call our TwiML app; what that call may do is decided by the ticket it brings. It does
+//! not let anybody be rung: pages are told over our own socket, and a grant for incoming calls would let Twilio
+//! ring a page that we think is free.
 //!
 //! Read next: [`super`].
 

@@ -1,12 +1,13 @@
 //! The documents that voice requests are answered with.
 //!
-//! A [`Document`] is a tree of verbs, so what is not a verb cannot be said, and every text and URL is escaped by the XML writer:
-//! there is no way to put a caller's name into the markup. Characters that XML cannot carry are dropped. The constructors below are
-//! all the documents that Cordboard needs; a choice among them is the caller's, nothing here knows a call's state.
+//! A [`Document`] is a tree of verbs, so what is not a verb cannot be said, and every text and URL is escaped
+//! by the XML writer: there is no way to put a caller's name into the markup. Characters that XML cannot carry
+//! are dropped. The constructors below are all the documents that Cordboard needs; a choice among them is the
+//! caller's, nothing here knows a call's state.
 //!
-//! Every joiner of a room gets the same room attributes: Twilio keeps the first joiner's status callback and ignores the others',
-//! and who is first is a race. Recording is not among them: it is asked for by REST, on the customer's leg, or people who are held
-//! would be missing from it.
+//! Every joiner of a room gets the same room attributes: Twilio keeps the first joiner's status callback and
+//! ignores the others', and who is first is a race. Recording is not among them: it is asked for by REST, on
+//! the customer's leg, or people who are held would be missing from it.
 //!
 //! Read next: [`super::rest`].
 
@@ -96,7 +97,8 @@ pub enum Noun {
     Number(String),
 }
 
-/// A leg's way into a room. What is the same for everybody (no beep, small jitter buffer, the events) is not a field.
+/// A leg's way into a room. What is the same for everybody (no beep, small jitter buffer, the events) is not a
+/// field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conference {
     /// The room's name: the call's unguessable id.
@@ -117,7 +119,8 @@ pub struct Conference {
     pub status_callback: String,
 }
 
-/// Every event of a room but `speaker`, which comes several times a second. REST creates participants with the same.
+/// Every event of a room but `speaker`, which comes several times a second. REST creates participants with the
+/// same.
 pub(crate) const ROOM_EVENTS: &str = "start end join leave mute hold modify announcement";
 
 /// The least latency; the default adds up to a second (Twilio docs: Conference, jitterBufferSize).
@@ -303,7 +306,8 @@ pub enum Entrance {
     Listening,
 }
 
-/// Into the room of its call. When the leg leaves the room without being redirected, `/twilio/after` is asked what next.
+/// Into the room of its call. When the leg leaves the room without being redirected, `/twilio/after` is asked
+/// what next.
 pub fn join(urls: &Urls, leg: LegId, entrance: Entrance) -> Document {
     let conference = Conference {
         room: leg.call,
@@ -323,8 +327,8 @@ pub fn join(urls: &Urls, leg: LegId, entrance: Entrance) -> Document {
     })])
 }
 
-/// What a leg hears that waits alone: perhaps a sentence, then a sound, then it asks again. Sounds are at most 20 s long, so news
-/// reaches the ear within that time.
+/// What a leg hears that waits alone: perhaps a sentence, then a sound, then it asks again. Sounds are at most
+/// 20 s long, so news reaches the ear within that time.
 pub fn wait(urls: &Urls, leg: LegId, sentence: Option<&str>, sound: Sound) -> Document {
     let mut verbs: Vec<Verb> = sentence
         .map(|text| Verb::Say(text.to_owned()))
@@ -340,7 +344,8 @@ pub fn wait(urls: &Urls, leg: LegId, sentence: Option<&str>, sound: Sound) -> Do
     Document(verbs)
 }
 
-/// What a held leg hears, for ever, whether we live or not: a conference's hold document is not asked for again.
+/// What a held leg hears, for ever, whether we live or not: a conference's hold document is not asked for
+/// again.
 pub fn hold(urls: &Urls, sound: Sound) -> Document {
     Document(vec![Verb::Play {
         url: urls.sound(sound),
@@ -348,8 +353,8 @@ pub fn hold(urls: &Urls, sound: Sound) -> Document {
     }])
 }
 
-/// Says something to a telephone that we rang and waits for one key; hangs up when none comes. The key, not the answer, is the
-/// accept: so a mobile's voicemail never wins a caller.
+/// Says something to a telephone that we rang and waits for one key; hangs up when none comes. The key, not the
+/// answer, is the accept: so a mobile's voicemail never wins a caller.
 pub fn ask(urls: &Urls, leg: LegId, sentence: &str) -> Document {
     let say = || Verb::Say(sentence.to_owned());
     Document(vec![
@@ -389,8 +394,8 @@ pub fn say_and_hang_up(sentence: &str) -> Document {
     Document(vec![Verb::Say(sentence.to_owned()), Verb::Hangup])
 }
 
-/// When we cannot know what to do (the store does not answer): keeps the caller, and asks the same again. Valid everywhere, also as
-/// a wait document.
+/// When we cannot know what to do (the store does not answer): keeps the caller, and asks the same again. Valid
+/// everywhere, also as a wait document.
 pub fn one_moment(urls: &Urls, again: Callback) -> Document {
     Document(vec![
         Verb::Play {

@@ -1,11 +1,13 @@
 //! What Twilio tells us, as typed facts.
 //!
-//! [`Verifier::open`](super::signature::Verifier::open) turns a signed request into a [`Delivery`]; the delivery reads itself as the
-//! kind of request that its path says it is. A form is hostile even when signed: a browser's `connect` parameters arrive as
-//! top-level parameters next to Twilio's own, so the first of a repeated name wins and nothing but `From` says who somebody is.
+//! [`Verifier::open`](super::signature::Verifier::open) turns a signed request into a [`Delivery`]; the
+//! delivery reads itself as the kind of request that its path says it is. A form is hostile even when signed: a
+//! browser's `connect` parameters arrive as top-level parameters next to Twilio's own, so the first of a
+//! repeated name wins and nothing but `From` says who somebody is.
 //!
-//! Deliveries are late, doubled, out of order or lost. Each fact therefore knows its [`dedupe_key`](CallStatus::dedupe_key) and
-//! its number in its series. It must not decide what a fact means; that is the exchange's.
+//! Deliveries are late, doubled, out of order or lost. Each fact therefore knows its
+//! [`dedupe_key`](CallStatus::dedupe_key) and its number in its series. It must not decide what a fact means;
+//! that is the exchange's.
 //!
 //! Read next: [`super::twiml`], what voice requests are answered with.
 
@@ -19,7 +21,8 @@ use super::{
     words::{AnsweredBy, CallState, Direction, Party, moment, one_line},
 };
 
-/// The parameters of a request, decoded, in the order they came. The raw record of the audit: unknown names are kept.
+/// The parameters of a request, decoded, in the order they came. The raw record of the audit: unknown names are
+/// kept.
 ///
 /// Prints its names only: the values hold telephone numbers.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
@@ -30,7 +33,8 @@ impl Params {
     /// The most parameters that are read. Twilio sends about forty; a page adds a few.
     pub const MOST: usize = 200;
 
-    /// Decodes a form body or a query. Strict about UTF-8: a replaced character would no longer be what was signed.
+    /// Decodes a form body or a query. Strict about UTF-8: a replaced character would no longer be what was
+    /// signed.
     pub(crate) fn read(encoded: &[u8]) -> Result<Self, Refused> {
         let mut pairs = Vec::new();
         for pair in encoded
@@ -109,7 +113,8 @@ fn decoded(bytes: &[u8]) -> Result<String, Refused> {
     String::from_utf8(bytes).map_err(|_| Refused::NotText)
 }
 
-/// A signed request without something that every such request has. Answered with 400: Twilio would only send the same again.
+/// A signed request without something that every such request has. Answered with 400: Twilio would only send
+/// the same again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is missing or is not what Twilio sends")]
 pub struct Unreadable {
@@ -253,7 +258,8 @@ const fn is_key(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D' | b'a'..=b'd')
 }
 
-/// Twilio wants a document for a call (Twilio docs: TwiML voice requests). May come twice; the reply must be the same.
+/// Twilio wants a document for a call (Twilio docs: TwiML voice requests). May come twice; the reply must be
+/// the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoiceRequest {
     /// The leg that will execute the document.
@@ -264,7 +270,8 @@ pub struct VoiceRequest {
     pub to: Party,
     /// Which way.
     pub direction: Direction,
-    /// `Ringing` on the first request of an inbound call, `InProgress` later; over when the caller has gone in the meantime.
+    /// `Ringing` on the first request of an inbound call, `InProgress` later; over when the caller has gone in
+    /// the meantime.
     pub call_status: CallState,
     /// The leg whose Dial created this one.
     pub parent: Option<CallSid>,
@@ -282,7 +289,8 @@ pub struct VoiceRequest {
     pub queue_time: Option<u32>,
     /// In a fallback request: what went wrong (`11200` and so on).
     pub error_code: Option<u32>,
-    /// In a fallback request: the URL that failed. [`Urls::read`](super::Urls::read) says which callback it was.
+    /// In a fallback request: the URL that failed. [`Urls::read`](super::Urls::read) says which callback it
+    /// was.
     pub error_url: Option<Box<str>>,
     delivery: Delivery,
 }
@@ -293,7 +301,8 @@ impl VoiceRequest {
         &self.delivery.params
     }
 
-    /// The token alone. Without one a repeated request is answered again, which is harmless: the reply is a function of state.
+    /// The token alone. Without one a repeated request is answered again, which is harmless: the reply is a
+    /// function of state.
     pub fn dedupe_key(&self) -> Option<String> {
         self.delivery.key(None)
     }
@@ -509,8 +518,8 @@ impl ConferenceEvent {
         &self.delivery.params
     }
 
-    /// The same for every delivery of this event, and for no other. None when there is neither token nor number: hold and unhold
-    /// repeat, so nothing else would tell two of them apart.
+    /// The same for every delivery of this event, and for no other. None when there is neither token nor
+    /// number: hold and unhold repeat, so nothing else would tell two of them apart.
     pub fn dedupe_key(&self) -> Option<String> {
         self.delivery.key(
             self.sequence

@@ -1,7 +1,9 @@
-//! The words that Twilio's requests to us and its answers to our requests share: statuses, parties, directions, dates.
+//! The words that Twilio's requests to us and its answers to our requests share: statuses, parties, directions,
+//! dates.
 //!
-//! Each is read leniently where Twilio may add a word (an unknown status is [`CallState::Unrecognised`], never a failure to read
-//! the whole) and strictly where it matters who somebody is. Texts from outside come out as [`SafeText`].
+//! Each is read leniently where Twilio may add a word (an unknown status is [`CallState::Unrecognised`], never
+//! a failure to read the whole) and strictly where it matters who somebody is. Texts from outside come out as
+//! [`SafeText`].
 //!
 //! Read next: [`super::webhook`].
 
@@ -161,9 +163,11 @@ pub enum Party {
 }
 
 impl Party {
-    /// Reads `From`, `To` and the like. A browser's address may carry parameters (`client:ada?call=7`); they are not part of who it is.
+    /// Reads `From`, `To` and the like. A browser's address may carry parameters (`client:ada?call=7`); they
+    /// are not part of who it is.
     pub fn read(text: &str) -> Self {
-        // "ANONYMOUS", "RESTRICTED" and so on, typed on a telephone's keys (Twilio support: calls from odd numbers).
+        // "ANONYMOUS", "RESTRICTED" and so on, typed on a telephone's keys (Twilio support: calls from odd
+        // numbers).
         const WORDS_AS_NUMBERS: [&str; 5] = [
             "+266696687",
             "+7378742833",
@@ -232,7 +236,8 @@ pub fn moment(text: &str) -> Option<Timestamp> {
         .map(|t| Timestamp::from_millis(t.as_millisecond()))
 }
 
-/// One line for people and logs out of text from outside: no control characters, nothing that turns the text around, at most `most` characters.
+/// One line for people and logs out of text from outside: no control characters, nothing that turns the text
+/// around, at most `most` characters.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     text.chars()
         .take(most)

@@ -62,7 +62,8 @@ async fn a_socket_that_talks_nonsense_is_closed_with_a_sentence_and_hurts_nobody
         line.0.send(message).await.unwrap();
         assert_eq!(line.last_words().await.last().unwrap()["t"], "bye");
     }
-    // After a hello: a kind that nobody knows, no JSON, and a text that is no text, each with escape sequences in it.
+    // After a hello: a kind that nobody knows, no JSON, and a text that is no text, each with escape sequences
+    // in it.
     for nonsense in [
         r#"{"t":"\u001b[2Jexplode"}"#,
         "\u{1b}[2J",
@@ -183,7 +184,8 @@ async fn a_token_that_is_forged_or_too_old_opens_nothing() {
     }
 }
 
-/// Somebody who guesses passwords gets a "later"; whoever has a token works on, and an honest sign-in comes through.
+/// Somebody who guesses passwords gets a "later"; whoever has a token works on, and an honest sign-in comes
+/// through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_flood_of_sign_ins_is_turned_away_at_the_door() {
     let scene = Scene::open(8 * 1024).await;

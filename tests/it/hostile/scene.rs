@@ -1,6 +1,8 @@
-//! A switchboard in this process, and the ways in that strangers have: raw requests, signed or not, and raw sockets.
+//! A switchboard in this process, and the ways in that strangers have: raw requests, signed or not, and raw
+//! sockets.
 //!
-//! Nothing here goes through our own client: it is too polite to send what a stranger would. No assertion about Cordboard belongs here.
+//! Nothing here goes through our own client: it is too polite to send what a stranger would. No assertion about
+//! Cordboard belongs here.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -163,7 +165,8 @@ impl Scene {
             .await
     }
 
-    /// Signs as the carrier does (Twilio docs: Validating requests): the URL, then the parameters by name, each with its value.
+    /// Signs as the carrier does (Twilio docs: Validating requests): the URL, then the parameters by name, each
+    /// with its value.
     pub(super) fn signature(&self, path: &str, form: &[(&str, &str)]) -> String {
         sign(&self.twin.credentials().auth_token, &self.at(path), form)
     }

@@ -1,4 +1,5 @@
-//! Requests to the carrier: durable before they are made, in order, one in flight a leg, and never twice where once is all that is allowed.
+//! Requests to the carrier: durable before they are made, in order, one in flight a leg, and never twice where
+//! once is all that is allowed.
 
 use cordboard_core::call::{Callee, Leg, Line, Offer, Place, RingWhy, Role, Via};
 use cordboard_core::ids::CallId;

@@ -1,9 +1,10 @@
 //! What is held against what, when the storm is over: our calls against the carrier's own account of them.
 //!
-//! A complaint is a sentence; those about a call are followed by its story, as its script, the carrier and we tell it. How intervals are compared: the
-//! carrier tells who heard whom as it was, in milliseconds, once for each direction. We tell who talked with the customer from what we
-//! were told, in whole seconds where that is all the carrier says. Pieces less than a second apart are one; what is then shorter than a
-//! second counts on neither side; the rest must be the same pieces, each end within a second.
+//! A complaint is a sentence; those about a call are followed by its story, as its script, the carrier and we
+//! tell it. How intervals are compared: the carrier tells who heard whom as it was, in milliseconds, once for
+//! each direction. We tell who talked with the customer from what we were told, in whole seconds where that is
+//! all the carrier says. Pieces less than a second apart are one; what is then shorter than a second counts on
+//! neither side; the rest must be the same pieces, each end within a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 

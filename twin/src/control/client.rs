@@ -124,8 +124,8 @@ impl Client {
         self.get("world").await
     }
 
-    /// The past: `{"now","calls":[…],"hears":[…],"hearing":[…]}`, with intervals in milliseconds since 1970; the last
-    /// two are [`crate::HearsInterval`] and [`crate::HearingInterval`].
+    /// The past: `{"now","calls":[…],"hears":[…],"hearing":[…]}`, with intervals in milliseconds since 1970;
+    /// the last two are [`crate::HearsInterval`] and [`crate::HearingInterval`].
     pub async fn log(&self) -> Result<Value, ControlError> {
         self.get("log").await
     }
@@ -272,8 +272,9 @@ fn sid(call_sid: &str) -> CallSid {
     }
 }
 
-/// The event stream: `{"type":"call","call":{…},"who"}`, `{"type":"conference","conference":{…},"participants":[…]}`, or
-/// `{"type":"lagged","missed":n}` for a reader that was too slow.
+/// The event stream: `{"type":"call","call":{…},"who"}`,
+/// `{"type":"conference","conference":{…},"participants":[…]}`, or `{"type":"lagged","missed":n}` for a reader
+/// that was too slow.
 #[derive(Debug)]
 pub struct Events {
     response: reqwest::Response,

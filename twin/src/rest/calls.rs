@@ -29,7 +29,8 @@ pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
                 .is_none_or(|p| c.parent.as_deref() == Some(p))
         })
         .filter(|c| status.is_none_or(|s| c.status.rest() == s.rest()))
-        // Before the answer there is no start time; the date of creation stands in, as it does for Twilio's own filter.
+        // Before the answer there is no start time; the date of creation stands in, as it does for Twilio's own
+        // filter.
         .filter(|c| in_dates(q, "StartTime", Some(c.started.unwrap_or(c.created))))
         .filter(|c| in_dates(q, "EndTime", c.ended));
     page(r, "calls", rows, |c| &c.sid, |c| w.call_body(c))

@@ -1,8 +1,9 @@
-//! The REST API, `/2010-04-01/Accounts/{AccountSid}/….json`: authentication, routing, paging, errors and faults.
+//! The REST API, `/2010-04-01/Accounts/{AccountSid}/….json`: authentication, routing, paging, errors and
+//! faults.
 //!
-//! One long match over method and path, rather than a router's table: the paths all begin alike and end in `.json`,
-//! and the match reads like the public reference. What a request does is in `calls`, `rooms` and `account`; each
-//! hands back an [`Answer`] or a [`Refusal`]. Nothing here waits, but for injected slowness.
+//! One long match over method and path, rather than a router's table: the paths all begin alike and end in
+//! `.json`, and the match reads like the public reference. What a request does is in `calls`, `rooms` and
+//! `account`; each hands back an [`Answer`] or a [`Refusal`]. Nothing here waits, but for injected slowness.
 
 mod account;
 mod calls;
@@ -68,7 +69,8 @@ struct Request<'a> {
     form: Form,
 }
 
-/// Serves a request below `/2010-04-01`. Where the answer is to be lost, the connection is cut before it is written.
+/// Serves a request below `/2010-04-01`. Where the answer is to be lost, the connection is cut before it is
+/// written.
 pub(crate) async fn serve(
     switch: Arc<Switch>,
     wire: Wire,
@@ -169,8 +171,9 @@ pub(crate) async fn serve(
     response
 }
 
-/// A recording's sound, `…/Recordings/RE….wav` or without an extension: silence of its length, at most five minutes.
-/// Open to everybody who knows the address, as Twilio's media are unless an account forbids it. MP3 is not offered.
+/// A recording's sound, `…/Recordings/RE….wav` or without an extension: silence of its length, at most five
+/// minutes. Open to everybody who knows the address, as Twilio's media are unless an account forbids it. MP3 is
+/// not offered.
 fn recorded(switch: &Switch, path: &str) -> Option<Vec<u8>> {
     const RATE: u32 = 8000;
     let (_, sid) = path

@@ -1,7 +1,7 @@
 //! What the account owns: credentials, keys, numbers, applications, caller ids, queues and recordings.
 //!
-//! Rows and their rules; the REST forms that change them are read in `rest::account`. Numbers are bought one by one,
-//! as at Twilio: the account starts with none.
+//! Rows and their rules; the REST forms that change them are read in `rest::account`. Numbers are bought one by
+//! one, as at Twilio: the account starts with none.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

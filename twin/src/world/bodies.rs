@@ -1,7 +1,7 @@
 //! The JSON bodies of the REST API, field for field as the official client libraries read them.
 //!
-//! Shapes are those of Twilio's published OpenAPI description. Numbers that Twilio writes as strings stay strings.
-//! The control API shows the same bodies, so a script that reads one can read the other.
+//! Shapes are those of Twilio's published OpenAPI description. Numbers that Twilio writes as strings stay
+//! strings. The control API shows the same bodies, so a script that reads one can read the other.
 
 use serde_json::{Value, json};
 

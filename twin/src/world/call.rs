@@ -1,4 +1,5 @@
-//! Calls: `queued → initiated → ringing → in-progress → completed`, with the exits busy, no-answer, failed, canceled.
+//! Calls: `queued → initiated → ringing → in-progress → completed`, with the exits busy, no-answer, failed,
+//! canceled.
 //!
 //! A final status absorbs everything that comes later. This module decides what a change means for the call's
 //! conference, children, queue and callbacks; it never runs TwiML (see `legs`). The words are Twilio's (Call
@@ -351,8 +352,8 @@ impl World {
         Some(other)
     }
 
-    /// Points a live call at another program (Call resource, `Url` or `Twiml`). It leaves its conference, its queue
-    /// and whoever it talks to.
+    /// Points a live call at another program (Call resource, `Url` or `Twiml`). It leaves its conference, its
+    /// queue and whoever it talks to.
     pub(crate) fn redirect(&mut self, sid: &str, source: Source) -> Result<(), Refusal> {
         let Some(call) = self.call(sid) else {
             return Err(Refusal::not_found(sid));

@@ -2,7 +2,8 @@
 //!
 //! A room is made by its first participant, starts when two are present and one of them may start it, and never
 //! comes back: the same name later is another room (Twilio docs: Conference and Participant resources, and
-//! `<Conference>`). What is unsettled there is a switch in [`super::Quirks`]. It plays nothing itself: see `music`.
+//! `<Conference>`). What is unsettled there is a switch in [`super::Quirks`]. It plays nothing itself: see
+//! `music`.
 
 use super::call::CallStatus;
 use super::{Effect, Hearing, Purpose, Refusal, Signal, Subscription, Target, World};
@@ -138,8 +139,8 @@ impl Room {
             .find(|p| p.call == call_or_label || p.label.as_deref() == Some(call_or_label))
     }
 
-    /// Whether `entry` may become part of this room; the codes are those of the REST API (the TwiML ones are one less,
-    /// but for the coach's).
+    /// Whether `entry` may become part of this room; the codes are those of the REST API (the TwiML ones are
+    /// one less, but for the coach's).
     pub(crate) fn admits(&self, entry: &Entry) -> Result<(), Refusal> {
         if let Some(label) = &entry.label {
             if !label_is_valid(label) {
@@ -173,7 +174,8 @@ impl Room {
         self.members.iter_mut().find(|p| p.call == call)
     }
 
-    /// Whether `x` hears `y`, but for ghosts: a started room, nobody held, `y` open, and a coach for its agent only.
+    /// Whether `x` hears `y`, but for ghosts: a started room, nobody held, `y` open, and a coach for its agent
+    /// only.
     pub(crate) fn hears(&self, x: &Participant, y: &Participant) -> bool {
         self.status == RoomStatus::InProgress
             && x.call != y.call
@@ -310,8 +312,8 @@ impl World {
         self.room_event(room, "conference-start", "start", |_| {});
     }
 
-    /// Takes a call out of its room, wherever that is, and ends the room if that call's flag or its being the last
-    /// demands it. The call itself goes on: who removes it decides what it does next.
+    /// Takes a call out of its room, wherever that is, and ends the room if that call's flag or its being the
+    /// last demands it. The call itself goes on: who removes it decides what it does next.
     pub(crate) fn leave(&mut self, call: &str, reason: LeaveReason, kicked: bool) {
         let Some(room) = self.call_mut(call).and_then(|c| c.room.take()) else {
             return;
@@ -379,7 +381,8 @@ impl World {
         }
     }
 
-    /// Removes a participant (Participant resource, DELETE). A leg that TwiML brought goes on with its document.
+    /// Removes a participant (Participant resource, DELETE). A leg that TwiML brought goes on with its
+    /// document.
     pub(crate) fn kick(&mut self, room: &str, call: &str) {
         let by_api = self
             .rooms

@@ -1,7 +1,7 @@
 //! Who hears whom, and what everybody hears: now, and in the past as intervals.
 //!
-//! Tests of privacy and of "nobody waits in silence" are made on this log, without any media. It is derived from
-//! the machines after each step and decides nothing. Next: `conference::Room::hears`, the rule itself.
+//! Tests of privacy and of "nobody waits in silence" are made on this log, without any media. It is derived
+//! from the machines after each step and decides nothing. Next: `conference::Room::hears`, the rule itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 

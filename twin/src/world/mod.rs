@@ -1,10 +1,10 @@
 //! The world: every call, conference, participant and number of one account, as plain state machines.
 //!
-//! Nothing here waits, sends or knows the time by itself: `now` is set by the owner before each step, and what has
-//! to happen outside (a web hook, a signal to a call's program, music for a participant) is pushed as an [`Effect`].
-//! A task a call owning its own state was not chosen: redirects, ends and flags touch several calls at once, and
-//! half of such a change must never be seen. Next: `call` and `conference` (the machines), `hearing` (who hears
-//! whom), `switch` (which runs the effects).
+//! Nothing here waits, sends or knows the time by itself: `now` is set by the owner before each step, and what
+//! has to happen outside (a web hook, a signal to a call's program, music for a participant) is pushed as an
+//! [`Effect`]. A task a call owning its own state was not chosen: redirects, ends and flags touch several calls
+//! at once, and half of such a change must never be seen. Next: `call` and `conference` (the machines),
+//! `hearing` (who hears whom), `switch` (which runs the effects).
 
 pub(crate) mod account;
 pub(crate) mod bodies;
@@ -175,7 +175,8 @@ pub(crate) enum Program {
 /// How an outgoing leg is dialled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dial {
-    /// When it may start (milliseconds since 1970); later than now when calls are queued by the one-a-second rule.
+    /// When it may start (milliseconds since 1970); later than now when calls are queued by the one-a-second
+    /// rule.
     pub(crate) not_before: i64,
     /// Seconds of ringing, all told.
     pub(crate) timeout: u64,

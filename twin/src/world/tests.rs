@@ -1,7 +1,7 @@
 //! The machines under any order of events: what must hold, holds after every step.
 //!
-//! A run is a list of numbers; each picks an action and whom it is done to. A failing run is shrunk and printed, so
-//! it can be replayed as it stands.
+//! A run is a list of numbers; each picks an action and whom it is done to. A failing run is shrunk and
+//! printed, so it can be replayed as it stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The REST API as client libraries see it: authentication, errors, paging, dates, validation, one dial a second.
+//! The REST API as client libraries see it: authentication, errors, paging, dates, validation, one dial a
+//! second.
 
 use serde_json::{Value, json};
 
@@ -495,8 +496,8 @@ async fn recordings_queues_and_numbers_live_and_die() {
     assert_eq!(kit.delete(&format!("Calls/{customer}")).await.0, 204);
 }
 
-/// What a busy desk asks of it: twenty calls, and a thousand requests from ten sides at once. How long it took is
-/// printed and not judged: that would judge the machine, and this build is not optimised.
+/// What a busy desk asks of it: twenty calls, and a thousand requests from ten sides at once. How long it took
+/// is printed and not judged: that would judge the machine, and this build is not optimised.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_requests_get_a_thousand_answers() {
     let kit = std::sync::Arc::new(Kit::with_desk().await);

@@ -1,4 +1,5 @@
-//! The twin from outside: a real listener, a small web server as the customer's, and the control API for the people.
+//! The twin from outside: a real listener, a small web server as the customer's, and the control API for the
+//! people.
 
 mod api;
 mod conferences;
