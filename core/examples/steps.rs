@@ -45,6 +45,7 @@ fn script(sids: &[CallSid], room: &ConferenceSid) -> Vec<Act> {
                 leg,
                 sid: sid.clone(),
                 room: room.clone(),
+                hung_up: false,
             }),
             Act::Hears(Fact::Over {
                 leg,

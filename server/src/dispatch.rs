@@ -23,6 +23,7 @@ use crate::{
         Callback, Sound,
         resources::{Change, NewCall, NewParticipant, Participant, Who},
         rest::{Answer, Rest, Why},
+        words::happened,
     },
 };
 
@@ -238,7 +239,10 @@ impl Dispatcher {
         let already = match row.attempts {
             0 => None,
             _ => match self.rest.participant(room, who.clone()).await {
-                Answer::Done(p) if is(&p) == on => p.updated,
+                Answer::Done(p) if is(&p) == on => {
+                    let now = self.exchange.clock().now();
+                    p.updated.map(|said| happened(said, now))
+                }
                 _ => None,
             },
         };

@@ -19,7 +19,7 @@ use crate::{
     twilio::{
         resources::{CallFilter, Participant, ParticipantState, RoomState},
         rest::{Answer, Rest, Why},
-        words::CallState,
+        words::{CallState, happened},
     },
 };
 
@@ -124,11 +124,11 @@ async fn read(rest: &Rest, call: &Call, sent: Timestamp) -> Option<(RoomSeen, Ve
         };
         let in_room = participant
             .filter(|p| p.call_sid == sid && p.status == ParticipantState::Connected)
-            .map(|p| in_room(leg, p));
+            .map(|p| in_room(leg, p, sent));
         let status = if in_room.is_some() {
             LegStatus::Up
         } else {
-            status(rest, &sid).await?
+            status(rest, &sid, sent).await?
         };
         legs.push(LegSeen {
             n: leg.n,
@@ -150,16 +150,16 @@ fn stray(call: &Call, p: &Participant, sent: Timestamp) -> Option<LegSeen> {
         n: leg.n,
         sid: p.call_sid.clone(),
         status: LegStatus::Up,
-        in_room: Some(in_room(leg, p)),
+        in_room: Some(in_room(leg, p, sent)),
     })
 }
 
-fn in_room(leg: &Leg, p: &Participant) -> InRoom {
+fn in_room(leg: &Leg, p: &Participant, sent: Timestamp) -> InRoom {
     InRoom {
         hold: p.hold,
         ends_room: p.end_on_exit,
         joined: joined(leg, p),
-        updated: p.updated,
+        updated: p.updated.map(|said| happened(said, sent)),
     }
 }
 
@@ -236,13 +236,13 @@ async fn lost_dial(rest: &Rest, call: &Call, leg: &Leg) -> Option<Option<CallSid
     )
 }
 
-async fn status(rest: &Rest, sid: &CallSid) -> Option<LegStatus> {
+async fn status(rest: &Rest, sid: &CallSid, sent: Timestamp) -> Option<LegStatus> {
     match rest.fetch_call(sid).await {
         Answer::Done(seen) => Some(match seen.status {
             CallState::Queued | CallState::Initiated => LegStatus::Queued,
             CallState::Ringing => LegStatus::Ringing,
             state if state.is_over() => LegStatus::Over {
-                at: seen.ended,
+                at: seen.ended.map(|said| happened(said, sent)),
                 outcome: outcome(state),
             },
             _ => LegStatus::Up,

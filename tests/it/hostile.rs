@@ -32,7 +32,7 @@ const NOBODY: &str = "CAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_carrier_did_not_say_is_not_let_in_and_leaves_nothing() {
     let scene = Scene::open(64).await;
-    let store = scene.server.exchange.store().clone();
+    let store = scene.desk.server.exchange.store().clone();
     let before = store.audit_len().await.unwrap();
     let leg = CallId::from_bits(7).leg(1).to_string();
     let mut paths: Vec<String> = ["voice", "app", "fallback", "ended", "hold/music", "nowhere"]
@@ -97,7 +97,7 @@ async fn what_the_carrier_did_not_say_is_not_let_in_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_large_is_refused_at_once() {
     let scene = Scene::open(64).await;
-    let store = scene.server.exchange.store().clone();
+    let store = scene.desk.server.exchange.store().clone();
     let before = store.audit_len().await.unwrap();
     let names: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "")).collect();
@@ -151,7 +151,7 @@ async fn refused(request: reqwest::RequestBuilder) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn news_of_calls_that_nobody_knows_is_passed_over() {
     let scene = Scene::open(64).await;
-    let store = scene.server.exchange.store().clone();
+    let store = scene.desk.server.exchange.store().clone();
     let before = store.audit_len().await.unwrap();
     let leg = CallId::from_bits(7).leg(2);
     let status = [
@@ -220,7 +220,7 @@ async fn a_signed_request_that_is_sent_again_does_nothing() {
     let scene = Scene::open(64).await;
     let token = scene.token(ADA).await;
     let (id, sid) = scene.ring(&token, "+14155550132", "Rosa").await;
-    let store = scene.server.exchange.store().clone();
+    let store = scene.desk.server.exchange.store().clone();
     let arrivals = async || {
         let audit = store.recent_audit(10_000).await.unwrap();
         audit.iter().filter(|row| row.kind == "arrive").count()
@@ -432,6 +432,7 @@ async fn a_command_that_is_sent_twice_acts_once_and_its_id_is_for_nothing_else()
         );
     }
     let audit = scene
+        .desk
         .server
         .exchange
         .store()
@@ -641,7 +642,7 @@ async fn a_call_for_help_needs_no_store() {
     let scene = Scene::open(64).await;
     let token = scene.token(ADA).await;
     let mut page = scene.page(&token, "u1").await;
-    scene.server.exchange.store().close().await;
+    scene.desk.server.exchange.store().close().await;
 
     let (status, said) = scene
         .command(&token, 0, &json!({"id": "help", "do": "dial", "to": "911"}))

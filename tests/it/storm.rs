@@ -1,7 +1,7 @@
 //! A storm: two hundred calls at once over a carrier that doubles, delays and loses what it says. At the end,
 //! our account of every call is held against the carrier's own.
 //!
-//! Everything runs in this process on one clock, ten times as fast as the wall's: the twin, the server on a
+//! Everything runs in this process on one clock, five times as fast as the wall's: the twin, the server on a
 //! database file, a page for each of eleven people. Four of them work the desk over HTTP; the others take,
 //! decline or ignore what is sent to them. The script is drawn from `SEED`, which is printed; the same seed
 //! draws the same script and the same faults, though not the same race between them. `STORM_CALLS=20` makes it
@@ -17,7 +17,6 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -30,31 +29,30 @@ use cordboard_core::{
     call::{Call, EndWhy, Place, RingWhy},
     ids::{CallId, Phone, UserId},
     machine::{Intent, Target},
-    policy::Role,
     wire::{Command, Order},
 };
 use cordboard_server::{
-    Config, Running, TwilioSettings,
-    auth::Passwords,
     live::Ended,
     seed::{DEMO_NUMBER, DEMO_PASSWORD, DEMO_PEOPLE},
-    store::{NewPerson, Store},
 };
-use cordboard_tests::softphone::{Follower, Manner, Softphone, let_pass, locked, until};
-use cordboard_twin::{Behaviour, Caller, Clock, Credentials, Telephone, Twin, TwinConfig, control};
+use cordboard_tests::{
+    backends::{TestDatabase, fresh_database, sqlite_file},
+    desk::{Desk, Plan},
+    softphone::{Follower, Manner, Softphone, let_pass, locked, until},
+};
+use cordboard_twin::{Behaviour, Caller, Clock, Credentials, Telephone, TwinConfig, control};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
 
 mod verdict;
 
 /// How many callers ring.
 const CALLS: usize = 200;
 /// How much faster than the wall's the clock runs.
-const SCALE: f64 = 10.0;
+const SCALE: f64 = 5.0;
 /// No more callers than this wait for an operator at once.
 const WAITING: usize = 6;
 /// Who works the desk.
@@ -186,8 +184,7 @@ struct Storm {
     seed: u64,
     clock: Clock,
     control: control::Client,
-    _twin: Twin,
-    server: Running,
+    desk: Desk,
     operators: Vec<Operator>,
     colleagues: Vec<(UserId, Softphone)>,
     follower: Follower,
@@ -199,25 +196,30 @@ struct Storm {
     work: Mutex<VecDeque<Item>>,
     left: AtomicUsize,
     stories: Vec<Arc<Story>>,
-    stop: CancellationToken,
-    _folder: tempfile::TempDir,
 }
 
 type Told1<T = ()> = Result<T, String>;
 
 impl Storm {
     async fn gather(seed: u64, calls: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let stop = CancellationToken::new();
-        let config = TwinConfig {
-            seed,
-            clock: Clock::scaled(SCALE),
-            credentials: Credentials::from_seed(seed),
-            ..TwinConfig::default()
-        };
-        let twin = cordboard_twin::serve(config, stop.clone()).await.unwrap();
-        let clock = twin.clock().clone();
-        let control = twin.control();
+        let desk = Desk::open(Plan {
+            database: database().await,
+            carrier: TwinConfig {
+                seed,
+                clock: Clock::scaled(SCALE),
+                credentials: Credentials::from_seed(seed),
+                ..TwinConfig::default()
+            },
+            scale: SCALE,
+            operators: &OPERATORS,
+            // Little patience for telephones.
+            settings: &[("ring_ms", "8000")],
+            password_kib: 64,
+        })
+        .await;
+        let stop = desk.stop.clone();
+        let clock = desk.twin.clock().clone();
+        let control = desk.twin.control();
         let telephone = |number: &str, behaviour| Telephone {
             number: number.to_owned(),
             behaviour,
@@ -236,41 +238,14 @@ impl Storm {
             .await
             .unwrap();
 
-        let database_url = format!("sqlite:{}", folder.path().join("storm.db").display());
-        furnish(&database_url).await;
-        let credentials = twin.credentials().clone();
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            public_url: None,
-            database_url,
-            redis_url: None,
-            secret: None,
-            data_dir: folder.path().to_owned(),
-            twilio: TwilioSettings {
-                api_base: twin.url().parse().unwrap(),
-                account_sid: credentials.account_sid,
-                auth_token: credentials.auth_token.into(),
-                api_key: credentials.api_key,
-                api_secret: credentials.api_secret.into(),
-                app_sid: credentials.app_sid,
-            },
-            seed_demo: true,
-            password_kib: 64,
-        };
-        let of_twin = clock.clone();
-        let server_clock = cordboard_server::Clock::from_fn(move || of_twin.now_ms(), SCALE);
-        let server = cordboard_server::serve(config, server_clock, stop.clone())
-            .await
-            .unwrap();
-
         let ended = Arc::new(Mutex::new(Vec::new()));
-        let (mut outcomes, ends) = (server.exchange.live().outcomes(), ended.clone());
+        let (mut outcomes, ends) = (desk.server.exchange.live().outcomes(), ended.clone());
         tokio::spawn(async move {
             while let Ok(end) = outcomes.recv().await {
                 locked(&ends).push(end);
             }
         });
-        let anonymous = Client::new(server.url.clone(), None).unwrap();
+        let anonymous = Client::new(desk.server.url.clone(), None).unwrap();
         let (mut operators, mut colleagues) = (Vec::new(), Vec::new());
         for person in DEMO_PEOPLE.iter().filter(|p| p.id != FALLBACK) {
             let manner = match person.id {
@@ -306,8 +281,7 @@ impl Storm {
             seed,
             clock,
             control,
-            _twin: twin,
-            server,
+            desk,
             operators,
             colleagues,
             follower,
@@ -318,8 +292,6 @@ impl Storm {
             work: Mutex::default(),
             left: AtomicUsize::new(stories.len()),
             stories,
-            stop,
-            _folder: folder,
         }
     }
 
@@ -367,7 +339,7 @@ impl Storm {
         locked(&story.told).sid.clone_from(&sid);
         story.note(self.clock.now_ms(), format!("rings as {sid}"));
         let parsed = sid.parse().unwrap();
-        let store = self.server.exchange.store();
+        let store = self.desk.server.exchange.store();
         let arrived = || async { store.call_of_sid(&parsed).await.unwrap() };
         let Some(leg) = until(&self.clock, 30_000, arrived).await else {
             return self.over(&story, Err("never arrived".to_owned()));
@@ -652,7 +624,8 @@ impl Storm {
 
     async fn call(&self, story: &Story) -> Told1<Arc<Call>> {
         let id = locked(&story.told).id.ok_or("it has no id")?;
-        self.server
+        self.desk
+            .server
             .exchange
             .call(id)
             .await
@@ -732,7 +705,7 @@ impl Storm {
             .clear_faults()
             .await
             .map_err(|e| e.to_string())?;
-        let store = self.server.exchange.store();
+        let store = self.desk.server.exchange.store();
         let quiet = || async {
             let outbox = store.outbox_len().await.unwrap();
             let open = store.open_calls().await.unwrap().len();
@@ -762,27 +735,12 @@ fn gone_from(call: &Call, user: UserId) -> bool {
     call.leg_of(user).is_none()
 }
 
-/// The demo's house, with four operators, and little patience for telephones.
-async fn furnish(url: &str) {
-    let store = Store::open(url).await.unwrap();
-    cordboard_server::seed::demo(&store, &Passwords::new(64))
-        .await
-        .unwrap();
-    for person in DEMO_PEOPLE.iter().filter(|p| OPERATORS.contains(&p.id)) {
-        let id = UserId(person.id);
-        let operator = NewPerson {
-            id,
-            name: person.name.into(),
-            email: person.email.to_owned(),
-            extension: person.extension.to_owned(),
-            role: Role::Operator,
-            password_hash: store.password_hash(id).await.unwrap().unwrap(),
-            ..NewPerson::default()
-        };
-        store.upsert_person(&operator).await.unwrap();
+/// Where the storm is kept: a file, or with `STORM_DATABASE=postgres` a database on the server of the tests.
+async fn database() -> TestDatabase {
+    match std::env::var("STORM_DATABASE").as_deref() {
+        Ok("postgres") => fresh_database().await.expect("TEST_DATABASE_URL is set"),
+        _ => sqlite_file(),
     }
-    store.set_setting("ring_ms", "8000").await.unwrap();
-    store.close().await;
 }
 
 /// The callers of a storm, in the order in which they ring.
@@ -831,6 +789,6 @@ async fn storm_leaves_no_caller_and_no_account_behind() {
         (storm.clock.now_ms() - raged) / 1_000
     );
     let verdict = verdict::of(&storm, rest).await;
-    storm.stop.cancel();
+    storm.desk.stop.cancel();
     assert!(verdict.is_empty(), "SEED={seed}\n{}", verdict.join("\n"));
 }

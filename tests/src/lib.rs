@@ -3,6 +3,7 @@
 //! Helpers only: no assertion about Cordboard's behaviour belongs here. Read next: [`backends`].
 
 pub mod backends;
+pub mod desk;
 pub mod house;
 pub mod softphone;
 pub mod terminal;

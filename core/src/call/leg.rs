@@ -39,6 +39,9 @@ pub struct Leg {
     pub leave: Option<Leave>,
     /// When the once-only request for it (dial, invite) was put into the outbox.
     pub asked: Option<Timestamp>,
+    /// Whether it left the room by its own hand, as far as the carrier has said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hung_up: bool,
     /// How its telephone ended before it came to anything.
     pub outcome: Option<NoWhy>,
 }
@@ -167,6 +170,7 @@ impl Leg {
             ends_room: Register::default(),
             leave: None,
             asked: None,
+            hung_up: false,
             outcome: None,
         }
     }

@@ -50,6 +50,8 @@ pub enum Fact {
         sid: CallSid,
         /// Which life of the room.
         room: ConferenceSid,
+        /// By its own hand, as the carrier says: not with the room, and not because we asked.
+        hung_up: bool,
     },
     /// The room has started: two have joined.
     RoomStarted {
@@ -115,6 +117,9 @@ pub enum Fact {
     Clock,
 }
 
+/// The carrier's moments are whole seconds: within one, nobody can say what came first. The next read can.
+const A_SECOND_MS: i64 = 1_000;
+
 impl Draft {
     pub(super) fn observe(&mut self, fact: &Fact, at: Timestamp, ctx: &Context) {
         match fact {
@@ -125,12 +130,20 @@ impl Draft {
             }
             Fact::Accepted { leg, sid } => self.accepted(*leg, sid, at, ctx),
             Fact::Joined { leg, sid, room } => self.joined(*leg, sid, room, at, ctx),
-            Fact::Left { leg, sid, room } => {
+            Fact::Left {
+                leg,
+                sid,
+                room,
+                hung_up,
+            } => {
                 if self.call.room.sid.get_or_insert_with(|| room.clone()) != room {
                     self.ignored = Some(Ignored::ForeignRoom);
                 } else if self.meet(*leg, sid) {
                     // Who leaves a room has been in it.
                     self.joined(*leg, sid, room, at, ctx);
+                    if let Some(leg) = self.call.leg_mut(*leg) {
+                        leg.hung_up |= *hung_up;
+                    }
                     self.gone(*leg, at, None, ctx);
                 }
             }
@@ -294,7 +307,7 @@ impl Draft {
         if self
             .call
             .leg(n)
-            .is_some_and(|l| l.gone.is_some_and(|gone| at > gone))
+            .is_some_and(|l| l.gone.is_some_and(|gone| at.since(gone) >= A_SECOND_MS))
         {
             // It had left, and is back: its seat is given away.
             self.effects.push(Effect::HangUp { sid: sid.clone() });
@@ -426,18 +439,11 @@ impl Draft {
         let room = &mut self.call.room;
         room.ended = earlier(room.ended, Some(at));
         room.ended_by = room.ended_by.take().or_else(|| by.cloned());
-        // Whoever was there when it closed; a dialler leaves before the customer was ever in it.
-        let customer_was_in =
-            self.call.customer().joined.is_some() || self.call.direction == Direction::In;
-        let mut legs: Vec<u16> = self
-            .call
-            .legs
-            .iter()
-            .skip(1)
-            .filter(|l| l.joined.is_some())
-            .map(|l| l.n)
-            .collect();
-        legs.insert(if customer_was_in { 0 } else { legs.len() }, CUSTOMER);
+        // Whoever was there when it closed. Who called us was, from their first moment; who is still being rung
+        // was not, and their telephone rings on.
+        let inbound = self.call.direction == Direction::In;
+        let there = |l: &&Leg| l.joined.is_some() || (l.n == CUSTOMER && inbound);
+        let legs: Vec<u16> = self.call.legs.iter().filter(there).map(|l| l.n).collect();
         for n in legs {
             if self.call.leg(n).is_some_and(Leg::alive) {
                 self.gone(n, at, None, ctx);

@@ -206,13 +206,13 @@ impl Draft {
             return;
         };
         let by_customer = EndWhy::by_the_customer(answered, direction, outcome);
-        let parted = self.parted_by();
+        let parted = self.parted_by_customer();
         match &mut self.call.place {
             Place::Ended {
                 why: why @ (EndWhy::CallerLeft | EndWhy::HungUp),
             } if answered && parted.is_some() => {
                 *why = match parted {
-                    Some(CUSTOMER) => by_customer,
+                    Some(true) => by_customer,
                     _ => EndWhy::HungUp,
                 };
                 self.call.since = self.call.since.min(gone);
@@ -238,12 +238,29 @@ impl Draft {
         who.is_some()
     }
 
-    /// Whose leaving ended the room, and with it the call: a telephone and the customer leave together, and the
-    /// news of the one may overtake the other's. None where one of us ended it, or nobody knows.
-    fn parted_by(&self) -> Option<u16> {
+    /// Whether the customer was the one who hung up: a telephone and the customer leave together, and the news
+    /// of the one may overtake the other's. None where one of us ended it, or nobody knows.
+    fn parted_by_customer(&self) -> Option<bool> {
         let by = self.call.room.ended_by.as_ref()?;
-        let leg = self.call.legs.iter().find(|l| l.sid.as_ref() == Some(by));
-        leg.filter(|_| !self.ended_by_us()).map(|l| l.n)
+        let customer = self.call.customer();
+        if self.ended_by_us() {
+            return None;
+        }
+        if customer.sid.as_ref() != Some(by) {
+            return Some(false); // the flag that ends the room is a telephone's
+        }
+        // Or the telephone left before it had that flag, and the room ended as we saw the customer off.
+        let others = self.call.legs.iter().skip(1);
+        let last = others
+            .filter(|l| l.joined.is_some())
+            .max_by_key(|l| l.joined);
+        let first = |l: &Leg| match (l.gone, customer.gone) {
+            (Some(theirs), Some(customers)) => customers.since(theirs) >= 1_000,
+            _ => false,
+        };
+        let telephone_first =
+            last.is_some_and(|l| matches!(l.line, Line::Telephone(_)) && (l.hung_up || first(l)));
+        Some(!telephone_first)
     }
 
     /// A telephone that ends the room was there when the call ended, and nobody has said which of the two hung

@@ -5,7 +5,7 @@
 
 use cordboard_core::{
     call::{CUSTOMER, Leg, NoWhy},
-    ids::{CallId, CallSid, ConferenceSid, LegId, UserId},
+    ids::{CallId, CallSid, ConferenceSid, LegId, Timestamp, UserId},
     machine::{
         Aspect, Effect, Fact, InRoom, LegSeen, LegStatus, PhonePage, Reading, RoomSeen, Script,
     },
@@ -29,6 +29,10 @@ pub(crate) enum Luck {
 pub(crate) struct Wire {
     pub(crate) leg: LegId,
     pub(crate) state: Line,
+    /// Whether we have told it to go.
+    told: bool,
+    /// When it ended.
+    pub(crate) over: Option<Timestamp>,
     pub(crate) room: Option<ConferenceSid>,
     pub(crate) hold: bool,
     pub(crate) ends_room: bool,
@@ -147,6 +151,7 @@ impl World {
     fn leave(&mut self, connection: &CallSid) {
         let wire = self.wires.get_mut(connection).expect("a connection");
         let (leg, ends) = (wire.leg, std::mem::take(&mut wire.ends_room));
+        let hung_up = !wire.told;
         let Some(room) = wire.room.take() else { return };
         self.tell(
             leg.call,
@@ -154,6 +159,7 @@ impl World {
                 leg: leg.n,
                 sid: connection.clone(),
                 room: room.clone(),
+                hung_up,
             },
         );
         let others = self.in_room(&room);
@@ -167,6 +173,7 @@ impl World {
                         leg: leg.n,
                         sid: other.clone(),
                         room: room.clone(),
+                        hung_up: false,
                     },
                 );
                 self.hang_up(&other, None); // its document has nothing after the room
@@ -192,6 +199,7 @@ impl World {
         self.leave(connection);
         let wire = self.wires.get_mut(connection).expect("a connection");
         wire.state = Line::Over;
+        wire.over = Some(self.now);
         let leg = wire.leg;
         self.tell(
             leg.call,
@@ -329,7 +337,12 @@ impl World {
             Effect::HangUp { .. } | Effect::Redirect { .. } if luck == Luck::Lost => {
                 self.outbox.push((id, effect));
             }
-            Effect::HangUp { sid } => self.let_go(sid, None),
+            Effect::HangUp { sid } => {
+                if let Some(wire) = self.wires.get_mut(sid) {
+                    wire.told = true;
+                }
+                self.let_go(sid, None);
+            }
             Effect::Redirect { sid, to } => {
                 if call
                     .legs
@@ -540,7 +553,7 @@ impl World {
                     Line::Ringing => LegStatus::Ringing,
                     Line::Asked | Line::Up => LegStatus::Up,
                     Line::Over => LegStatus::Over {
-                        at: None,
+                        at: wire.over,
                         outcome: None,
                     },
                 };
@@ -565,6 +578,8 @@ impl Wire {
         Self {
             leg,
             state,
+            told: false,
+            over: None,
             room: None,
             hold: false,
             ends_room: false,

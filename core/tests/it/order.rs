@@ -149,6 +149,7 @@ impl Trace {
                 leg: from,
                 sid: gone.clone(),
                 room: room(),
+                hung_up: false,
             },
             Some(held),
         );
@@ -262,6 +263,7 @@ impl Trace {
                         leg: 0,
                         sid: customer.clone(),
                         room: room(),
+                        hung_up: false,
                     },
                     last,
                 );
@@ -270,6 +272,7 @@ impl Trace {
                         leg: ada,
                         sid: talking.clone(),
                         room: room(),
+                        hung_up: false,
                     },
                     last,
                 );
@@ -305,6 +308,7 @@ impl Trace {
                             leg,
                             sid: sid.clone(),
                             room: room(),
+                            hung_up: false,
                         },
                         t.last,
                     );
@@ -333,6 +337,7 @@ impl Trace {
                         leg: ada,
                         sid: talking.clone(),
                         room: room(),
+                        hung_up: false,
                     },
                     Some(held),
                 );

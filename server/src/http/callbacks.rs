@@ -16,7 +16,7 @@ use axum::{
 };
 use cordboard_core::{
     call::{Call, Caller, Place, RingWhy},
-    ids::{CallSid, Emergency, LegId, Timestamp, UserId},
+    ids::{CallSid, Emergency, LegId, UserId},
     machine::{Fact, Script},
 };
 
@@ -29,8 +29,8 @@ use crate::{
     twilio::{
         Callback, Sound,
         twiml::{self, Document, Entrance, Reject},
-        webhook::{CallStatus, ConferenceEvent, Delivery, RoomEvent, VoiceRequest},
-        words::{CallState, Party},
+        webhook::{CallStatus, ConferenceEvent, Delivery, LeaveReason, RoomEvent, VoiceRequest},
+        words::{CallState, Party, happened},
     },
 };
 
@@ -306,7 +306,7 @@ async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), A
     let (call, fact, at, seen) = match callback {
         Callback::Conference(call) => {
             let event = delivery.conference_event().map_err(unreadable)?;
-            let at = happened(event.timestamp, now);
+            let at = event.timestamp.map_or(now, |said| happened(said, now));
             let Some(fact) = room_fact(&event, call) else {
                 return Ok(());
             };
@@ -314,7 +314,7 @@ async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), A
         }
         Callback::Status(leg) => {
             let status = delivery.call_status().map_err(unreadable)?;
-            let at = happened(status.timestamp, now);
+            let at = status.timestamp.map_or(now, |said| happened(said, now));
             let Some(fact) = leg_fact(&status, leg.n) else {
                 return Ok(());
             };
@@ -322,7 +322,7 @@ async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), A
         }
         Callback::Ended => {
             let status = delivery.call_status().map_err(unreadable)?;
-            let at = happened(status.timestamp, now);
+            let at = status.timestamp.map_or(now, |said| happened(said, now));
             let mut legs = app.exchange.store().legs_of_sid(&status.call_sid).await?;
             let Some(last) = legs.pop() else {
                 return Ok(());
@@ -355,14 +355,6 @@ async fn news(app: &App, callback: Callback, delivery: Delivery) -> Result<(), A
     Ok(())
 }
 
-/// The carrier's moments are whole seconds; ours say when the news came. The truth lies within that second, and
-/// not after the news.
-fn happened(said: Option<Timestamp>, heard: Timestamp) -> Timestamp {
-    said.map_or(heard, |said| {
-        Timestamp::from_millis(heard.millis().clamp(said.millis(), said.millis() + 999))
-    })
-}
-
 fn room_fact(event: &ConferenceEvent, call: cordboard_core::ids::CallId) -> Option<Fact> {
     let room = event.conference_sid.clone();
     let leg = || {
@@ -385,7 +377,12 @@ fn room_fact(event: &ConferenceEvent, call: cordboard_core::ids::CallId) -> Opti
                         sid: Some(sid),
                         outcome: Some(outcome),
                     },
-                    None => Fact::Left { leg, sid, room },
+                    None => Fact::Left {
+                        leg,
+                        sid,
+                        room,
+                        hung_up: event.left == Some(LeaveReason::HungUp),
+                    },
                 },
             )
         }

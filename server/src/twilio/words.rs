@@ -11,6 +11,17 @@ use cordboard_core::ids::{Phone, SafeText, Timestamp};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::{Deserialize, Deserializer, de};
 
+/// When something became true of which the carrier said so, and of which we heard. Its moments are whole seconds,
+/// cut off; ours say when the news came. Within that second the news is the better clock, and later the second's
+/// middle is the nearest guess.
+pub fn happened(said: Timestamp, heard: Timestamp) -> Timestamp {
+    if heard.since(said) < 1_000 {
+        heard.max(said)
+    } else {
+        said.plus(500)
+    }
+}
+
 /// How far a call (to Twilio: one leg) is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

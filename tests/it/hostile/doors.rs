@@ -93,11 +93,11 @@ async fn a_socket_that_talks_nonsense_is_closed_with_a_sentence_and_hurts_nobody
             0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
         ],
     ] {
-        let mut raw = TcpStream::connect(scene.server.addr).await.unwrap();
+        let mut raw = TcpStream::connect(scene.desk.server.addr).await.unwrap();
         let upgrade = format!(
             "GET /ws/console HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            scene.server.addr
+            scene.desk.server.addr
         );
         raw.write_all(upgrade.as_bytes()).await.unwrap();
         raw.write_all(garbage).await.unwrap();
@@ -131,8 +131,8 @@ async fn a_socket_that_talks_nonsense_is_closed_with_a_sentence_and_hurts_nobody
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_is_forged_or_too_old_opens_nothing() {
     let scene = Scene::open(64).await;
-    let today = scene.server.exchange.clock().now();
-    let keys = scene.server.exchange.keys();
+    let today = scene.desk.server.exchange.clock().now();
+    let keys = scene.desk.server.exchange.keys();
     let good = keys.token(UserId(1), today).unwrap().0;
     assert_eq!(scene.get(&good, "/api/me").await.0, StatusCode::OK);
     let old = keys

@@ -4,21 +4,16 @@
 //! Nothing here goes through our own client: it is too polite to send what a stranger would. No assertion about
 //! Cordboard belongs here.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use cordboard_core::{ids::UserId, policy::Role};
-use cordboard_server::{
-    Config, Running, TwilioSettings,
-    auth::Passwords,
-    seed::{self, DEMO_NUMBER, DEMO_PASSWORD, DEMO_PEOPLE},
-    store::{NewPerson, Store},
+use cordboard_server::seed::{DEMO_NUMBER, DEMO_PASSWORD};
+use cordboard_tests::{
+    backends::sqlite_file,
+    desk::{Desk, Plan},
 };
-use cordboard_twin::{Caller, Twin, TwinConfig, control};
+use cordboard_twin::{Caller, TwinConfig, control};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -27,7 +22,6 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest},
 };
-use tokio_util::sync::CancellationToken;
 
 /// What a form says it is.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -38,67 +32,33 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A switchboard, its carrier, and a stranger's HTTP client.
 pub(super) struct Scene {
     pub(super) control: control::Client,
-    pub(super) server: Running,
+    pub(super) desk: Desk,
     pub(super) http: reqwest::Client,
-    twin: Twin,
-    stop: CancellationToken,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
 }
 
 impl Scene {
     /// The demo's house on a database file, in real time, with two operators: Ada (u1) and Grace (u2).
     pub(super) async fn open(password_kib: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let stop = CancellationToken::new();
-        let twin = cordboard_twin::serve(TwinConfig::default(), stop.clone())
-            .await
-            .unwrap();
-        let database_url = format!("sqlite:{}", folder.path().join("hostile.db").display());
-        furnish(&database_url, password_kib).await;
-        let credentials = twin.credentials().clone();
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            public_url: None,
-            database_url,
-            redis_url: None,
-            secret: None,
-            data_dir: folder.path().to_owned(),
-            twilio: TwilioSettings {
-                api_base: twin.url().parse().unwrap(),
-                account_sid: credentials.account_sid,
-                auth_token: credentials.auth_token.into(),
-                api_key: credentials.api_key,
-                api_secret: credentials.api_secret.into(),
-                app_sid: credentials.app_sid,
-            },
-            seed_demo: true,
+        let desk = Desk::open(Plan {
+            database: sqlite_file(),
+            carrier: TwinConfig::default(),
+            scale: 1.0,
+            operators: &[2],
+            settings: &[],
             password_kib,
-        };
-        let of_twin = twin.clock().clone();
-        let clock = cordboard_server::Clock::from_fn(move || of_twin.now_ms(), 1.0);
-        let server = cordboard_server::serve(config, clock, stop.clone())
-            .await
-            .unwrap();
+        })
+        .await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
-            control: twin.control(),
-            server,
+            control: desk.twin.control(),
+            desk,
             http,
-            twin,
-            stop,
-            _folder: folder,
         }
     }
 
     /// An address of the server.
     pub(super) fn at(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.addr)
+        format!("http://{}{path}", self.desk.server.addr)
     }
 
     /// The bearer token of somebody who signs in.
@@ -168,7 +128,11 @@ impl Scene {
     /// Signs as the carrier does (Twilio docs: Validating requests): the URL, then the parameters by name, each
     /// with its value.
     pub(super) fn signature(&self, path: &str, form: &[(&str, &str)]) -> String {
-        sign(&self.twin.credentials().auth_token, &self.at(path), form)
+        sign(
+            &self.desk.twin.credentials().auth_token,
+            &self.at(path),
+            form,
+        )
     }
 
     /// Somebody rings and waits at the desk; their call's id and CallSid.
@@ -202,7 +166,7 @@ impl Scene {
 
     /// Opens a socket.
     pub(super) async fn socket(&self, path: &str, token: &str) -> Result<Line, tungstenite::Error> {
-        let url = format!("ws://{}{path}", self.server.addr);
+        let url = format!("ws://{}{path}", self.desk.server.addr);
         let mut request = url.into_client_request().unwrap();
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
@@ -318,27 +282,6 @@ pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T
             Err(seen) => assert!(now() < end, "never: {what}; last seen: {seen}"),
         }
     }
-}
-
-async fn furnish(url: &str, password_kib: u32) {
-    let store = Store::open(url).await.unwrap();
-    seed::demo(&store, &Passwords::new(password_kib))
-        .await
-        .unwrap();
-    let grace = &DEMO_PEOPLE[1];
-    let id = UserId(grace.id);
-    let operator = NewPerson {
-        id,
-        name: grace.name.into(),
-        email: grace.email.to_owned(),
-        extension: grace.extension.to_owned(),
-        role: Role::Operator,
-        password_hash: store.password_hash(id).await.unwrap().unwrap(),
-        active: true,
-        ..NewPerson::default()
-    };
-    store.upsert_person(&operator).await.unwrap();
-    store.close().await;
 }
 
 /// What a terminal obeys, and what turns text around.

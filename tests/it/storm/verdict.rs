@@ -61,7 +61,7 @@ pub(super) async fn of(storm: &Storm, rest: Result<(), String>) -> Vec<String> {
     for story in &storm.stories {
         let id = locked(&story.told).id;
         let call = match id {
-            Some(id) => storm.server.exchange.store().load(id).await.unwrap(),
+            Some(id) => storm.desk.server.exchange.store().load(id).await.unwrap(),
             None => None,
         };
         let complaints = of_call(story, call.as_ref(), &account);
@@ -291,7 +291,7 @@ fn of_dials(account: &Account) -> Vec<String> {
 
 /// Every accepted command has ended, exactly once, and as it is kept.
 async fn of_commands(storm: &Storm) -> Vec<String> {
-    let store = storm.server.exchange.store();
+    let store = storm.desk.server.exchange.store();
     let mut ends: BTreeMap<String, Vec<Finish>> = BTreeMap::new();
     for end in locked(&storm.ended).iter() {
         ends.entry(end.command.to_string())
@@ -329,7 +329,7 @@ async fn of_commands(storm: &Storm) -> Vec<String> {
 
 /// The board of a console that followed is the server's, and nobody lies in a slot.
 async fn of_boards(storm: &Storm) -> Vec<String> {
-    let server = || Board::new(storm.server.exchange.live().board());
+    let server = || Board::new(storm.desk.server.exchange.live().board());
     let caught_up = || async {
         let seen = storm.follower.seen();
         (seen.board.rev == server().rev || !seen.wrong.is_empty()).then_some(())
@@ -390,6 +390,7 @@ async fn tell(storm: &Storm, story: &Story, call: Option<&Call>, account: &Accou
     let mut ours = String::from("    we do not know it");
     if let Some(call) = call {
         let audit = storm
+            .desk
             .server
             .exchange
             .store()

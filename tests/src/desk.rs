@@ -1,0 +1,132 @@
+//! A desk in this process: the twin, and a server that works with it, on one clock.
+//!
+//! For tests that look inside, or need a clock that runs faster than the wall's. Where it matters what people type
+//! and see, [`crate::house`] starts the same as processes. No assertion about Cordboard's behaviour belongs here.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use cordboard_core::{ids::UserId, policy::Role};
+use cordboard_server::{
+    Config, Running, TwilioSettings,
+    auth::Passwords,
+    seed::{self, DEMO_PEOPLE},
+    store::{NewPerson, Store},
+};
+use cordboard_twin::{Twin, TwinConfig};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::backends::TestDatabase;
+
+/// What a desk is to be.
+pub struct Plan<'a> {
+    /// Where it keeps things.
+    pub database: TestDatabase,
+    /// The carrier, with the clock that everybody goes by.
+    pub carrier: TwinConfig,
+    /// How much faster than the wall's that clock runs.
+    pub scale: f64,
+    /// Who of the demo's people may work every call; Ada always may.
+    pub operators: &'a [u32],
+    /// What is set before the doors open.
+    pub settings: &'a [(&'a str, &'a str)],
+    /// What a password costs, in KiB.
+    pub password_kib: u32,
+}
+
+/// The demo's house, open. It closes when it is dropped.
+pub struct Desk {
+    /// The carrier.
+    pub twin: Twin,
+    /// The server.
+    pub server: Running,
+    /// Stops all of it, and whatever else is started with it.
+    pub stop: CancellationToken,
+    _folder: TempDir,
+    _database: TestDatabase,
+}
+
+impl Desk {
+    /// Opens the doors.
+    ///
+    /// # Panics
+    /// If they stay shut.
+    pub async fn open(plan: Plan<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let stop = CancellationToken::new();
+        let twin = cordboard_twin::serve(plan.carrier, stop.clone())
+            .await
+            .expect("the twin starts");
+        let store = Store::open(plan.database.url())
+            .await
+            .expect("the database can be opened");
+        furnish(&store, plan.operators, plan.password_kib).await;
+        for (key, value) in plan.settings {
+            store
+                .set_setting(key, value)
+                .await
+                .expect("a setting can be written");
+        }
+        store.close().await;
+        let credentials = twin.credentials().clone();
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            public_url: None,
+            database_url: plan.database.url().to_owned(),
+            redis_url: None,
+            secret: None,
+            data_dir: folder.path().to_owned(),
+            twilio: TwilioSettings {
+                api_base: twin.url().parse().expect("the twin has an address"),
+                account_sid: credentials.account_sid,
+                auth_token: credentials.auth_token.into(),
+                api_key: credentials.api_key,
+                api_secret: credentials.api_secret.into(),
+                app_sid: credentials.app_sid,
+            },
+            seed_demo: true,
+            password_kib: plan.password_kib,
+        };
+        let of_twin = twin.clock().clone();
+        let clock = cordboard_server::Clock::from_fn(move || of_twin.now_ms(), plan.scale);
+        let server = cordboard_server::serve(config, clock, stop.clone())
+            .await
+            .expect("the server starts");
+        Self {
+            twin,
+            server,
+            stop,
+            _folder: folder,
+            _database: plan.database,
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn furnish(store: &Store, operators: &[u32], password_kib: u32) {
+    seed::demo(store, &Passwords::new(password_kib))
+        .await
+        .expect("the demo's people move in");
+    for person in DEMO_PEOPLE.iter().filter(|p| operators.contains(&p.id)) {
+        let id = UserId(person.id);
+        let hash = store.password_hash(id).await.expect("people can be read");
+        let operator = NewPerson {
+            id,
+            name: person.name.into(),
+            email: person.email.to_owned(),
+            extension: person.extension.to_owned(),
+            role: Role::Operator,
+            password_hash: hash.expect("the demo's people have passwords"),
+            ..NewPerson::default()
+        };
+        store
+            .upsert_person(&operator)
+            .await
+            .expect("a person can be written");
+    }
+}
