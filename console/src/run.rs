@@ -172,7 +172,10 @@ pub async fn on_terminal(
 
 /// The terminal's events, through a channel, from a thread that does nothing but read them.
 ///
-/// Not the library's stream: that starts and wakes a thread of its own for every wait, and its wake-ups depend on who polls it and when.
+/// The library reads with `poll` (its feature `use-dev-tty`), not with its default, an edge-triggered wait: that one
+/// takes 1,024 bytes after each wake-up and then waits for new ones, so the rest of a burst lies there until another
+/// key is pressed. `a_burst_of_keys_and_mouse_reports_is_read_to_its_end` holds this.
+///
 /// The thread ends with the first event that nobody takes, or with the process.
 fn events() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
     let (to_loop, input) = mpsc::channel(BATCH);
