@@ -7,7 +7,7 @@
 //! the link is down nothing is sent at all: the last picture stays, dimmed, and says how old it is.
 //!
 //! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping), `app/find.rs` (typing names), `app/link.rs` (what the
-//! server says), `app/cursor.rs` (where the keyboard is).
+//! server says), `app/news.rs` (what is told of it), `app/cursor.rs` (where the keyboard is).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,7 +21,8 @@ use cordboard_core::{
 
 use crate::{
     keymap::{Action, Key},
-    shape::Shape,
+    number,
+    shape::{Counts, Shape},
     theme::Theme,
 };
 
@@ -30,6 +31,7 @@ mod carry;
 mod cursor;
 mod find;
 mod link;
+mod news;
 mod person;
 
 pub use act::Offer;
@@ -49,8 +51,9 @@ impl Sentence {
     /// The longest sentence.
     pub const CELLS: usize = 400;
 
-    /// Cleans `text`, whoever wrote it.
+    /// Cleans `text`, whoever wrote it, and writes the telephone numbers in it as people read them.
     pub fn new(text: &str) -> Self {
+        let text = number::spaced_in(text);
         let mut out = String::new();
         for word in text.split_whitespace() {
             let word = SafeText::from(word);
@@ -188,6 +191,19 @@ pub enum Mood {
     Good,
     /// It has not.
     Bad,
+    /// Something happened that nobody here asked for: it is told, but takes the place of no answer.
+    News,
+}
+
+impl Mood {
+    /// The sign before a text that is meant so.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Info | Self::News => "· ",
+            Self::Good => "✓ ",
+            Self::Bad => "! ",
+        }
+    }
 }
 
 /// Something the console has said.
@@ -418,9 +434,13 @@ impl Model {
             .find(|a| a.call == Some(call) && a.accepted.is_none_or(|r| r > rev))
     }
 
-    /// What was last said, while it is new.
+    /// What was last said in answer to somebody here, while it is new.
     pub fn note(&self) -> Option<&Note> {
-        self.notes.back().filter(|n| self.now.since(n.at) < NOTE_MS)
+        self.notes
+            .iter()
+            .rev()
+            .take_while(|n| self.now.since(n.at) < NOTE_MS)
+            .find(|n| n.mood != Mood::News)
     }
 
     /// A person's name.
@@ -534,7 +554,11 @@ impl Model {
     }
 
     fn reshape(&mut self) {
-        self.shape = Shape::of(self.size.0, self.size.1, self.board.slots.len());
+        let counts = Counts {
+            people: self.order.len(),
+            slots: self.board.slots.len(),
+        };
+        self.shape = Shape::of(self.size.0, self.size.1, counts);
         self.keep_cursor_in_sight();
         self.dirty = true;
     }

@@ -234,7 +234,7 @@ pub const TABLE: &[Row] = &[
         "m",
         "pick up",
         Group::Calls,
-        "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc lets go.",
+        "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc puts it back.",
     ),
     row(
         Action::Retrieve,
@@ -290,7 +290,7 @@ pub const TABLE: &[Row] = &[
         "Esc",
         "back",
         Group::Board,
-        "Close what is open, let go of what is carried, return to your own line.",
+        "Close what is open, put back what is carried, return to your own line.",
     ),
     row(
         Action::Copy,

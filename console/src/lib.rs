@@ -13,6 +13,7 @@ pub mod clock;
 pub mod input;
 pub mod keymap;
 pub mod net;
+pub mod number;
 pub mod run;
 pub mod shape;
 pub mod terminal;

@@ -7,7 +7,7 @@
 //! and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
-//! `you.rs`, `windows.rs`.
+//! `lately.rs`, `you.rs`, `windows.rs`.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +23,14 @@ use ratatui::{
 
 use crate::{
     app::{Model, Spot},
+    number,
     shape::Class,
     theme::{Theme, Tone},
 };
 
 mod bars;
 mod ink;
+mod lately;
 mod people;
 mod slots;
 mod waiting;
@@ -82,10 +84,12 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Drawn {
     waiting::draw(&mut canvas);
     people::draw(&mut canvas);
     slots::draw(&mut canvas);
+    lately::draw(&mut canvas);
     you::draw(&mut canvas);
     if !model.link.is_live() {
         canvas.fade();
     }
+    people::target(&mut canvas);
     bars::note(&mut canvas);
     bars::hints(&mut canvas);
     windows::draw(&mut canvas);
@@ -190,6 +194,20 @@ impl<'a> Canvas<'a> {
         self.line(rest, left);
     }
 
+    /// A line at the foot of `rect`: in its last row, or in more of its rows if it is too long for one.
+    fn foot(&mut self, rect: Rect, ink: &Ink) {
+        let lines = ink.fold(rect.width.saturating_sub(1), usize::from(rect.height));
+        let first = rect.bottom() - u16::try_from(lines.len()).unwrap_or(0).min(rect.height);
+        for (y, line) in (first..rect.bottom()).zip(&lines) {
+            let row = Rect {
+                y,
+                height: 1,
+                ..rect
+            };
+            self.line(row, line);
+        }
+    }
+
     /// A horizontal rule, with words on it. Words at the right are left out if they don't fit.
     fn rule(&mut self, rect: Rect, left: &Ink, right: &Ink, tone: Tone) {
         if rect.is_empty() {
@@ -283,7 +301,13 @@ impl<'a> Canvas<'a> {
     fn fade(&mut self) {
         let shape = &self.model.shape;
         let (faint, ground) = (self.style(Tone::Faint), self.theme.ground());
-        for rect in [shape.waiting, shape.people, shape.slots, shape.you] {
+        for rect in [
+            shape.waiting,
+            shape.people,
+            shape.slots,
+            shape.lately,
+            shape.you,
+        ] {
             for position in rect.intersection(self.buf.area).positions() {
                 if let Some(cell) = self.buf.cell_mut(position) {
                     cell.modifier.remove(Modifier::BOLD | Modifier::REVERSED);
@@ -372,7 +396,7 @@ impl<'a> Canvas<'a> {
 fn title(card: &Card, cells: usize) -> SafeText {
     match (&card.caller.name, &card.caller.number) {
         (Some(name), _) if !name.is_empty() => SafeText::clean(name.as_str(), cells),
-        (_, Some(number)) => SafeText::clean(&ink::spaced(number), cells),
+        (_, Some(number)) => SafeText::clean(&number::spaced(number), cells),
         _ => SafeText::clean(card.title(), cells),
     }
 }

@@ -78,6 +78,12 @@ impl Model {
             if matches!(self.cursor.area, Area::Waiting | Area::You) {
                 self.cursor.area = Area::People;
             }
+            // Nobody means their own tile: the call is over nothing until the hand is told more.
+            if self.cursor.area == Area::People && self.cursor.person.is_some_and(|p| self.is_me(p))
+            {
+                self.keep_cursor_in_sight();
+                return;
+            }
             self.carry_to_cursor();
         }
     }

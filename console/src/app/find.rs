@@ -1,6 +1,7 @@
 //! Typing a name, an extension or a number: to find somebody, to send a call on, to dial.
 //!
-//! An empty field never swallows Enter for a call that waits: it answers it. So nothing is picked until something was typed or an arrow was used.
+//! An empty field never swallows Enter for a call that waits: it answers it, unless a call is just being sent on: to take
+//! another one then is no slip that anybody wants. So nothing is picked until something was typed or an arrow was used.
 
 use cordboard_core::{
     board::DropTarget,
@@ -200,7 +201,7 @@ impl Model {
 
     fn enter_in_find(&mut self, find: Find) -> Vec<Cmd> {
         let Some(found) = find.picked.and_then(|n| find.found.get(n)).cloned() else {
-            if find.text.is_empty() && !self.waiting().is_empty() {
+            if self.enter_answers(&find) {
                 return self.act(Action::Answer);
             }
             self.dialog = Some(Dialog::Find(find));
@@ -250,6 +251,14 @@ impl Model {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether Enter, with nothing typed and nothing picked, answers the call that waits.
+    pub fn enter_answers(&self, find: &Find) -> bool {
+        find.picked.is_none()
+            && find.text.is_empty()
+            && !matches!(find.purpose, Purpose::Transfer(..))
+            && !self.waiting().is_empty()
     }
 
     /// What Enter would do with that line of the list.

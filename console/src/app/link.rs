@@ -252,12 +252,16 @@ impl Model {
 
     fn take_delta(&mut self, delta: &Delta) -> Vec<Cmd> {
         let before: BTreeSet<CallId> = self.waiting().iter().map(|c| c.id).collect();
+        let was = self.board.calls.get(&delta.call.id).cloned();
         match self.board.apply(delta) {
             Ok(false) => return Vec::new(),
             Err(Gap::Missing | Gap::Foreign) => return self.resync(),
             Ok(true) => {}
         }
         self.go_live();
+        if let Some(news) = self.news(was.as_ref(), &delta.call) {
+            self.say(Mood::News, &news);
+        }
         self.board_changed();
         let new = self
             .waiting()

@@ -5,9 +5,9 @@
 use cordboard_core::ids::SafeText;
 use ratatui::layout::Rect;
 
-use super::{Canvas, ink, ink::Ink, title};
+use super::{Canvas, ink, ink::Ink, lately::said, title};
 use crate::{
-    app::{Dialog, Find, Found, Mood, Offer, Purpose, Question, Sentence, Spot},
+    app::{Dialog, Find, Found, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
     theme::Tone,
 };
@@ -266,7 +266,7 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             ("no", Tone::Forbidden)
         };
         (format!("{lead}: {sentence}"), tone)
-    } else if find.text.is_empty() && !model.waiting().is_empty() {
+    } else if model.enter_answers(find) {
         match model.offer(Action::Answer) {
             Offer::Yes { sentence, .. } => (format!("Enter: {sentence}"), Tone::Ring),
             Offer::No(_) => (String::new(), Tone::Faint),
@@ -277,7 +277,10 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             Tone::Faint,
         )
     } else {
-        (String::new(), Tone::Faint)
+        (
+            "Type letters of a name, or choose with the arrows.".to_owned(),
+            Tone::Faint,
+        )
     };
     let last = usize::from(inner.height).saturating_sub(2);
     for (n, part) in ink::wrap(&text, inner.width.into())
@@ -348,7 +351,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     let model = canvas.model;
     let mut lines: Vec<(Ink, Option<Action>)> = Vec::new();
     let raised = canvas.theme.raised();
-    let width = 104.min(canvas.buf.area.width.saturating_sub(2));
+    let width = 118.min(canvas.buf.area.width.saturating_sub(2));
     let room = usize::from(width.saturating_sub(4 + 28)).max(16);
     for group in [Group::Calls, Group::Board, Group::Console] {
         if !lines.is_empty() {
@@ -387,7 +390,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     }
     lines.push((canvas.ink(), None));
     for text in [
-        "Mouse: drag a call onto a person, a slot or your own line; right button or Esc lets go. Every hint can be clicked.",
+        "Mouse: drag a call onto a person, a slot or your own line; right button or Esc puts it back. Every hint can be clicked.",
         "What cannot be done now is grey; its key says why.",
     ] {
         for part in ink::wrap(text, usize::from(width.saturating_sub(4)).max(8)) {
@@ -438,18 +441,8 @@ fn log(canvas: &mut Canvas<'_>, top: usize) {
         .take(inner.height.into())
         .enumerate()
     {
-        let tone = match note.mood {
-            Mood::Info => Tone::Text,
-            Mood::Good => Tone::Good,
-            Mood::Bad => Tone::Bad,
-        };
-        let ink = canvas.ink().sentence(&note.text, tone).on(raised);
-        let ago = canvas
-            .ink()
-            .time(model.now.since(note.at) / 1000, Tone::Faint)
-            .say(" ago", Tone::Faint)
-            .on(raised);
-        canvas.line_both(row(inner, n), &ink, &ago);
+        let ink = said(canvas, note).on(raised);
+        canvas.line(row(inner, n), &ink);
     }
     more(canvas, inner, top, count);
 }

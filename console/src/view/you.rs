@@ -141,9 +141,12 @@ fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
     } else {
         canvas.ink().gap(1)
     };
-    let mut left = edge
-        .say(mark, tone)
-        .safe(&title(card, if wide { 40 } else { 24 }), strong);
+    let cells = if wide {
+        40
+    } else {
+        usize::from(rect.width) * 2 / 5
+    };
+    let mut left = edge.say(mark, tone).safe(&title(card, cells), strong);
     if let (true, Some(number), Some(_)) = (wide, &card.caller.number, &card.caller.name) {
         left = left.gap(2).phone(number, Tone::Faint);
     }
