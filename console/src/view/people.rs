@@ -170,14 +170,18 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     };
     let first = Rect { height: 1, ..inner };
     canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
-    let more = [company(canvas, tile), circumstance(canvas, tile)];
-    for (y, ink) in (inner.y + 1..inner.bottom()).zip(&more) {
+    let none = canvas.ink();
+    let more = [
+        (company(canvas, tile), others(canvas, tile)),
+        (circumstance(canvas, tile), none),
+    ];
+    for (y, (left, right)) in (inner.y + 1..inner.bottom()).zip(&more) {
         let row = Rect {
             y,
             height: 1,
             ..inner
         };
-        canvas.line(row, ink);
+        canvas.line_both(row, left, right);
     }
     if let Some(card) = tile.card {
         canvas.hit(
@@ -339,18 +343,15 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
         let mut ink = ink
             .say(mark, super::tone_of(&card.place.at))
             .safe(&title(card, 40), canvas.name_tone(card, Tone::Text));
-        if let At::Transferring { from, .. } = &card.place.at {
+        if let At::Transferring { from, .. } = &card.place.at
+            && !tall(model)
+        {
             ink = ink.say(" ← ", Tone::Faint);
             ink = if model.is_me(*from) {
                 ink.say("you", Tone::Faint)
             } else {
                 ink.safe(&model.name(*from), Tone::Faint)
             };
-        }
-        if tile.look.more > 0 {
-            ink = ink
-                .say(" +", Tone::Held)
-                .count(u64::try_from(tile.look.more).unwrap_or(0), Tone::Held);
         }
         return ink;
     }
@@ -369,13 +370,37 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     }
 }
 
+/// How many calls they have beside the one that is shown.
+fn others(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    match u64::try_from(tile.look.more) {
+        Ok(more) if more > 0 && tile.card.is_some() => {
+            canvas.ink().say("+", Tone::Held).count(more, Tone::Held)
+        }
+        _ => canvas.ink(),
+    }
+}
+
+/// Whether boxes have a third line.
+fn tall(model: &Model) -> bool {
+    model.shape.class == Class::Full && model.shape.tile.1 > 4
+}
+
 /// The third line: what there is to know about the call.
 fn circumstance(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     let (model, ink) = (canvas.model, canvas.ink());
     let Some(card) = tile.card else { return ink };
     match (&card.place.at, &card.caller.name, &card.caller.number) {
-        (At::Transferring { deadline, .. }, ..) if model.link.is_live() => {
-            ink.say("  goes back in ", Tone::Faint).time(
+        (At::Transferring { from, deadline, .. }, ..) => {
+            let ink = ink.say("  from ", Tone::Faint);
+            let ink = if model.is_me(*from) {
+                ink.say("you", Tone::Text)
+            } else {
+                ink.safe(&SafeText::clean(model.name(*from).as_str(), 12), Tone::Text)
+            };
+            if !model.link.is_live() {
+                return ink;
+            }
+            ink.say(", back in ", Tone::Faint).time(
                 model.seconds_until(*deadline),
                 super::slots::urgency(canvas, *deadline),
             )
@@ -408,7 +433,8 @@ fn wide(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     let time = since(canvas, tile);
     canvas.line_both(part(31, 20), &on(doing), &on(time));
     let with = company(canvas, tile);
-    canvas.line(part(53, rect.width), &on(with));
+    let others = others(canvas, tile);
+    canvas.line_both(part(53, rect.width), &on(with), &on(others));
     hit_line(canvas, tile, rect);
 }
 
