@@ -1,10 +1,11 @@
 //! The one table of what can be done, and the keys that do it.
 //!
-//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key. Whether an action is
-//! possible now, and on which call, is decided by [`crate::app`]. This module must not know the model, nor the terminal library: keys arrive as
-//! [`Key`], translated in [`crate::input`].
+//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key.
+//! Whether an action is possible now, and on which call, is decided by [`crate::app`]. This module must not
+//! know the model, nor the terminal library: keys arrive as [`Key`], translated in [`crate::input`].
 //!
-//! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift, nothing that tmux swallows.
+//! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift,
+//! nothing that tmux swallows.
 
 /// A key, as far as this console tells keys apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

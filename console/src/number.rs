@@ -1,8 +1,9 @@
 //! Telephone numbers as people read them: the country code, then groups of two to four digits.
 //!
-//! The carrier's form (E.164, no blanks) is what is stored, sent, copied and printed for scripts; this is for eyes
-//! only. It is no numbering plan: beyond the plans that operators meet daily, groups are merely of a size that can be
-//! read aloud. Somebody who needs more than that needs a library and its tables, not more lines here.
+//! The carrier's form (E.164, no blanks) is what is stored, sent, copied and printed for scripts; this is for
+//! eyes only. It is no numbering plan: beyond the plans that operators meet daily, groups are merely of a
+//! size that can be read aloud. Somebody who needs more than that needs a library and its tables, not more
+//! lines here.
 
 use cordboard_core::ids::Phone;
 
@@ -36,7 +37,8 @@ pub fn spaced_in(text: &str) -> String {
 /// How long the groups are after the country code.
 fn groups(country: &str, rest: &str) -> &'static [usize] {
     match (country, rest.len()) {
-        // Ofcom's plan: London and its like have an area code of two digits, large cities of three, the rest of four.
+        // Ofcom's plan: London and its like have an area code of two digits, large cities of three, the rest
+        // of four.
         ("44", 10) if rest.starts_with('2') => &[2, 4, 4],
         ("44", 10)
             if rest.starts_with(['3', '8', '9'])
@@ -56,8 +58,8 @@ fn groups(country: &str, rest: &str) -> &'static [usize] {
     }
 }
 
-/// How many digits the country code has (ITU-T E.164, list of assigned country codes: 1 and 7 have one, the rest two
-/// or three).
+/// How many digits the country code has (ITU-T E.164, list of assigned country codes: 1 and 7 have one, the
+/// rest two or three).
 fn country_digits(digits: &str) -> usize {
     let two = |from: u8, to: u8| {
         digits

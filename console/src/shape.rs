@@ -1,13 +1,13 @@
 //! Where things go on a screen of a given size.
 //!
 //! One place decides, for two readers: the view draws into these rectangles, and the cursor moves by the same
-//! columns. It depends on sizes and counts only, so areas keep their places while calls come and go (people find
-//! things by where they are).
+//! columns. It depends on sizes and counts only, so areas keep their places while calls come and go (people
+//! find things by where they are).
 //!
-//! Three classes of screen: `Full` has boxed tiles and a column of slots; `Folded` (below 96 × 28) has one line a
-//! person and a strip of slots; `Small` (below 60 × 20) drops the headings. Below 40 × 12 there is no board, only a
-//! sentence. Where everybody fits, tiles are as few abreast and as roomy as the screen allows: a name or a sentence
-//! that is cut is worse than a gap. What is left over shows what happened lately.
+//! Three classes of screen: `Full` has boxed tiles and a column of slots; `Folded` (below 96 × 28) has one
+//! line a person and a strip of slots; `Small` (below 60 × 20) drops the headings. Below 40 × 12 there is no
+//! board, only a sentence. Where everybody fits, tiles are as few abreast and as roomy as the screen allows:
+//! a name or a sentence that is cut is worse than a gap. What is left over shows what happened lately.
 
 use ratatui::layout::Rect;
 

@@ -1,10 +1,10 @@
 //! Drawing the model, and saying what was drawn where.
 //!
-//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the eye
-//! sees, not against what the model has become since. Views read the model and change nothing.
+//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the
+//! eye sees, not against what the model has become since. Views read the model and change nothing.
 //!
-//! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences, numbers
-//! and literals. No view may write a string from outside into the buffer by itself.
+//! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences,
+//! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
 //! `lately.rs`, `you.rs`, `windows.rs`.
@@ -22,7 +22,7 @@ use ratatui::{
 };
 
 use crate::{
-    app::{Model, Spot},
+    app::{Model, Preview, Spot},
     number,
     shape::Class,
     theme::{Theme, Tone},
@@ -103,7 +103,8 @@ struct Canvas<'a> {
     theme: Theme,
     buf: &'a mut Buffer,
     drawn: Drawn,
-    /// The calls of each person who has any: built once a frame, so that a tile costs nothing for people who have none.
+    /// The calls of each person who has any: built once a frame, so that a tile costs nothing for people who
+    /// have none.
     calls: BTreeMap<UserId, Vec<&'a Card>>,
     /// The call in each slot that has one.
     parked: BTreeMap<&'a SlotId, &'a Card>,
@@ -398,6 +399,15 @@ fn title(card: &Card, cells: usize) -> SafeText {
         (Some(name), _) if !name.is_empty() => SafeText::clean(name.as_str(), cells),
         (_, Some(number)) => SafeText::clean(&number::spaced(number), cells),
         _ => SafeText::clean(card.title(), cells),
+    }
+}
+
+/// The colour of what a drop would do.
+const fn verdict(preview: &Preview) -> Tone {
+    if preview.legal {
+        Tone::Target
+    } else {
+        Tone::Forbidden
     }
 }
 

@@ -1,11 +1,12 @@
 //! Takes the picture of the board in the README: a real run in a terminal, written as SVG.
 //!
-//! `cargo xtask picture` builds what it needs and runs it. The server, the twin and the colleagues are those of the
-//! stories; the callers are named here, so the picture stays the same but for a second here and there. The operator
-//! answers, parks, sends calls on, and is seen carrying one over a colleague.
+//! `cargo xtask picture` builds what it needs and runs it. The server, the twin and the colleagues are those
+//! of the stories; the callers are named here, so the picture stays the same but for a second here and there.
+//! The operator answers, parks, sends calls on, and is seen carrying one over a colleague.
 //!
-//! Frames of boxes are drawn as lines, because in most fonts they do not meet; everything else is text, which a reader
-//! can select and a search engine can read. Not a screenshot: that would be blurred on one screen and large on another.
+//! Frames of boxes are drawn as lines, because in most fonts they do not meet; everything else is text, which
+//! a reader can select and a search engine can read. Not a screenshot: that would be blurred on one screen
+//! and large on another.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -55,7 +56,8 @@ fn run() -> Screen {
             spot(s, &begins).filter(|at| at.1 < 8).map(drop)
         });
     };
-    // One is with a colleague, one is parked, one is held, one is on the line, one is on the way, and three wait.
+    // One is with a colleague, one is parked, one is held, one is on the line, one is on the way, and three
+    // wait.
     next(&mut desk, "+14155550117", "Initech · M. Waddams");
     answer(&mut desk, "Initech");
     send(&mut desk, "102", "Grace Hopper");
@@ -208,7 +210,8 @@ fn cells_of(run: &[(u16, &Cell)]) -> u16 {
         .map_or(0, |(x, c)| x + 1 + u16::from(c.is_wide()) - run[0].0)
 }
 
-/// Text in one look. Spaces at its ends are left out, and its length is said, so that no font moves what follows.
+/// Text in one look. Spaces at its ends are left out, and its length is said, so that no font moves what
+/// follows.
 fn write_text(out: &mut String, run: &[(u16, &Cell)], y: u16, ink: &str, weight: &str) {
     let blank = |c: &Cell| c.contents().trim().is_empty();
     let Some(first) = run.iter().position(|(_, c)| !blank(c)) else {

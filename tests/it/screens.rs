@@ -1,7 +1,8 @@
-//! What an operator sees and does: the console in a real terminal, over the twin, the server and the cast as processes.
+//! What an operator sees and does: the console in a real terminal, over the twin, the server and the cast as
+//! processes.
 //!
-//! The mouse and the keyboard do here what verbs do in `stories.rs`; what is asserted is the screen, and that the call is where the screen says. Read next:
-//! `tests/src/terminal.rs`.
+//! The mouse and the keyboard do here what verbs do in `stories.rs`; what is asserted is the screen, and that
+//! the call is where the screen says. Read next: `tests/src/terminal.rs`.
 
 use std::fmt::Write as _;
 
@@ -40,7 +41,8 @@ fn a_caller_is_carried_by_mouse_into_a_slot_and_from_there_to_a_colleague() {
     wait_place(&house, &bob, "talking");
     assert_eq!(house.place(&rosa)["kind"], "held");
 
-    // From one's own line into a slot. Before the drop the screen says what it would do, and nothing has been done.
+    // From one's own line into a slot. Before the drop the screen says what it would do, and nothing has been
+    // done.
     let from = wait_line(&desk, "── You", "Rosa Diaz");
     let to = desk.wait_for("P2 free");
     desk.press(from);
@@ -338,11 +340,12 @@ fn in_a_terminal_of_its_own() {
     panic!("{why}");
 }
 
-/// Below what a PTY takes before it makes the writer wait: a reader that stops would stop its test without a word.
+/// Below what a PTY takes before it makes the writer wait: a reader that stops would stop its test without a
+/// word.
 const AT_ONCE: usize = 3_900;
 
-/// Somebody leans on a key, pastes a page into the wrong window, or drags the mouse over a slow line: more than the
-/// event library's buffer at once, and every byte of it counts.
+/// Somebody leans on a key, pastes a page into the wrong window, or drags the mouse over a slow line: more
+/// than the event library's buffer at once, and every byte of it counts.
 #[test]
 fn a_burst_of_keys_and_mouse_reports_is_read_to_its_end() {
     let house = House::open(sqlite_file());

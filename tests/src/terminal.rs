@@ -1,8 +1,10 @@
-//! A person at a terminal: the real binary in a real PTY, a screen that is read as text, a keyboard and a mouse.
+//! A person at a terminal: the real binary in a real PTY, a screen that is read as text, a keyboard and a
+//! mouse.
 //!
-//! What the program writes goes through a terminal emulator, frame by frame: what lies between the marks of a synchronised update is shown at once, as a
-//! terminal would. The mouse speaks the SGR form that the program asked for. Every wait has a name and prints the screen when it fails; the reader
-//! wakes it, so nothing sleeps.
+//! What the program writes goes through a terminal emulator, frame by frame: what lies between the marks of a
+//! synchronised update is shown at once, as a terminal would. The mouse speaks the SGR form that the program
+//! asked for. Every wait has a name and prints the screen when it fails; the reader wakes it, so nothing
+//! sleeps.
 //!
 //! No assertion about Cordboard's behaviour belongs here. Read next: `it/screens.rs`.
 
@@ -313,7 +315,8 @@ impl Terminal {
         self.mouse(0, at, 'M');
     }
 
-    /// Moves the mouse with the left button down, as a quick hand does: a report every few cells, because no terminal reports a cell the pointer jumped over.
+    /// Moves the mouse with the left button down, as a quick hand does: a report every few cells, because no
+    /// terminal reports a cell the pointer jumped over.
     pub fn drag(&mut self, from: Spot, to: Spot) {
         let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).min(STEPS);
         let between = |a: u16, b: u16, n: u16| {

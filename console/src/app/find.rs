@@ -1,10 +1,11 @@
 //! Typing a name, an extension or a number: to find somebody, to send a call on, to dial.
 //!
-//! An empty field never swallows Enter for a call that waits: it answers it, unless a call is just being sent on: to take
-//! another one then is no slip that anybody wants. So nothing is picked until something was typed or an arrow was used.
+//! An empty field never swallows Enter for a call that waits: it answers it, unless a call is just being sent
+//! on: to take another one then is no slip that anybody wants. So nothing is picked until something was typed
+//! or an arrow was used.
 
 use cordboard_core::{
-    board::DropTarget,
+    board::{Drop, DropTarget},
     ids::{CallId, Emergency, Phone, Rev, SafeText, UserId},
 };
 use nucleo_matcher::{
@@ -12,7 +13,7 @@ use nucleo_matcher::{
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
-use super::{Area, Cmd, Dialog, Model, Mood, Sentence};
+use super::{Area, Cmd, Dialog, Model, Mood, Sentence, spelled};
 use crate::keymap::{Action, Dir, Key};
 
 /// What a name is typed for.
@@ -213,18 +214,13 @@ impl Model {
                     return Vec::new();
                 };
                 match self.board.drop_on(me, call, &target) {
-                    cordboard_core::board::Drop::Do(intent, sentence) => {
-                        self.order(call, intent, &sentence, seen)
-                    }
-                    cordboard_core::board::Drop::Choose(options) => {
-                        let options = options
-                            .into_iter()
-                            .map(|(i, s)| (i, Sentence::new(&s)))
-                            .collect();
+                    Drop::Do(intent, sentence) => self.order(call, intent, &sentence, seen),
+                    Drop::Choose(options) => {
+                        let options = spelled(options);
                         self.dialog = Some(Dialog::Choose(call, seen, options));
                         Vec::new()
                     }
-                    cordboard_core::board::Drop::No(why) => {
+                    Drop::No(why) => {
                         self.say(Mood::Bad, &why);
                         self.dialog = Some(Dialog::Find(find));
                         Vec::new()

@@ -1,7 +1,8 @@
-//! What is worth telling of a change that somebody else brought about: who took a call, what came back, what is over.
+//! What is worth telling of a change that somebody else brought about: who took a call, what came back, what
+//! is over.
 //!
-//! An operator who looks away for ten seconds asks two things: where has that call gone, and why is it here again. The
-//! answer is read off a card before and after, and told in a sentence that stays in the log.
+//! An operator who looks away for ten seconds asks two things: where has that call gone, and why is it here
+//! again. The answer is read off a card before and after, and told in a sentence that stays in the log.
 
 use cordboard_core::{
     board::{At, Card},

@@ -1,6 +1,7 @@
 //! The header, the line of what was last said, and the buttons.
 //!
-//! Buttons are not a list of their own: they are the rows of the action table that are possible now, so footer, help and keys cannot disagree.
+//! Buttons are not a list of their own: they are the rows of the action table that are possible now, so
+//! footer, help and keys cannot disagree.
 
 use cordboard_core::{
     board::At,
@@ -118,8 +119,7 @@ fn link(canvas: &Canvas<'_>) -> Ink {
             match next {
                 Some(next) => {
                     let seconds = (next.millis() - model.now.millis() + 999) / 1000;
-                    ink.say(" · next try in ", Tone::Bad)
-                        .time(seconds, Tone::Bad)
+                    ink.say(" · retry in ", Tone::Bad).time(seconds, Tone::Bad)
                 }
                 None => ink,
             }

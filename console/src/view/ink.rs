@@ -1,7 +1,8 @@
 //! Text on its way to cells: runs of cleaned text, each with a tone.
 //!
-//! The type is the guard. There is no way to put a `&str` from outside into an [`Ink`]: names come as [`SafeText`], sentences as [`Sentence`], which
-//! cleaned them when they were made; what is left are literals and numbers.
+//! The type is the guard. There is no way to put a `&str` from outside into an [`Ink`]: names come as
+//! [`SafeText`], sentences as [`Sentence`], which cleaned them when they were made; what is left are literals
+//! and numbers.
 
 use cordboard_core::ids::{Phone, QueueId, SafeText, SlotId};
 use ratatui::{
@@ -54,7 +55,8 @@ impl Ink {
         self.run(text.as_str().to_owned(), tone)
     }
 
-    /// Text that was put together in this module's parent from the above, such as a wrapped line of a sentence.
+    /// Text that was put together in this module's parent from the above, such as a wrapped line of a
+    /// sentence.
     pub(super) fn ours(self, text: &str, tone: Tone) -> Self {
         let clean = Sentence::new(text);
         self.sentence(&clean, tone)
@@ -146,7 +148,8 @@ impl Ink {
         u16::try_from(cells).unwrap_or(u16::MAX)
     }
 
-    /// Writes into the first row of `rect`, which lies in the buffer, and marks with an ellipsis where it was cut.
+    /// Writes into the first row of `rect`, which lies in the buffer, and marks with an ellipsis where it was
+    /// cut.
     pub(super) fn write(&self, buf: &mut Buffer, rect: Rect) -> u16 {
         let cut = self.width() > rect.width;
         let mut room = usize::from(rect.width) - usize::from(cut);
@@ -184,8 +187,8 @@ impl Ink {
     }
 }
 
-/// A style that leaves nothing of what was under it but the ground: themes that set no colour of their own would otherwise show the colour and the weight
-/// of the border they are written on.
+/// A style that leaves nothing of what was under it but the ground: themes that set no colour of their own
+/// would otherwise show the colour and the weight of the border they are written on.
 pub(super) fn whole(style: Style) -> Style {
     Style {
         fg: Some(style.fg.unwrap_or(Color::Reset)),

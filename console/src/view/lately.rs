@@ -1,4 +1,5 @@
-//! What happened lately, newest first, where the screen has room to spare. The whole of it is in the log (`l`).
+//! What happened lately, newest first, where the screen has room to spare. The whole of it is in the log
+//! (`l`).
 
 use ratatui::layout::Rect;
 

@@ -7,7 +7,7 @@ use cordboard_core::{
 };
 use ratatui::{layout::Rect, style::Style};
 
-use super::{Canvas, ink, ink::Ink, title};
+use super::{Canvas, ink, ink::Ink, title, verdict};
 use crate::{
     app::{Area, Look, Model, Preview, Spot, State},
     shape::Class,
@@ -113,14 +113,7 @@ impl<'a> Tile<'a> {
     /// The colour of the border, and whether it is heavy.
     fn border(&self) -> (Tone, bool) {
         match (&self.preview, self.over) {
-            (Some(p), true) => (
-                if p.legal {
-                    Tone::Target
-                } else {
-                    Tone::Forbidden
-                },
-                true,
-            ),
+            (Some(p), true) => (verdict(p), true),
             (Some(p), false) => (if p.legal { Tone::Lit } else { Tone::Rule }, false),
             (None, _) if self.selected => (Tone::Accent, true),
             (None, _) => match self.look.state {
@@ -221,7 +214,8 @@ fn title_of(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     );
 }
 
-/// The tile under what is carried, over everything else: what a drop would do is said whole, however long it is.
+/// The tile under what is carried, over everything else: what a drop would do is said whole, however long it
+/// is.
 pub(super) fn target(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
     let Some(DropTarget::Person(user)) = model.carry.as_ref().and_then(|c| c.over.as_ref()) else {
@@ -238,11 +232,7 @@ pub(super) fn target(canvas: &mut Canvas<'_>) {
     else {
         return;
     };
-    let tone = if preview.legal {
-        Tone::Target
-    } else {
-        Tone::Forbidden
-    };
+    let tone = verdict(preview);
     let lines = ink::wrap(
         preview.sentence.as_str(),
         rect.width.saturating_sub(4).into(),
@@ -488,14 +478,7 @@ fn hit_line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
 /// How a line begins, on its ground: what the hand or the cursor makes of it, symbol, extension and name.
 fn lead(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) -> (Ink, Option<Style>) {
     let marked = match (&tile.preview, tile.over) {
-        (Some(p), true) => Some((
-            if p.legal { "▶" } else { "×" },
-            if p.legal {
-                Tone::Target
-            } else {
-                Tone::Forbidden
-            },
-        )),
+        (Some(p), true) => Some((if p.legal { "▶" } else { "×" }, verdict(p))),
         (Some(p), false) if p.legal => Some(("▏", Tone::Lit)),
         (None, _) if tile.selected => Some(("▶", Tone::Accent)),
         _ => None,

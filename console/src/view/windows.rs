@@ -1,8 +1,9 @@
 //! The windows that lie over the board: typing a name, choosing a slot, a question, the help, the log.
 //!
-//! A window takes every click on it. The board stays visible around it, so that a person being looked for can still be seen.
+//! A window takes every click on it. The board stays visible around it, so that a person being looked for can
+//! still be seen.
 
-use cordboard_core::ids::SafeText;
+use cordboard_core::ids::{CallId, SafeText};
 use ratatui::layout::Rect;
 
 use super::{Canvas, ink, ink::Ink, lately::said, title};
@@ -20,12 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         Some(Dialog::Log(top)) => log(canvas, *top),
         Some(Dialog::Find(find)) => finder(canvas, find),
         Some(Dialog::Park(call, _)) => {
-            let who = model
-                .board
-                .calls
-                .get(call)
-                .map(|c| title(c, 24))
-                .unwrap_or_default();
+            let who = named(canvas, *call, 24);
             let head = canvas
                 .ink()
                 .say(" Park ", Tone::Accent)
@@ -43,24 +39,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                     None => "Leave the console?".to_owned(),
                 },
                 Question::HangUp(call, _) => {
-                    let who = model
-                        .board
-                        .calls
-                        .get(call)
-                        .map(|c| title(c, 30))
-                        .unwrap_or_default();
+                    let who = named(canvas, *call, 30);
                     format!("This is not your call. Hang up on {who} all the same?")
                 }
             };
             ask(canvas, &Sentence::new(&text));
         }
         Some(Dialog::Choose(call, _, options)) => {
-            let who = model
-                .board
-                .calls
-                .get(call)
-                .map(|c| title(c, 24))
-                .unwrap_or_default();
+            let who = named(canvas, *call, 24);
             let head = canvas
                 .ink()
                 .say(" What to do with ", Tone::Accent)
@@ -80,6 +66,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
             list(canvas, &head, 64, lines);
         }
     }
+}
+
+/// Whom a window is about.
+fn named(canvas: &Canvas<'_>, call: CallId, cells: usize) -> SafeText {
+    let card = canvas.model.board.calls.get(&call);
+    card.map(|c| title(c, cells)).unwrap_or_default()
 }
 
 /// Opens a window of that size in the middle, a little above it, and returns its inside.

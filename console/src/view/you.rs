@@ -6,7 +6,7 @@ use cordboard_core::{
 };
 use ratatui::layout::Rect;
 
-use super::{Canvas, doing, ink::Ink, slots, title, tone_of};
+use super::{Canvas, doing, ink::Ink, slots, title, tone_of, verdict};
 use crate::{
     app::{Area, Offer, Spot},
     keymap::Action,
@@ -41,13 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         .as_ref()
         .is_some_and(|c| c.over == Some(DropTarget::Me));
     let edge = match (&preview, over) {
-        (Some(p), true) => {
-            if p.legal {
-                Tone::Target
-            } else {
-                Tone::Forbidden
-            }
-        }
+        (Some(p), true) => verdict(p),
         (Some(p), false) if p.legal => Tone::Lit,
         _ => Tone::Rule,
     };
@@ -56,11 +50,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     canvas.hit(shape.you, Spot::Place(DropTarget::Me));
 
     if let (Some(preview), true) = (&preview, over) {
-        let tone = if preview.legal {
-            Tone::Target
-        } else {
-            Tone::Forbidden
-        };
+        let tone = verdict(preview);
         let ink = canvas
             .ink()
             .gap(1)
