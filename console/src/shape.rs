@@ -4,10 +4,11 @@
 //! columns. It depends on sizes and counts only, so areas keep their places while calls come and go (people
 //! find things by where they are).
 //!
-//! Three classes of screen: `Full` has boxed tiles and a column of slots; `Folded` (below 96 × 28) has one
-//! line a person and a strip of slots; `Small` (below 60 × 20) drops the headings. Below 40 × 12 there is no
-//! board, only a sentence. Where everybody fits, tiles are as few abreast and as roomy as the screen allows:
-//! a name or a sentence that is cut is worse than a gap. What is left over shows what happened lately.
+//! Three classes of screen: `Full` has boxed tiles and a column of slots; `Folded` (below 96 × 28, or where
+//! only lines can show everybody) has one line a person and a strip of slots; `Small` (below 60 × 20) drops
+//! the headings. Below 40 × 12 there is no board, only a sentence. Where everybody fits, tiles are as few
+//! abreast and as roomy as the screen allows: a name or a sentence that is cut is worse than a gap. What is
+//! left over shows what happened lately.
 
 use ratatui::layout::Rect;
 
@@ -104,7 +105,17 @@ impl Shape {
                 screen,
                 ..Self::default()
             },
-            (w, h) if w >= 96 && h >= 28 => Self::full(screen, people, slots),
+            (w, h) if w >= 96 && h >= 28 => {
+                let full = Self::full(screen, people, slots);
+                let folded = Self::folded(screen, people, slots, true);
+                // To see everybody at once is worth more than boxes.
+                let fits = |shape: &Self| shape.people_on_page() >= counts.people;
+                if fits(&folded) && !fits(&full) {
+                    folded
+                } else {
+                    full
+                }
+            }
             (w, h) if w >= 60 && h >= 20 => Self::folded(screen, people, slots, true),
             _ => Self::folded(screen, people, slots, false),
         }
@@ -367,6 +378,21 @@ mod tests {
             slots: 4,
         };
         assert_eq!(Shape::of(80, 24, many).columns, 2);
-        assert_eq!(Shape::of(120, 34, many).tile.1, 4);
+        let dense = Shape::of(120, 34, many);
+        assert_eq!(
+            dense.class,
+            Class::Folded,
+            "a line each, where boxes would hide some"
+        );
+        assert!(dense.people_on_page() >= 40);
+        let crowd = Counts {
+            people: 400,
+            slots: 4,
+        };
+        assert_eq!(
+            Shape::of(120, 34, crowd).class,
+            Class::Full,
+            "they scroll either way"
+        );
     }
 }

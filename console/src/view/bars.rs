@@ -353,7 +353,8 @@ fn word(model: &Model, action: Action) -> Option<&'static str> {
 fn named(model: &Model, action: Action) -> bool {
     let wide = model.shape.class == Class::Full;
     match action {
-        Action::Answer | Action::TakeBack | Action::Retrieve | Action::Decline => wide,
+        Action::Answer | Action::TakeBack | Action::Retrieve => wide,
+        Action::Decline => false,
         _ => {
             wide && model.cursor.area != Area::You
                 && model.current().map(|c| c.id) != model.subject().map(|c| c.id)
