@@ -1,13 +1,16 @@
 //! What the console knows and how it changes: one pure function, [`update`], from a message to commands.
 //!
-//! Keys, the mouse, the server and the clock all arrive as [`Msg`]; what should happen in the world leaves as [`Cmd`]. Nothing here draws, waits,
-//! reads a clock or opens a socket, so a test or a recording replays it exactly.
+//! Keys, the mouse, the server and the clock all arrive as [`Msg`]; what should happen in the world leaves as
+//! [`Cmd`]. Nothing here draws, waits, reads a clock or opens a socket, so a test or a recording replays it
+//! exactly.
 //!
-//! The console never guesses. A command that was sent is a card marked *asked* until the server's delta says what became of it, and while
-//! the link is down nothing is sent at all: the last picture stays, dimmed, and says how old it is.
+//! The console never guesses. A command that was sent is a card marked *asked* until the server's delta says
+//! what became of it, and while the link is down nothing is sent at all: the last picture stays, dimmed, and
+//! says how old it is.
 //!
-//! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping), `app/find.rs` (typing names), `app/link.rs` (what the
-//! server says), `app/cursor.rs` (where the keyboard is).
+//! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping),
+//! `app/find.rs` (typing names), `app/link.rs` (what the server says), `app/news.rs` (what is told of it),
+//! `app/cursor.rs` (where the keyboard is).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,7 +24,8 @@ use cordboard_core::{
 
 use crate::{
     keymap::{Action, Key},
-    shape::Shape,
+    number,
+    shape::{Counts, Shape},
     theme::Theme,
 };
 
@@ -30,6 +34,7 @@ mod carry;
 mod cursor;
 mod find;
 mod link;
+mod news;
 mod person;
 
 pub use act::Offer;
@@ -49,8 +54,9 @@ impl Sentence {
     /// The longest sentence.
     pub const CELLS: usize = 400;
 
-    /// Cleans `text`, whoever wrote it.
+    /// Cleans `text`, whoever wrote it, and writes the telephone numbers in it as people read them.
     pub fn new(text: &str) -> Self {
+        let text = number::spaced_in(text);
         let mut out = String::new();
         for word in text.split_whitespace() {
             let word = SafeText::from(word);
@@ -188,6 +194,19 @@ pub enum Mood {
     Good,
     /// It has not.
     Bad,
+    /// Something happened that nobody here asked for: it is told, but takes the place of no answer.
+    News,
+}
+
+impl Mood {
+    /// The sign before a text that is meant so.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Info | Self::News => "· ",
+            Self::Good => "✓ ",
+            Self::Bad => "! ",
+        }
+    }
 }
 
 /// Something the console has said.
@@ -296,7 +315,8 @@ const NOTES: usize = 200;
 const PASTE: usize = 64;
 
 impl Model {
-    /// A console before its first connection. `run` is drawn at random, so that two consoles never send the same command id.
+    /// A console before its first connection. `run` is drawn at random, so that two consoles never send the
+    /// same command id.
     pub fn new(now: Timestamp, run: u64, theme: Theme) -> Self {
         Self {
             board: Board::default(),
@@ -336,7 +356,8 @@ impl Model {
         self.now.plus(self.offset)
     }
 
-    /// Whole seconds from `since` (by the server's clock) to now. All of them turn at the same moment, so one frame a second shows every timer.
+    /// Whole seconds from `since` (by the server's clock) to now. All of them turn at the same moment, so one
+    /// frame a second shows every timer.
     pub fn seconds_since(&self, since: Timestamp) -> i64 {
         (self.shown_now().millis().div_euclid(1000) - since.millis().div_euclid(1000)).max(0)
     }
@@ -362,7 +383,8 @@ impl Model {
         })
     }
 
-    /// The calls that wait and could be answered, longest first: those at the desk, those that ring, and those sent to me.
+    /// The calls that wait and could be answered, longest first: those at the desk, those that ring, and
+    /// those sent to me.
     pub fn waiting(&self) -> Vec<&Card> {
         let mut calls = self.board.waiting();
         if let Some(me) = &self.me {
@@ -410,7 +432,8 @@ impl Model {
         })
     }
 
-    /// The command on its way for a call, if there is one that the server has not taken, or whose result has not reached this board.
+    /// The command on its way for a call, if there is one that the server has not taken, or whose result has
+    /// not reached this board.
     pub fn asked_of(&self, call: CallId) -> Option<&Asked> {
         let rev = self.board.calls.get(&call).map_or(0, |c| c.rev);
         self.asked
@@ -418,9 +441,13 @@ impl Model {
             .find(|a| a.call == Some(call) && a.accepted.is_none_or(|r| r > rev))
     }
 
-    /// What was last said, while it is new.
+    /// What was last said in answer to somebody here, while it is new.
     pub fn note(&self) -> Option<&Note> {
-        self.notes.back().filter(|n| self.now.since(n.at) < NOTE_MS)
+        self.notes
+            .iter()
+            .rev()
+            .take_while(|n| self.now.since(n.at) < NOTE_MS)
+            .find(|n| n.mood != Mood::News)
     }
 
     /// A person's name.
@@ -494,6 +521,12 @@ impl Model {
     }
 }
 
+/// What there is to choose from, in sentences that are safe to show.
+fn spelled(options: Vec<(Intent, String)>) -> Vec<(Intent, Sentence)> {
+    let said = |(intent, sentence): (Intent, String)| (intent, Sentence::new(&sentence));
+    options.into_iter().map(said).collect()
+}
+
 /// Takes one message.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
     match msg {
@@ -534,7 +567,11 @@ impl Model {
     }
 
     fn reshape(&mut self) {
-        self.shape = Shape::of(self.size.0, self.size.1, self.board.slots.len());
+        let counts = Counts {
+            people: self.order.len(),
+            slots: self.board.slots.len(),
+        };
+        self.shape = Shape::of(self.size.0, self.size.1, counts);
         self.keep_cursor_in_sight();
         self.dirty = true;
     }

@@ -1,10 +1,11 @@
 //! From terminal events to messages: which key, and what the mouse meant.
 //!
-//! The mouse is a small machine between button down and button up. It is matched against the [`Hits`] of the last frame that was painted: what the eye
-//! sees is what is hit. It decides what was meant, and nothing about whether that can be done.
+//! The mouse is a small machine between button down and button up. It is matched against the [`Hits`] of the
+//! last frame that was painted: what the eye sees is what is hit. It decides what was meant, and nothing
+//! about whether that can be done.
 //!
-//! A carry that was called off while the button is still down (Esc, the call has gone, focus lost) swallows the button's release: the hand is opened by the
-//! person some time after, and that is no click.
+//! A carry that was called off while the button is still down (Esc, the call has gone, focus lost) swallows
+//! the button's release: the hand is opened by the person some time after, and that is no click.
 
 use cordboard_core::ids::Timestamp;
 use crossterm::event::{
@@ -57,8 +58,9 @@ pub fn key(event: &KeyEvent) -> Option<Key> {
 
 /// Keeps the fragments of broken escape sequences from being taken for commands.
 ///
-/// The event library reads Esc followed at once by another sequence (Esc pressed while the mouse moves) as Esc and then the rest of that sequence as
-/// typed text: `[<0;64;30M`. Typed on the board, that would answer call 6. No hand types a bracket so soon after Esc.
+/// The event library reads Esc followed at once by another sequence (Esc pressed while the mouse moves) as
+/// Esc and then the rest of that sequence as typed text: `[<0;64;30M`. Typed on the board, that would answer
+/// call 6. No hand types a bracket so soon after Esc.
 #[derive(Debug, Clone, Default)]
 pub struct Fragments {
     escaped: Option<Timestamp>,

@@ -1,10 +1,11 @@
 //! The one table of what can be done, and the keys that do it.
 //!
-//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key. Whether an action is
-//! possible now, and on which call, is decided by [`crate::app`]. This module must not know the model, nor the terminal library: keys arrive as
-//! [`Key`], translated in [`crate::input`].
+//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key.
+//! Whether an action is possible now, and on which call, is decided by [`crate::app`]. This module must not
+//! know the model, nor the terminal library: keys arrive as [`Key`], translated in [`crate::input`].
 //!
-//! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift, nothing that tmux swallows.
+//! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift,
+//! nothing that tmux swallows.
 
 /// A key, as far as this console tells keys apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -234,7 +235,7 @@ pub const TABLE: &[Row] = &[
         "m",
         "pick up",
         Group::Calls,
-        "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc lets go.",
+        "Carry the call as the mouse would: arrows or letters choose where, Enter drops it, Esc puts it back.",
     ),
     row(
         Action::Retrieve,
@@ -290,7 +291,7 @@ pub const TABLE: &[Row] = &[
         "Esc",
         "back",
         Group::Board,
-        "Close what is open, let go of what is carried, return to your own line.",
+        "Close what is open, put back what is carried, return to your own line.",
     ),
     row(
         Action::Copy,

@@ -1,7 +1,8 @@
 //! Cordboard's console: the screen that people work the desk with, and the verbs that scripts work it with.
 //!
-//! The screen is one closed loop ([`run`]): terminal events ([`terminal`], [`input`]) and the server's messages ([`net`]) become messages, [`app`]'s update
-//! changes the model and says what to do, [`view`] paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. The verbs are in
+//! The screen is one closed loop ([`run`]): terminal events ([`terminal`], [`input`]) and the server's
+//! messages ([`net`]) become messages, [`app`]'s update changes the model and says what to do, [`view`]
+//! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. The verbs are in
 //! [`cli`], over [`client`].
 //!
 //! Nothing here knows the server's or the twin's crates: it all speaks the wire. Read next: [`app`], [`cli`].
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod input;
 pub mod keymap;
 pub mod net;
+pub mod number;
 pub mod run;
 pub mod shape;
 pub mod terminal;

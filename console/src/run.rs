@@ -1,9 +1,11 @@
 //! The loop: drain what has come, update, and paint once, if anything is new.
 //!
-//! Input comes first, so that a flood from the server never makes a key wait; a drain is bounded, so that a flood of keys never starves the server. There
-//! is no frame while nothing has changed: timers wake the loop on the second at which a shown number changes, and not otherwise.
+//! Input comes first, so that a flood from the server never makes a key wait; a drain is bounded, so that a
+//! flood of keys never starves the server. There is no frame while nothing has changed: timers wake the loop
+//! on the second at which a shown number changes, and not otherwise.
 //!
-//! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run it as it is, on a screen in memory.
+//! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run
+//! it as it is, on a screen in memory.
 
 use std::{future::Future, io, path::PathBuf, thread, time::Duration};
 
@@ -172,7 +174,10 @@ pub async fn on_terminal(
 
 /// The terminal's events, through a channel, from a thread that does nothing but read them.
 ///
-/// Not the library's stream: that starts and wakes a thread of its own for every wait, and its wake-ups depend on who polls it and when.
+/// The library reads with `poll` (its feature `use-dev-tty`), not with its default, an edge-triggered wait:
+/// that one takes 1,024 bytes after each wake-up and then waits for new ones, so the rest of a burst lies
+/// there until another key is pressed. `a_burst_of_keys_and_mouse_reports_is_read_to_its_end` holds this.
+///
 /// The thread ends with the first event that nobody takes, or with the process.
 fn events() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
     let (to_loop, input) = mpsc::channel(BATCH);
@@ -383,7 +388,8 @@ impl Hands {
         for cmd in update(model, msg) {
             match cmd {
                 Cmd::Send(msg) => {
-                    // A full queue means a link that takes nothing. The command is not kept for later: its silence will be noticed and said.
+                    // A full queue means a link that takes nothing. The command is not kept for later: its
+                    // silence will be noticed and said.
                     if let Err(why) = wire.outgoing.try_send(msg) {
                         tracing::warn!(%why, "a message could not be sent");
                     }

@@ -1,10 +1,12 @@
 //! The terminal: taken, written to in whole frames, and always given back.
 //!
-//! What was turned on is noted in one place, and every way out turns exactly that off: the guard's `Drop`, a panic, a signal, Ctrl-Z, and a terminal that was
-//! closed (which the event library does not notice; a thread watches for it).
+//! What was turned on is noted in one place, and every way out turns exactly that off: the guard's `Drop`, a
+//! panic, a signal, Ctrl-Z, and a terminal that was closed (which the event library does not notice; a thread
+//! watches for it).
 //!
-//! Frames are put together in memory and written by a thread of their own, so a terminal that takes nothing, such as a stopped one at the far end of a slow line,
-//! never stops the loop: while one frame is on its way no other is begun.
+//! Frames are put together in memory and written by a thread of their own, so a terminal that takes nothing,
+//! such as a stopped one at the far end of a slow line, never stops the loop: while one frame is on its way
+//! no other is begun.
 
 use std::{
     fmt,
@@ -60,7 +62,8 @@ pub trait Screen {
     fn suspend(&mut self) -> io::Result<()>;
 }
 
-/// Mouse reporting: presses, drags and the wheel in SGR form. Not mode 1003, which reports every motion and floods slow lines.
+/// Mouse reporting: presses, drags and the wheel in SGR form. Not mode 1003, which reports every motion and
+/// floods slow lines.
 struct MouseOn;
 struct MouseOff;
 
@@ -95,7 +98,8 @@ fn take(mouse: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back, if it is taken. Called from every way out, more than once without harm; it can do nothing about errors.
+/// Gives the terminal back, if it is taken. Called from every way out, more than once without harm; it can do
+/// nothing about errors.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout().lock();
@@ -151,7 +155,8 @@ impl TerminalScreen {
                 "standard input and output must be a terminal",
             ));
         }
-        // Our own themes honour NO_COLOR. The library's way of doing so also resets bold and reverse, and with them every selection.
+        // Our own themes honour NO_COLOR. The library's way of doing so also resets bold and reverse, and
+        // with them every selection.
         force_color_output(true);
         let gather = Gather::default();
         let terminal = Terminal::new(CrosstermBackend::new(gather.clone()))?;
@@ -211,7 +216,8 @@ impl Screen for TerminalScreen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer would have to pass through the reader of keys that waits for us.
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer would have to pass
+        // through the reader of keys that waits for us.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
@@ -271,7 +277,8 @@ fn give_back_on_panic() {
     });
 }
 
-/// Calls `gone` once the terminal has hung up. The event library does not notice, and would spin on a dead terminal for days.
+/// Calls `gone` once the terminal has hung up. The event library does not notice, and would spin on a dead
+/// terminal for days.
 pub fn watch_for_hang_up(gone: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name("hang-up".to_owned())
@@ -282,7 +289,8 @@ pub fn watch_for_hang_up(gone: impl FnOnce() + Send + 'static) -> io::Result<()>
                 tv_nsec: 250_000_000,
             };
             loop {
-                // No events are asked for: hang-up and error are reported unasked, and input is left to its reader.
+                // No events are asked for: hang-up and error are reported unasked, and input is left to its
+                // reader.
                 let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
                 let over = match poll(&mut fds, Some(&pause)) {
                     Ok(_) => fds[0]

@@ -1,7 +1,8 @@
 //! Colours by meaning. Views ask for what a thing *is* ([`Tone`]); only this file knows how that looks.
 //!
-//! State is never told by colour alone: every tone comes with a symbol and a word where it is used. Four themes: dark and light paint their own
-//! ground in 24-bit colour, `sixteen` uses the terminal's own palette, `mono` only bold, dim, underlined and reversed.
+//! State is never told by colour alone: every tone comes with a symbol and a word where it is used. Four
+//! themes: dark and light paint their own ground in 24-bit colour, `sixteen` uses the terminal's own palette,
+//! `mono` only bold, dim, underlined and reversed.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -66,7 +67,8 @@ impl Theme {
     /// Every theme, in the order in which they take turns.
     pub const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::Sixteen, Self::Mono];
 
-    /// The theme that suits what the environment says: `NO_COLOR` (set and not empty) asks for none, `COLORTERM` announces 24 bits.
+    /// The theme that suits what the environment says: `NO_COLOR` (set and not empty) asks for none,
+    /// `COLORTERM` announces 24 bits.
     pub fn suited(no_color: Option<&str>, colorterm: Option<&str>, term: Option<&str>) -> Self {
         let asked = |value: Option<&str>| value.is_some_and(|v| !v.is_empty());
         let direct = term.is_some_and(|t| t.ends_with("-direct"));

@@ -1,13 +1,13 @@
 //! Drawing the model, and saying what was drawn where.
 //!
-//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the eye
-//! sees, not against what the model has become since. Views read the model and change nothing.
+//! [`draw`] paints one frame and returns the [`Hits`] of that frame: the mouse is matched against what the
+//! eye sees, not against what the model has become since. Views read the model and change nothing.
 //!
-//! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences, numbers
-//! and literals. No view may write a string from outside into the buffer by itself.
+//! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences,
+//! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
-//! `you.rs`, `windows.rs`.
+//! `lately.rs`, `you.rs`, `windows.rs`.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,15 @@ use ratatui::{
 };
 
 use crate::{
-    app::{Model, Spot},
+    app::{Model, Preview, Spot},
+    number,
     shape::Class,
     theme::{Theme, Tone},
 };
 
 mod bars;
 mod ink;
+mod lately;
 mod people;
 mod slots;
 mod waiting;
@@ -82,10 +84,12 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Drawn {
     waiting::draw(&mut canvas);
     people::draw(&mut canvas);
     slots::draw(&mut canvas);
+    lately::draw(&mut canvas);
     you::draw(&mut canvas);
     if !model.link.is_live() {
         canvas.fade();
     }
+    people::target(&mut canvas);
     bars::note(&mut canvas);
     bars::hints(&mut canvas);
     windows::draw(&mut canvas);
@@ -99,7 +103,8 @@ struct Canvas<'a> {
     theme: Theme,
     buf: &'a mut Buffer,
     drawn: Drawn,
-    /// The calls of each person who has any: built once a frame, so that a tile costs nothing for people who have none.
+    /// The calls of each person who has any: built once a frame, so that a tile costs nothing for people who
+    /// have none.
     calls: BTreeMap<UserId, Vec<&'a Card>>,
     /// The call in each slot that has one.
     parked: BTreeMap<&'a SlotId, &'a Card>,
@@ -188,6 +193,20 @@ impl<'a> Canvas<'a> {
             rest.width = rest.width.saturating_sub(1);
         }
         self.line(rest, left);
+    }
+
+    /// A line at the foot of `rect`: in its last row, or in more of its rows if it is too long for one.
+    fn foot(&mut self, rect: Rect, ink: &Ink) {
+        let lines = ink.fold(rect.width.saturating_sub(1), usize::from(rect.height));
+        let first = rect.bottom() - u16::try_from(lines.len()).unwrap_or(0).min(rect.height);
+        for (y, line) in (first..rect.bottom()).zip(&lines) {
+            let row = Rect {
+                y,
+                height: 1,
+                ..rect
+            };
+            self.line(row, line);
+        }
     }
 
     /// A horizontal rule, with words on it. Words at the right are left out if they don't fit.
@@ -283,7 +302,13 @@ impl<'a> Canvas<'a> {
     fn fade(&mut self) {
         let shape = &self.model.shape;
         let (faint, ground) = (self.style(Tone::Faint), self.theme.ground());
-        for rect in [shape.waiting, shape.people, shape.slots, shape.you] {
+        for rect in [
+            shape.waiting,
+            shape.people,
+            shape.slots,
+            shape.lately,
+            shape.you,
+        ] {
             for position in rect.intersection(self.buf.area).positions() {
                 if let Some(cell) = self.buf.cell_mut(position) {
                     cell.modifier.remove(Modifier::BOLD | Modifier::REVERSED);
@@ -372,8 +397,17 @@ impl<'a> Canvas<'a> {
 fn title(card: &Card, cells: usize) -> SafeText {
     match (&card.caller.name, &card.caller.number) {
         (Some(name), _) if !name.is_empty() => SafeText::clean(name.as_str(), cells),
-        (_, Some(number)) => SafeText::clean(&ink::spaced(number), cells),
+        (_, Some(number)) => SafeText::clean(&number::spaced(number), cells),
         _ => SafeText::clean(card.title(), cells),
+    }
+}
+
+/// The colour of what a drop would do.
+const fn verdict(preview: &Preview) -> Tone {
+    if preview.legal {
+        Tone::Target
+    } else {
+        Tone::Forbidden
     }
 }
 

@@ -1,7 +1,10 @@
-//! What an operator sees and does: the console in a real terminal, over the twin, the server and the cast as processes.
+//! What an operator sees and does: the console in a real terminal, over the twin, the server and the cast as
+//! processes.
 //!
-//! The mouse and the keyboard do here what verbs do in `stories.rs`; what is asserted is the screen, and that the call is where the screen says. Read next:
-//! `tests/src/terminal.rs`.
+//! The mouse and the keyboard do here what verbs do in `stories.rs`; what is asserted is the screen, and that
+//! the call is where the screen says. Read next: `tests/src/terminal.rs`.
+
+use std::fmt::Write as _;
 
 use cordboard_server::store::Store;
 use cordboard_tests::{
@@ -9,6 +12,7 @@ use cordboard_tests::{
     house::House,
     terminal::{Size, Spot, Terminal, framed, rows, shows, spot, spot_in},
 };
+use rustix::process::Signal;
 use vt100::{MouseProtocolMode, Screen};
 
 const DESK: Size = Size::new(120, 34);
@@ -37,7 +41,8 @@ fn a_caller_is_carried_by_mouse_into_a_slot_and_from_there_to_a_colleague() {
     wait_place(&house, &bob, "talking");
     assert_eq!(house.place(&rosa)["kind"], "held");
 
-    // From one's own line into a slot. Before the drop the screen says what it would do, and nothing has been done.
+    // From one's own line into a slot. Before the drop the screen says what it would do, and nothing has been
+    // done.
     let from = wait_line(&desk, "── You", "Rosa Diaz");
     let to = desk.wait_for("P2 free");
     desk.press(from);
@@ -60,7 +65,7 @@ fn a_caller_is_carried_by_mouse_into_a_slot_and_from_there_to_a_colleague() {
     desk.drag(from, never);
     desk.wait_until(
         "why Donald Knuth cannot be sent anybody, or what it would do",
-        |s| (shows(s, "drop: ") || shows(s, "no drop: ")).then_some(()),
+        |s| (shows(s, "drop: ") || shows(s, "no: ")).then_some(()),
     );
     // Off again, to the one who takes it.
     let to = desk.wait_for("102 Grace Hopper");
@@ -275,21 +280,104 @@ fn a_console_that_is_left_gives_the_terminal_back() {
     desk.wait_for("Leave");
     desk.keys("y");
     assert_eq!(desk.ended(), 0);
-    let screen = desk.screen();
-    assert!(!screen.alternate_screen(), "the shell's screen is back");
-    assert!(!screen.hide_cursor(), "the cursor is shown");
-    assert!(!screen.bracketed_paste(), "pastes are plain again");
-    assert_eq!(
-        screen.mouse_protocol_mode(),
-        MouseProtocolMode::None,
-        "the mouse is the terminal's"
-    );
-    assert!(desk.as_before(), "lines are edited and echoed again");
+    assert_eq!(desk.disturbed(), [""; 0]);
     assert_eq!(
         house.place(&rosa)["kind"],
         "talking",
         "calls go on without it"
     );
+}
+
+#[test]
+fn ctrl_c_and_a_signal_give_the_terminal_back() {
+    let house = House::open(sqlite_file());
+    let mut desk = console(&house);
+    assert!(!desk.disturbed().is_empty());
+    desk.keys("\x03");
+    desk.ended();
+    assert_eq!(desk.disturbed(), [""; 0], "after Ctrl-C");
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut desk = console(&house);
+        desk.signal(signal);
+        desk.ended();
+        assert_eq!(desk.disturbed(), [""; 0], "after {signal:?}");
+    }
+}
+
+/// Names the panic, in the process that is to have it.
+const TO_PANIC: &str = "CORDBOARD_TEST_PANIC";
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_read_on_it() {
+    let me = std::env::current_exe().unwrap();
+    let test = "screens::in_a_terminal_of_its_own";
+    let mut desk = Terminal::run(
+        &me,
+        &["--exact", test, "--ignored", "--nocapture"],
+        &[(TO_PANIC, "as planned".to_owned())],
+        DESK,
+    );
+    assert_ne!(desk.ended(), 0);
+    let written = String::from_utf8_lossy(&desk.bytes(0)).into_owned();
+    assert!(
+        written.contains("\x1b[?1049h"),
+        "the screen was taken:\n{written}"
+    );
+    assert_eq!(desk.disturbed(), [""; 0]);
+    let screen = desk.screen();
+    assert!(
+        shows(&screen, "as planned"),
+        "its message is on the shell's screen\n{}",
+        framed(&screen)
+    );
+}
+
+#[test]
+#[ignore = "the other half of the test above, which runs it in a terminal"]
+fn in_a_terminal_of_its_own() {
+    let why = std::env::var(TO_PANIC).expect("it is run by the other half");
+    let _screen = cordboard::terminal::TerminalScreen::take(true).unwrap();
+    panic!("{why}");
+}
+
+/// Below what a PTY takes before it makes the writer wait: a reader that stops would stop its test without a
+/// word.
+const AT_ONCE: usize = 3_900;
+
+/// Somebody leans on a key, pastes a page into the wrong window, or drags the mouse over a slow line: more
+/// than the event library's buffer at once, and every byte of it counts.
+#[test]
+fn a_burst_of_keys_and_mouse_reports_is_read_to_its_end() {
+    let house = House::open(sqlite_file());
+    let mut desk = console(&house);
+    let _rosa = house.ring(ROSA.0, ROSA.1);
+    wait_line(&desk, "── Waiting", "Rosa Diaz");
+    let mut events = 0;
+    for name in ["Grace Hopper", "Alan Turing"].into_iter().cycle().take(12) {
+        desk.keys("/");
+        desk.wait_for("letters of a name");
+        let mut burst = String::new();
+        while burst.len() < AT_ONCE {
+            let n = events % 60;
+            let _ = write!(burst, "x\x7f\x1b[<35;{};{}M", n + 1, n / 2 + 1);
+            events += 3;
+        }
+        burst.push_str(name);
+        desk.keys(&burst);
+        desk.wait_until(&format!("{name}, the last word of a burst"), |s| {
+            let wanted = format!(" {name}");
+            rows(s)
+                .iter()
+                .any(|r| r.contains("▶ ") && r.contains(&wanted))
+                .then_some(())
+        });
+        desk.keys("\x1b");
+        desk.wait_gone("─ Find ");
+    }
+    assert!(events > 5_000, "{events} are no burst");
+    // And the board is alive.
+    desk.keys("a");
+    wait_line(&desk, "── You", "▶ Rosa Diaz");
 }
 
 /// A console at 120 × 34, signed in as the operator, with everybody's state known.

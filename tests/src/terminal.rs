@@ -1,8 +1,10 @@
-//! A person at a terminal: the real binary in a real PTY, a screen that is read as text, a keyboard and a mouse.
+//! A person at a terminal: the real binary in a real PTY, a screen that is read as text, a keyboard and a
+//! mouse.
 //!
-//! What the program writes goes through a terminal emulator, frame by frame: what lies between the marks of a synchronised update is shown at once, as a
-//! terminal would. The mouse speaks the SGR form that the program asked for. Every wait has a name and prints the screen when it fails; the reader
-//! wakes it, so nothing sleeps.
+//! What the program writes goes through a terminal emulator, frame by frame: what lies between the marks of a
+//! synchronised update is shown at once, as a terminal would. The mouse speaks the SGR form that the program
+//! asked for. Every wait has a name and prints the screen when it fails; the reader wakes it, so nothing
+//! sleeps.
 //!
 //! No assertion about Cordboard's behaviour belongs here. Read next: `it/screens.rs`.
 
@@ -10,12 +12,14 @@ use std::{
     fmt::Write as _,
     io::{Read, Write},
     num::NonZeroU16,
+    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use vt100::{Callbacks, Parser, Screen};
+use rustix::process::{Pid, Signal, kill_process};
+use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
 use crate::house::binary;
 use crate::wall;
@@ -136,11 +140,20 @@ impl Terminal {
     /// If there is no PTY, or the program cannot be started.
     #[must_use]
     pub fn start(args: &[&str], env: &[(&str, String)], size: Size) -> Self {
+        Self::run(&binary(), args, env, size)
+    }
+
+    /// The same with another program.
+    ///
+    /// # Panics
+    /// If there is no PTY, or the program cannot be started.
+    #[must_use]
+    pub fn run(program: &Path, args: &[&str], env: &[(&str, String)], size: Size) -> Self {
         let pair = native_pty_system()
             .openpty(size.pty())
             .expect("the system has a PTY");
         let before = discipline(pair.master.as_ref());
-        let mut command = CommandBuilder::new(binary());
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env_clear();
         for (key, value) in
@@ -302,7 +315,8 @@ impl Terminal {
         self.mouse(0, at, 'M');
     }
 
-    /// Moves the mouse with the left button down, as a quick hand does: a report every few cells, because no terminal reports a cell the pointer jumped over.
+    /// Moves the mouse with the left button down, as a quick hand does: a report every few cells, because no
+    /// terminal reports a cell the pointer jumped over.
     pub fn drag(&mut self, from: Spot, to: Spot) {
         let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).min(STEPS);
         let between = |a: u16, b: u16, n: u16| {
@@ -359,6 +373,46 @@ impl Terminal {
         );
         drop(seen);
         self.child.wait().expect("it was started here").exit_code()
+    }
+
+    /// Sends the program a signal.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub fn signal(&self, signal: Signal) {
+        let id = self
+            .child
+            .process_id()
+            .and_then(|id| i32::try_from(id).ok());
+        let process = id
+            .and_then(Pid::from_raw)
+            .expect("a program that runs has an id");
+        kill_process(process, signal).expect("the program runs");
+    }
+
+    /// What of the terminal is not as the program found it; nothing, after it has ended as it should.
+    #[must_use]
+    pub fn disturbed(&self) -> Vec<&'static str> {
+        let screen = self.screen();
+        let mut left = Vec::new();
+        for (wrong, what) in [
+            (screen.alternate_screen(), "the shell's screen is hidden"),
+            (screen.hide_cursor(), "the cursor is hidden"),
+            (screen.bracketed_paste(), "pastes are bracketed"),
+            (
+                screen.mouse_protocol_mode() != MouseProtocolMode::None,
+                "the mouse is reported",
+            ),
+            (
+                !self.as_before(),
+                "lines are not edited or echoed as before",
+            ),
+        ] {
+            if wrong {
+                left.push(what);
+            }
+        }
+        left
     }
 
     /// Whether lines are edited and echoed again as they were before the program came.

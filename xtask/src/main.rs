@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod demo;
+mod picture;
 mod postgres;
 mod setup;
 mod steps;
@@ -24,6 +25,7 @@ const HELP: &str = "\
 cargo xtask demo [FLAGS…]      build, then run `cordboard demo FLAGS…` in this terminal
 cargo xtask test [ARGS…]       set up, build, run every test; ARGS go to `cargo nextest run`
 cargo xtask with-db CMD…       run CMD with TEST_DATABASE_URL naming a private PostgreSQL
+cargo xtask picture            take the picture of the board in the README anew: docs/board.svg
 cargo xtask help               this text
 
 Environment:
@@ -50,6 +52,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
     match verb {
         "demo" => demo::run(rest),
         "test" => test::run(rest),
+        "picture" => picture::run(),
         "with-db" => test::with_database(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -1,7 +1,8 @@
 //! The board with made-up data: no server, no carrier, everything can be tried.
 //!
-//! `cargo run -p cordboard --example board` shows a busy morning; `quiet` an empty one; `people=5000` a large house; `down` a board that loses its link after two
-//! seconds. `theme=light` (or `dark`, `16`, `mono`) chooses the colours.
+//! `cargo run -p cordboard --example board` shows a busy morning; `quiet` an empty one; `people=5000` a large
+//! house; `down` a board that loses its link after two seconds. `theme=light` (or `dark`, `16`, `mono`)
+//! chooses the colours.
 
 mod scene;
 

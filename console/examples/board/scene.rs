@@ -1,7 +1,9 @@
-//! A made-up switchboard in memory: people, slots, calls in every place, and a server simple enough to read in one go.
+//! A made-up switchboard in memory: people, slots, calls in every place, and a server simple enough to read
+//! in one go.
 //!
-//! It answers [`ClientMsg`]s as a server would, so that dragging, parking and sending can be tried without one, and so that tests of the
-//! screen have something to talk to. It knows nothing of a carrier: what is asked comes true after a moment, or fails as the person's character says.
+//! It answers [`ClientMsg`]s as a server would, so that dragging, parking and sending can be tried without
+//! one, and so that tests of the screen have something to talk to. It knows nothing of a carrier: what is
+//! asked comes true after a moment, or fails as the person's character says.
 
 use std::collections::BTreeMap;
 

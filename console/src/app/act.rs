@@ -1,10 +1,11 @@
 //! What can be done now, and doing it.
 //!
-//! [`Model::offer`] (what the footer and the help show) and [`Model::act`] (what a key or a click does) both ask the same `plan`, so a hint is never shown that
-//! its key would refuse, and a refused key always has a reason.
+//! [`Model::offer`] (what the footer and the help show) and [`Model::act`] (what a key or a click does) both
+//! ask the same `plan`, so a hint is never shown that its key would refuse, and a refused key always has a
+//! reason.
 //!
-//! Which call is meant is decided in one place, `subject`: what is selected among the waiting or the parked, else my own call. A call of somebody else's is meant
-//! only if I have none.
+//! Which call is meant is decided in one place, `subject`: what is selected among the waiting or the parked,
+//! else my own call. A call of somebody else's is meant only if I have none.
 
 use cordboard_core::{
     board::{At, Card, Drop, DropTarget},
@@ -15,7 +16,7 @@ use cordboard_core::{
 };
 
 use super::{
-    Area, Asked, Cmd, Dialog, Field, Find, Hand, Model, Mood, Purpose, Question, Sentence,
+    Area, Asked, Cmd, Dialog, Field, Find, Hand, Model, Mood, Purpose, Question, Sentence, spelled,
 };
 use crate::keymap::{Action, Key};
 
@@ -387,10 +388,7 @@ impl Model {
         match self.board.drop_on(me, card.id, target) {
             Drop::Do(intent, sentence) => Plan::Do(card.id, intent, sentence, card.rev),
             Drop::Choose(options) => {
-                let options = options
-                    .into_iter()
-                    .map(|(i, s)| (i, Sentence::new(&s)))
-                    .collect();
+                let options = spelled(options);
                 let about = format!("choose what to do with {}", card.title());
                 Plan::Open(
                     Dialog::Choose(card.id, card.rev, options),

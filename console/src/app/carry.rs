@@ -1,14 +1,15 @@
 //! Picking a call up and dropping it, by mouse or by keys: the same state and the same words.
 //!
-//! A carry always ends: by a drop, by Esc, by another button, when the window loses the focus, when the link is lost, and when the call goes or is moved by
-//! somebody else. What a drop would do is asked of [`Board::drop_on`](cordboard_core::board::Board::drop_on), never worked out here.
+//! A carry always ends: by a drop, by Esc, by another button, when the window loses the focus, when the link
+//! is lost, and when the call goes or is moved by somebody else. What a drop would do is asked of
+//! [`Board::drop_on`](cordboard_core::board::Board::drop_on), never worked out here.
 
 use cordboard_core::{
     board::{Drop, DropTarget},
     ids::{CallId, Rev},
 };
 
-use super::{Area, Cmd, Cursor, Dialog, Model, Mood, Sentence};
+use super::{Area, Cmd, Cursor, Dialog, Model, Mood, Sentence, spelled};
 use crate::keymap::{Action, Dir, Key};
 
 /// What picked it up.
@@ -77,6 +78,12 @@ impl Model {
             // Begin where most calls go.
             if matches!(self.cursor.area, Area::Waiting | Area::You) {
                 self.cursor.area = Area::People;
+            }
+            // Nobody means their own tile: the call is over nothing until the hand is told more.
+            if self.cursor.area == Area::People && self.cursor.person.is_some_and(|p| self.is_me(p))
+            {
+                self.keep_cursor_in_sight();
+                return;
             }
             self.carry_to_cursor();
         }
@@ -241,10 +248,7 @@ impl Model {
         match self.board.drop_on(me, carry.call, &target) {
             Drop::Do(intent, sentence) => self.order(carry.call, intent, &sentence, carry.seen),
             Drop::Choose(options) => {
-                let options = options
-                    .into_iter()
-                    .map(|(i, s)| (i, Sentence::new(&s)))
-                    .collect();
+                let options = spelled(options);
                 self.dialog = Some(Dialog::Choose(carry.call, carry.seen, options));
                 Vec::new()
             }

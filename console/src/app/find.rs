@@ -1,9 +1,11 @@
 //! Typing a name, an extension or a number: to find somebody, to send a call on, to dial.
 //!
-//! An empty field never swallows Enter for a call that waits: it answers it. So nothing is picked until something was typed or an arrow was used.
+//! An empty field never swallows Enter for a call that waits: it answers it, unless a call is just being sent
+//! on: to take another one then is no slip that anybody wants. So nothing is picked until something was typed
+//! or an arrow was used.
 
 use cordboard_core::{
-    board::DropTarget,
+    board::{Drop, DropTarget},
     ids::{CallId, Emergency, Phone, Rev, SafeText, UserId},
 };
 use nucleo_matcher::{
@@ -11,7 +13,7 @@ use nucleo_matcher::{
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
-use super::{Area, Cmd, Dialog, Model, Mood, Sentence};
+use super::{Area, Cmd, Dialog, Model, Mood, Sentence, spelled};
 use crate::keymap::{Action, Dir, Key};
 
 /// What a name is typed for.
@@ -200,7 +202,7 @@ impl Model {
 
     fn enter_in_find(&mut self, find: Find) -> Vec<Cmd> {
         let Some(found) = find.picked.and_then(|n| find.found.get(n)).cloned() else {
-            if find.text.is_empty() && !self.waiting().is_empty() {
+            if self.enter_answers(&find) {
                 return self.act(Action::Answer);
             }
             self.dialog = Some(Dialog::Find(find));
@@ -212,18 +214,13 @@ impl Model {
                     return Vec::new();
                 };
                 match self.board.drop_on(me, call, &target) {
-                    cordboard_core::board::Drop::Do(intent, sentence) => {
-                        self.order(call, intent, &sentence, seen)
-                    }
-                    cordboard_core::board::Drop::Choose(options) => {
-                        let options = options
-                            .into_iter()
-                            .map(|(i, s)| (i, Sentence::new(&s)))
-                            .collect();
+                    Drop::Do(intent, sentence) => self.order(call, intent, &sentence, seen),
+                    Drop::Choose(options) => {
+                        let options = spelled(options);
                         self.dialog = Some(Dialog::Choose(call, seen, options));
                         Vec::new()
                     }
-                    cordboard_core::board::Drop::No(why) => {
+                    Drop::No(why) => {
                         self.say(Mood::Bad, &why);
                         self.dialog = Some(Dialog::Find(find));
                         Vec::new()
@@ -250,6 +247,14 @@ impl Model {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether Enter, with nothing typed and nothing picked, answers the call that waits.
+    pub fn enter_answers(&self, find: &Find) -> bool {
+        find.picked.is_none()
+            && find.text.is_empty()
+            && !matches!(find.purpose, Purpose::Transfer(..))
+            && !self.waiting().is_empty()
     }
 
     /// What Enter would do with that line of the list.

@@ -1,7 +1,7 @@
 //! What the server says, and what is known of the connection.
 //!
-//! The protocol's decisions are here: when a picture is current, when to ask for a new one, what became of a command. Carrying frames and trying again is
-//! [`crate::net`]'s work.
+//! The protocol's decisions are here: when a picture is current, when to ask for a new one, what became of a
+//! command. Carrying frames and trying again is [`crate::net`]'s work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,7 +185,8 @@ impl Model {
                     return self.resync();
                 }
                 if at.rev > self.board.rev {
-                    // Its deltas may still be on the way. If they are not here by the next pulse, they are lost.
+                    // Its deltas may still be on the way. If they are not here by the next pulse, they are
+                    // lost.
                     let lost = self
                         .behind
                         .replace(at.rev)
@@ -252,12 +253,16 @@ impl Model {
 
     fn take_delta(&mut self, delta: &Delta) -> Vec<Cmd> {
         let before: BTreeSet<CallId> = self.waiting().iter().map(|c| c.id).collect();
+        let was = self.board.calls.get(&delta.call.id).cloned();
         match self.board.apply(delta) {
             Ok(false) => return Vec::new(),
             Err(Gap::Missing | Gap::Foreign) => return self.resync(),
             Ok(true) => {}
         }
         self.go_live();
+        if let Some(news) = self.news(was.as_ref(), &delta.call) {
+            self.say(Mood::News, &news);
+        }
         self.board_changed();
         let new = self
             .waiting()

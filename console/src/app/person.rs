@@ -1,6 +1,7 @@
 //! How a person appears: what they are doing, and whether they can be reached.
 //!
-//! Unknown is shown as unknown. A person is never "free" because a link is down or because nobody knows whether their phone is there.
+//! Unknown is shown as unknown. A person is never "free" because a link is down or because nobody knows
+//! whether their phone is there.
 
 use cordboard_core::{
     board::{At, Card, Person, Presence},

@@ -1,8 +1,14 @@
 //! The header, the line of what was last said, and the buttons.
 //!
-//! Buttons are not a list of their own: they are the rows of the action table that are possible now, so footer, help and keys cannot disagree.
+//! Buttons are not a list of their own: they are the rows of the action table that are possible now, so
+//! footer, help and keys cannot disagree.
 
-use cordboard_core::{board::At, ids::SafeText, machine::PhonePage, policy::Role};
+use cordboard_core::{
+    board::At,
+    ids::{SafeText, Timestamp},
+    machine::PhonePage,
+    policy::Role,
+};
 use ratatui::layout::Rect;
 
 use super::{Canvas, ink::Ink, title};
@@ -21,8 +27,10 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
     };
     let wide = rect.width >= 96;
 
+    // A narrow line has no room for more than what is wrong, while something is.
+    let roomy = wide || model.link.is_live();
     let mut right = canvas.ink();
-    if let Some(me) = &model.me {
+    if let Some(me) = model.me.as_ref().filter(|_| roomy) {
         right = right.safe(
             &SafeText::clean(me.name.as_str(), if wide { 28 } else { 14 }),
             Tone::Text,
@@ -35,7 +43,7 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
     }
     right = right
         .say("  ", Tone::Text)
-        .then(time_of_day(canvas))
+        .then(wall(canvas, model.now, Tone::Strong))
         .say(" ", Tone::Text);
 
     let mut left = canvas
@@ -44,7 +52,7 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
         .say(" cordboard", Tone::Strong)
         .gap(2);
     if rect.width >= 60 {
-        if let Some(queue) = model.board.queues.first() {
+        if let Some(queue) = model.board.queues.first().filter(|_| roomy) {
             left = left
                 .safe(&SafeText::clean(queue.name.as_str(), 20), Tone::Faint)
                 .gap(3);
@@ -54,32 +62,47 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
     }
     left = left.then(link(canvas));
     if rect.width >= 60 {
-        left = left.gap(3).then(phone(canvas));
+        let phone = phone(canvas);
+        if phone.width() > 0 {
+            left = left.gap(3).then(phone);
+        }
     }
     canvas.line_both(rect, &left, &right);
 }
 
-fn time_of_day(canvas: &Canvas<'_>) -> Ink {
-    let local = canvas.model.now.millis().div_euclid(1000) + i64::from(canvas.model.utc_offset);
+/// The time of day, as the wall clock of whoever looks shows it.
+pub(super) fn wall(canvas: &Canvas<'_>, at: Timestamp, tone: Tone) -> Ink {
+    let local = at.millis().div_euclid(1000) + i64::from(canvas.model.utc_offset);
     let minutes = local.div_euclid(60).rem_euclid(24 * 60);
-    let two = |n: i64| u64::try_from(n).unwrap_or(0);
     let mut ink = canvas.ink();
     for (n, after) in [(minutes / 60, ":"), (minutes % 60, "")] {
         if n < 10 {
-            ink = ink.say("0", Tone::Strong);
+            ink = ink.say("0", tone);
         }
-        ink = ink.count(two(n), Tone::Strong).say(after, Tone::Strong);
+        ink = ink
+            .count(u64::try_from(n).unwrap_or(0), tone)
+            .say(after, tone);
     }
     ink
+}
+
+/// The colour of something that was said.
+pub(super) const fn mood(mood: Mood) -> Tone {
+    match mood {
+        Mood::Info => Tone::Text,
+        Mood::News => Tone::Faint,
+        Mood::Good => Tone::Good,
+        Mood::Bad => Tone::Bad,
+    }
 }
 
 fn link(canvas: &Canvas<'_>) -> Ink {
     let (model, ink) = (canvas.model, canvas.ink());
     let age = |ink: Ink| match model.lost {
         Some(lost) => ink
-            .say(" · as of ", Tone::Bad)
+            .say(" · the board is ", Tone::Bad)
             .time(model.now.since(lost) / 1000, Tone::Bad)
-            .say(" ago", Tone::Bad),
+            .say(" old", Tone::Bad),
         None => ink,
     };
     match &model.link {
@@ -96,8 +119,7 @@ fn link(canvas: &Canvas<'_>) -> Ink {
             match next {
                 Some(next) => {
                     let seconds = (next.millis() - model.now.millis() + 999) / 1000;
-                    ink.say(" · next try in ", Tone::Bad)
-                        .time(seconds, Tone::Bad)
+                    ink.say(" · retry in ", Tone::Bad).time(seconds, Tone::Bad)
                 }
                 None => ink,
             }
@@ -154,18 +176,18 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
                 .say("no: ", Tone::Forbidden)
                 .sentence(&p.sentence, Tone::Forbidden),
             (None, Hand::Mouse) => ink.safe(&who, Tone::Strong).say(
-                "  over a person, a slot or your own line: let go to drop",
+                "  over a person, a slot or your own line: release the button to drop",
+                Tone::Faint,
+            ),
+            (None, Hand::Keyboard) if carry.typed.is_empty() => ink.safe(&who, Tone::Strong).say(
+                "  choose where: arrows, letters of a name, or a slot such as P2",
                 Tone::Faint,
             ),
             (None, Hand::Keyboard) => ink.say("nobody fits what you typed", Tone::Faint),
         }
     } else if let Some(note) = model.note() {
-        let (sign, tone) = match note.mood {
-            Mood::Info => ("· ", Tone::Text),
-            Mood::Good => ("✓ ", Tone::Good),
-            Mood::Bad => ("! ", Tone::Bad),
-        };
-        ink.say(sign, tone).sentence(&note.text, tone)
+        let tone = mood(note.mood);
+        ink.say(note.mood.sign(), tone).sentence(&note.text, tone)
     } else if let Link::Offline { why, .. } = &model.link {
         ink.say("! ", Tone::Bad).sentence(why, Tone::Bad)
     } else if let Some(asked) = model.asked.values().max_by_key(|a| a.at) {
@@ -176,10 +198,17 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
     {
         ink.say("Enter: ", Tone::Faint)
             .sentence(&sentence, Tone::Faint)
+    } else if model.dialog.is_none() && model.link.is_live() {
+        let told = if model.current().is_some() {
+            "Drag the call, or press m to carry it with the arrows. ? lists every key."
+        } else {
+            "A call can be dragged, or carried with m and the arrows. ? lists every key."
+        };
+        ink.say(told, Tone::Faint)
     } else {
         ink
     };
-    canvas.line(rect, &ink);
+    canvas.foot(rect, &ink);
 }
 
 /// The actions of the footer, in the order in which they get room.
@@ -207,9 +236,6 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     // Help and the way out keep their place at the right end.
     let mut limit = rect.right();
     for action in [Action::Quit, Action::Help] {
-        if rect.width < 100 && action == Action::Quit {
-            continue;
-        }
         let ink = hint(canvas, action, None, None);
         let width = ink.width() + 1;
         limit = limit.saturating_sub(width);
@@ -218,9 +244,10 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     limit = limit.saturating_sub(1);
 
     let modal: Option<&[(Action, &'static str)]> = match (&model.carry, &model.dialog) {
+        (Some(carry), _) if carry.hand == Hand::Mouse => Some(&[(Action::Back, "put it back")]),
         (Some(_), _) => Some(&[
             (Action::Activate, "drop"),
-            (Action::Back, "let go"),
+            (Action::Back, "put it back"),
             (Action::NextArea, "people, slots, you"),
         ]),
         (None, Some(Dialog::Help(_) | Dialog::Log(_))) => Some(&[(Action::Back, "close")]),
@@ -265,6 +292,7 @@ fn offered(canvas: &Canvas<'_>, names: bool) -> Vec<(Action, Ink)> {
             .map(|c| title(c, 16));
         let mut ink = hint(canvas, action, word(model, action), about.as_ref());
         if action == Action::TakeBack
+            && canvas.buf.area.width >= 100
             && let Some(card) = model.undoable()
             && let At::Transferring { deadline, .. }
             | At::Parking { deadline, .. }
@@ -325,7 +353,8 @@ fn word(model: &Model, action: Action) -> Option<&'static str> {
 fn named(model: &Model, action: Action) -> bool {
     let wide = model.shape.class == Class::Full;
     match action {
-        Action::Answer | Action::TakeBack | Action::Retrieve | Action::Decline => wide,
+        Action::Answer | Action::TakeBack | Action::Retrieve => wide,
+        Action::Decline => false,
         _ => {
             wide && model.cursor.area != Area::You
                 && model.current().map(|c| c.id) != model.subject().map(|c| c.id)

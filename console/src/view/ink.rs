@@ -1,7 +1,8 @@
 //! Text on its way to cells: runs of cleaned text, each with a tone.
 //!
-//! The type is the guard. There is no way to put a `&str` from outside into an [`Ink`]: names come as [`SafeText`], sentences as [`Sentence`], which
-//! cleaned them when they were made; what is left are literals and numbers.
+//! The type is the guard. There is no way to put a `&str` from outside into an [`Ink`]: names come as
+//! [`SafeText`], sentences as [`Sentence`], which cleaned them when they were made; what is left are literals
+//! and numbers.
 
 use cordboard_core::ids::{Phone, QueueId, SafeText, SlotId};
 use ratatui::{
@@ -13,6 +14,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     app::Sentence,
+    number,
     theme::{Theme, Tone},
 };
 
@@ -53,7 +55,8 @@ impl Ink {
         self.run(text.as_str().to_owned(), tone)
     }
 
-    /// Text that was put together in this module's parent from the above, such as a wrapped line of a sentence.
+    /// Text that was put together in this module's parent from the above, such as a wrapped line of a
+    /// sentence.
     pub(super) fn ours(self, text: &str, tone: Tone) -> Self {
         let clean = Sentence::new(text);
         self.sentence(&clean, tone)
@@ -61,7 +64,7 @@ impl Ink {
 
     /// A telephone number, with a blank after the country code and between groups.
     pub(super) fn phone(self, number: &Phone, tone: Tone) -> Self {
-        self.run(spaced(number), tone)
+        self.run(number::spaced(number), tone)
     }
 
     /// A slot's name.
@@ -110,13 +113,43 @@ impl Ink {
         self
     }
 
+    /// Broken at blanks into at most `most` lines of that width. Lines after the first stand a little in.
+    pub(super) fn fold(&self, cells: u16, most: usize) -> Vec<Self> {
+        const INDENT: u16 = 3;
+        if self.width() <= cells || most < 2 {
+            return vec![self.clone()];
+        }
+        let (mut lines, mut line, mut used) = (Vec::new(), Self::new(self.theme), 0);
+        for (text, style) in &self.runs {
+            for word in text.split_inclusive(' ') {
+                let width = text_width(word);
+                // The blank after a word may hang over the edge.
+                if used + text_width(word.trim_end()) > cells
+                    && used > INDENT
+                    && lines.len() + 1 < most
+                {
+                    lines.push(std::mem::replace(
+                        &mut line,
+                        Self::new(self.theme).gap(INDENT.into()),
+                    ));
+                    used = INDENT;
+                }
+                line.runs.push((word.to_owned(), *style));
+                used += width;
+            }
+        }
+        lines.push(line);
+        lines
+    }
+
     /// How many cells it takes.
     pub(super) fn width(&self) -> u16 {
         let cells: usize = self.runs.iter().map(|(text, _)| text.width()).sum();
         u16::try_from(cells).unwrap_or(u16::MAX)
     }
 
-    /// Writes into the first row of `rect`, which lies in the buffer, and marks with an ellipsis where it was cut.
+    /// Writes into the first row of `rect`, which lies in the buffer, and marks with an ellipsis where it was
+    /// cut.
     pub(super) fn write(&self, buf: &mut Buffer, rect: Rect) -> u16 {
         let cut = self.width() > rect.width;
         let mut room = usize::from(rect.width) - usize::from(cut);
@@ -154,8 +187,8 @@ impl Ink {
     }
 }
 
-/// A style that leaves nothing of what was under it but the ground: themes that set no colour of their own would otherwise show the colour and the weight
-/// of the border they are written on.
+/// A style that leaves nothing of what was under it but the ground: themes that set no colour of their own
+/// would otherwise show the colour and the weight of the border they are written on.
 pub(super) fn whole(style: Style) -> Style {
     Style {
         fg: Some(style.fg.unwrap_or(Color::Reset)),
@@ -206,61 +239,6 @@ pub(super) fn clock(seconds: i64) -> String {
     }
 }
 
-/// A number in groups, so that it can be read aloud: country code, then groups of three or four.
-pub(super) fn spaced(number: &Phone) -> String {
-    let digits = &number.as_str()[1..];
-    let (country, rest) = digits.split_at(country_digits(digits).min(digits.len()));
-    let mut out = format!("+{country}");
-    let sizes: &[usize] = match rest.len() {
-        5 | 6 => &[3],
-        7 => &[3, 4],
-        9 => &[3, 3, 3],
-        10 => &[3, 3, 4],
-        11 => &[3, 4, 4],
-        _ => &[4],
-    };
-    let (mut rest, mut sizes) = (rest, sizes.iter().cycle());
-    while !rest.is_empty() {
-        let (group, after) = rest.split_at(sizes.next().copied().unwrap_or(4).min(rest.len()));
-        out.push(' ');
-        out.push_str(group);
-        rest = after;
-    }
-    out
-}
-
-/// How many digits the country code has (ITU-T E.164, list of assigned country codes: 1 and 7 have one, the rest two or three).
-fn country_digits(digits: &str) -> usize {
-    let two = |from: u8, to: u8| {
-        digits
-            .get(..2)
-            .and_then(|d| d.parse::<u8>().ok())
-            .is_some_and(|n| (from..=to).contains(&n))
-    };
-    match digits.as_bytes().first() {
-        Some(b'1' | b'7') => 1,
-        _ if two(20, 20)
-            || two(27, 28)
-            || two(30, 34)
-            || two(36, 36)
-            || two(39, 41)
-            || two(43, 49) =>
-        {
-            2
-        }
-        _ if two(51, 58)
-            || two(60, 66)
-            || two(81, 84)
-            || two(86, 86)
-            || two(90, 95)
-            || two(98, 98) =>
-        {
-            2
-        }
-        _ => 3,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_too_long_goes_on_in_the_next_and_keeps_its_words() {
+        let ink = Ink::new(Theme::Mono).say("drop: ", Tone::Target).safe(
+            &"send Rosa Diaz to Grace Hopper, back to you".into(),
+            Tone::Text,
+        );
+        let text = |ink: &Ink| ink.runs.iter().map(|(t, _)| t.as_str()).collect::<String>();
+        let lines: Vec<String> = ink.fold(26, 2).iter().map(text).collect();
+        assert_eq!(
+            lines,
+            ["drop: send Rosa Diaz to ", "   Grace Hopper, back to you"]
+        );
+        assert_eq!(ink.fold(80, 2).len(), 1);
+        assert_eq!(ink.fold(10, 1).len(), 1, "one row is one line, cut");
+    }
+
+    #[test]
     fn sentences_wrap_at_blanks_and_long_words_break() {
         assert_eq!(wrap("send Rosa to Grace", 9), ["send Rosa", "to Grace"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
@@ -287,19 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn times_and_numbers_are_written_as_people_read_them() {
+    fn times_are_written_as_people_read_them() {
         assert_eq!(
             [clock(-3), clock(42), clock(3723), clock(200_000)],
             ["0:00", "0:42", "1:02:03", "2 d"]
-        );
-        assert_eq!(spaced(&"+14155550132".parse().unwrap()), "+1 415 555 0132");
-        assert_eq!(
-            spaced(&"+2348055550101".parse().unwrap()),
-            "+234 805 555 0101"
-        );
-        assert_eq!(
-            spaced(&"+442079460018".parse().unwrap()),
-            "+44 207 946 0018"
         );
     }
 }

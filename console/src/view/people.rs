@@ -2,14 +2,14 @@
 
 use cordboard_core::{
     board::{At, Card, DropTarget, Person},
-    ids::SafeText,
+    ids::{SafeText, UserId},
     machine::PhonePage,
 };
-use ratatui::layout::Rect;
+use ratatui::{layout::Rect, style::Style};
 
-use super::{Canvas, ink, ink::Ink, title};
+use super::{Canvas, ink, ink::Ink, title, verdict};
 use crate::{
-    app::{Area, Look, Preview, Spot, State},
+    app::{Area, Look, Model, Preview, Spot, State},
     shape::Class,
     theme::Tone,
 };
@@ -54,33 +54,29 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         canvas.line(shape.people, &ink);
         return;
     }
-    for (n, user) in model.order.iter().skip(first).take(page).enumerate() {
-        let Some(person) = model.board.people.get(user) else {
+    for user in model.order.iter().skip(first).take(page) {
+        let (Some(person), Some(rect)) = (model.board.people.get(user), place(model, *user)) else {
             continue;
-        };
-        let column = u16::try_from(n % columns).unwrap_or(0);
-        let row = u16::try_from(n / columns).unwrap_or(0);
-        let rect = Rect {
-            x: shape.people.x + column * shape.tile.0,
-            y: shape.people.y + row * shape.tile.1,
-            width: shape.tile.0,
-            height: shape.tile.1,
         };
         let tile = Tile::of(canvas, person);
         if shape.class == Class::Full {
-            boxed(canvas, &tile, rect.intersection(shape.people));
+            boxed(canvas, &tile, rect);
         } else {
-            line(
-                canvas,
-                &tile,
-                Rect {
-                    width: rect.width - 1,
-                    ..rect
-                },
-            );
+            let rect = Rect {
+                width: rect.width - 1,
+                ..rect
+            };
+            if rect.width >= WIDE {
+                wide(canvas, &tile, rect);
+            } else {
+                line(canvas, &tile, rect);
+            }
         }
     }
 }
+
+/// From this width on, a person's line has columns: name, state, since when, with whom.
+const WIDE: u16 = 72;
 
 /// What a tile shows.
 struct Tile<'a> {
@@ -117,14 +113,7 @@ impl<'a> Tile<'a> {
     /// The colour of the border, and whether it is heavy.
     fn border(&self) -> (Tone, bool) {
         match (&self.preview, self.over) {
-            (Some(p), true) => (
-                if p.legal {
-                    Tone::Target
-                } else {
-                    Tone::Forbidden
-                },
-                true,
-            ),
+            (Some(p), true) => (verdict(p), true),
             (Some(p), false) => (if p.legal { Tone::Lit } else { Tone::Rule }, false),
             (None, _) if self.selected => (Tone::Accent, true),
             (None, _) => match self.look.state {
@@ -150,8 +139,9 @@ pub(super) const fn tone(state: State) -> Tone {
         State::Talking | State::Busy => Tone::Busy,
         State::Connecting | State::Dialling | State::Ringing => Tone::Ring,
         State::Holding => Tone::Held,
-        State::Away | State::Offline => Tone::Away,
-        State::Dnd | State::Unreachable => Tone::Bad,
+        // No phone page is how most of a house is most of the time: nothing to cry about.
+        State::Away | State::Offline | State::Unreachable => Tone::Away,
+        State::Dnd => Tone::Bad,
         State::Unknown => Tone::Unknown,
     }
 }
@@ -164,6 +154,38 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         return;
     }
     canvas.boxed(rect, style, heavy);
+    title_of(canvas, tile, rect);
+    let inner = Rect {
+        x: rect.x + 2,
+        y: rect.y + 1,
+        width: rect.width - 4,
+        height: rect.height - 2,
+    };
+    let first = Rect { height: 1, ..inner };
+    canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
+    let none = canvas.ink();
+    let more = [
+        (company(canvas, tile), others(canvas, tile)),
+        (circumstance(canvas, tile), none),
+    ];
+    for (y, (left, right)) in (inner.y + 1..inner.bottom()).zip(&more) {
+        let row = Rect {
+            y,
+            height: 1,
+            ..inner
+        };
+        canvas.line_both(row, left, right);
+    }
+    if let Some(card) = tile.card {
+        canvas.hit(
+            inner,
+            Spot::Call(card.id, Some(DropTarget::Person(tile.person.id))),
+        );
+    }
+}
+
+/// Extension and name, on the upper edge of the box.
+fn title_of(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     let name_cells = usize::from(rect.width).saturating_sub(8);
     let mut head = canvas
         .ink()
@@ -190,52 +212,82 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         },
         &head,
     );
+}
 
-    let inner = Rect {
-        x: rect.x + 2,
-        y: rect.y + 1,
-        width: rect.width - 4,
-        height: rect.height - 2,
-    };
-    if let (Some(preview), true) = (&tile.preview, tile.over) {
-        let tone = if preview.legal {
-            Tone::Target
-        } else {
-            Tone::Forbidden
-        };
-        let lines = ink::wrap(preview.sentence.as_str(), inner.width.into());
-        for (y, text) in (inner.top()..inner.bottom()).zip(&lines) {
-            let last = y + 1 == inner.bottom() && lines.len() > usize::from(inner.height);
-            let ink = canvas.ink().ours(text, tone);
-            let ink = if last { ink.say("…", tone) } else { ink };
-            canvas.line(
-                Rect {
-                    y,
-                    height: 1,
-                    ..inner
-                },
-                &ink,
-            );
-        }
+/// The tile under what is carried, over everything else: what a drop would do is said whole, however long it
+/// is.
+pub(super) fn target(canvas: &mut Canvas<'_>) {
+    let model = canvas.model;
+    let Some(DropTarget::Person(user)) = model.carry.as_ref().and_then(|c| c.over.as_ref()) else {
         return;
-    }
-    let first = Rect { height: 1, ..inner };
-    canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
-    let second = Rect {
-        y: inner.y + 1,
-        height: 1,
-        ..inner
     };
-    if inner.height > 1 {
-        let ink = company(canvas, tile);
-        canvas.line(second, &ink);
+    let (Some(person), Some(rect)) = (model.board.people.get(user), place(model, *user)) else {
+        return;
+    };
+    let tile = Tile::of(canvas, person);
+    let Some(preview) = tile
+        .preview
+        .as_ref()
+        .filter(|_| model.shape.class == Class::Full)
+    else {
+        return;
+    };
+    let tone = verdict(preview);
+    let lines = ink::wrap(
+        preview.sentence.as_str(),
+        rect.width.saturating_sub(4).into(),
+    );
+    let wanted = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
+    let bottom = model.shape.you_rule.y.min(canvas.buf.area.bottom());
+    let height = wanted.clamp(rect.height, bottom.max(rect.height));
+    // At the lower edge it grows upwards.
+    let rect = Rect {
+        y: rect.y.min(bottom.saturating_sub(height)),
+        height,
+        ..rect
+    };
+    let ground = canvas.theme.raised();
+    canvas.ground(rect, ground);
+    canvas.hit(rect, Spot::Place(DropTarget::Person(*user)));
+    let style = canvas.style(tone).patch(Style {
+        bg: ground.bg,
+        ..Default::default()
+    });
+    canvas.boxed(rect, style, true);
+    title_of(canvas, &tile, rect);
+    for (y, text) in (rect.top() + 1..rect.bottom() - 1).zip(&lines) {
+        let ink = canvas.ink().ours(text, tone).on(ground);
+        let row = Rect {
+            x: rect.x + 2,
+            y,
+            width: rect.width - 4,
+            height: 1,
+        };
+        canvas.line(row, &ink);
     }
-    if let Some(card) = tile.card {
-        canvas.hit(
-            inner,
-            Spot::Call(card.id, Some(DropTarget::Person(tile.person.id))),
-        );
-    }
+}
+
+/// Where somebody's tile is, if they are on this page.
+fn place(model: &Model, user: UserId) -> Option<Rect> {
+    let shape = &model.shape;
+    let columns = usize::from(shape.columns.max(1));
+    let at = model.order.iter().position(|u| *u == user)?;
+    let n = at
+        .checked_sub(model.first_row * columns)
+        .filter(|n| *n < shape.people_on_page())?;
+    let (column, row) = (
+        u16::try_from(n % columns).ok()?,
+        u16::try_from(n / columns).ok()?,
+    );
+    let rect = Rect {
+        x: shape.people.x + column * shape.tile.0,
+        y: shape.people.y + row * shape.tile.1,
+        width: shape.tile.0,
+        height: shape.tile.1,
+    };
+    Some(rect.intersection(shape.people)).filter(|r| !r.is_empty())
 }
 
 fn state(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
@@ -281,18 +333,15 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
         let mut ink = ink
             .say(mark, super::tone_of(&card.place.at))
             .safe(&title(card, 40), canvas.name_tone(card, Tone::Text));
-        if let At::Transferring { from, .. } = &card.place.at {
+        if let At::Transferring { from, .. } = &card.place.at
+            && !tall(model)
+        {
             ink = ink.say(" ← ", Tone::Faint);
             ink = if model.is_me(*from) {
                 ink.say("you", Tone::Faint)
             } else {
                 ink.safe(&model.name(*from), Tone::Faint)
             };
-        }
-        if tile.look.more > 0 {
-            ink = ink
-                .say(" +", Tone::Held)
-                .count(u64::try_from(tile.look.more).unwrap_or(0), Tone::Held);
         }
         return ink;
     }
@@ -311,18 +360,125 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     }
 }
 
-/// One line: symbol, extension, name, and at the right what they are doing.
-fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
-    let target = DropTarget::Person(tile.person.id);
-    let marked = match (&tile.preview, tile.over) {
-        (Some(p), true) => Some((
-            if p.legal { "▶" } else { "×" },
-            if p.legal {
-                Tone::Target
+/// How many calls they have beside the one that is shown.
+fn others(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    match u64::try_from(tile.look.more) {
+        Ok(more) if more > 0 && tile.card.is_some() => {
+            canvas.ink().say("+", Tone::Held).count(more, Tone::Held)
+        }
+        _ => canvas.ink(),
+    }
+}
+
+/// Whether boxes have a third line.
+fn tall(model: &Model) -> bool {
+    model.shape.class == Class::Full && model.shape.tile.1 > 4
+}
+
+/// The third line: what there is to know about the call.
+fn circumstance(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    let (model, ink) = (canvas.model, canvas.ink());
+    let Some(card) = tile.card else { return ink };
+    match (&card.place.at, &card.caller.name, &card.caller.number) {
+        (At::Transferring { from, deadline, .. }, ..) => {
+            let ink = ink.say("  from ", Tone::Faint);
+            let ink = if model.is_me(*from) {
+                ink.say("you", Tone::Text)
             } else {
-                Tone::Forbidden
-            },
-        )),
+                ink.safe(&SafeText::clean(model.name(*from).as_str(), 12), Tone::Text)
+            };
+            if !model.link.is_live() {
+                return ink;
+            }
+            ink.say(", back in ", Tone::Faint).time(
+                model.seconds_until(*deadline),
+                super::slots::urgency(canvas, *deadline),
+            )
+        }
+        (At::Held { .. } | At::Holding { .. }, ..) => ink.say("  on hold", Tone::Held),
+        (_, Some(_), Some(number)) => ink.gap(2).phone(number, Tone::Faint),
+        _ => ink,
+    }
+}
+
+/// One whole line: symbol, extension and name, what they are doing and for how long, with whom.
+fn wide(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
+    let (left, ground) = lead(canvas, tile, rect);
+    let tone = match &tile.preview {
+        Some(p) if !p.legal && !tile.over => Tone::Faint,
+        _ => tone(tile.look.state),
+    };
+    let part = |x: u16, width: u16| Rect {
+        x: rect.x + x,
+        width: width.min(rect.width.saturating_sub(x)),
+        height: 1,
+        ..rect
+    };
+    let on = |ink: Ink| match ground {
+        Some(style) => ink.on(style),
+        None => ink,
+    };
+    canvas.line(part(0, 30), &on(left));
+    let doing = canvas.ink().say(tile.look.state.word(), tone);
+    let time = since(canvas, tile);
+    canvas.line_both(part(31, 20), &on(doing), &on(time));
+    let with = company(canvas, tile);
+    let others = others(canvas, tile);
+    canvas.line_both(part(53, rect.width), &on(with), &on(others));
+    hit_line(canvas, tile, rect);
+}
+
+/// Half a line: symbol, extension, name, and at the right what they are doing.
+fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
+    let (left, ground) = lead(canvas, tile, rect);
+    let tone = match &tile.preview {
+        Some(p) if !p.legal && !tile.over => Tone::Faint,
+        _ => tone(tile.look.state),
+    };
+    let right = match tile.card {
+        Some(card) => {
+            let room = usize::from(rect.width).saturating_sub(usize::from(left.width()) + 8);
+            let mark = if canvas.carried(card.id) {
+                "◇ "
+            } else if canvas.model.asked_of(card.id).is_some() {
+                "◌ "
+            } else {
+                "▸ "
+            };
+            let ink = canvas.ink();
+            let ink = if room >= 5 {
+                ink.say(mark, tone)
+                    .safe(&title(card, room), canvas.name_tone(card, Tone::Text))
+                    .gap(1)
+            } else {
+                ink
+            };
+            ink.then(since(canvas, tile))
+        }
+        // The name matters more than the whole of the word.
+        None if tile.look.state == State::Unreachable => canvas.ink().say("not reachable", tone),
+        None => canvas.ink().say(tile.look.state.word(), tone),
+    };
+    let (left, right) = match ground {
+        Some(style) => (left.on(style), right.on(style)),
+        None => (left, right),
+    };
+    canvas.line_both(rect, &left, &right);
+    hit_line(canvas, tile, rect);
+}
+
+fn hit_line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
+    let target = DropTarget::Person(tile.person.id);
+    match tile.card {
+        Some(card) => canvas.hit(rect, Spot::Call(card.id, Some(target))),
+        None => canvas.hit(rect, Spot::Place(target)),
+    }
+}
+
+/// How a line begins, on its ground: what the hand or the cursor makes of it, symbol, extension and name.
+fn lead(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) -> (Ink, Option<Style>) {
+    let marked = match (&tile.preview, tile.over) {
+        (Some(p), true) => Some((if p.legal { "▶" } else { "×" }, verdict(p))),
         (Some(p), false) if p.legal => Some(("▏", Tone::Lit)),
         (None, _) if tile.selected => Some(("▶", Tone::Accent)),
         _ => None,
@@ -351,38 +507,5 @@ fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     if canvas.model.is_me(tile.person.id) {
         left = left.say(" · you", Tone::Faint);
     }
-    let right = match tile.card {
-        Some(card) => {
-            let room = usize::from(rect.width).saturating_sub(usize::from(left.width()) + 8);
-            let mark = if canvas.carried(card.id) {
-                "◇ "
-            } else if canvas.model.asked_of(card.id).is_some() {
-                "◌ "
-            } else {
-                "▸ "
-            };
-            let ink = canvas.ink();
-            let ink = if room >= 5 {
-                ink.say(mark, tone)
-                    .safe(&title(card, room), canvas.name_tone(card, Tone::Text))
-                    .gap(1)
-            } else {
-                ink
-            };
-            ink.then(since(canvas, tile))
-        }
-        // The name matters more than the whole of the word.
-        None if tile.look.state == State::Unreachable => canvas.ink().say("not reachable", tone),
-        None => canvas.ink().say(tile.look.state.word(), tone),
-    };
-    let (left, right) = if bright {
-        (left.on(ground), right.on(ground))
-    } else {
-        (left, right)
-    };
-    canvas.line_both(rect, &left, &right);
-    match tile.card {
-        Some(card) => canvas.hit(rect, Spot::Call(card.id, Some(target))),
-        None => canvas.hit(rect, Spot::Place(target)),
-    }
+    (left, bright.then_some(ground))
 }

@@ -1,4 +1,5 @@
-//! The parking slots: a column with how long each call may lie there, or a strip where there is no room for one.
+//! The parking slots: a column with how long each call may lie there, or a strip where there is no room for
+//! one.
 
 use cordboard_core::{
     board::{At, Card, DropTarget, Slot},
@@ -6,7 +7,7 @@ use cordboard_core::{
 };
 use ratatui::layout::Rect;
 
-use super::{Canvas, ink::Ink, title};
+use super::{Canvas, ink::Ink, title, verdict};
 use crate::{
     app::{Area, Preview, Spot},
     shape::Class,
@@ -97,14 +98,7 @@ impl<'a> Place<'a> {
     /// The bar at the left edge: what the slot is to the hand.
     fn bar(&self) -> (&'static str, Tone) {
         match (&self.preview, self.over) {
-            (Some(p), true) => (
-                "┃",
-                if p.legal {
-                    Tone::Target
-                } else {
-                    Tone::Forbidden
-                },
-            ),
+            (Some(p), true) => ("┃", verdict(p)),
             (Some(p), false) if p.legal => ("┃", Tone::Lit),
             (None, _) if self.selected => ("┃", Tone::Accent),
             (_, _) if self.card.is_some() => ("│", Tone::Held),
@@ -153,11 +147,7 @@ fn tall(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
         .gap(1);
 
     if let (Some(preview), true) = (&place.preview, place.over) {
-        let tone = if preview.legal {
-            Tone::Target
-        } else {
-            Tone::Forbidden
-        };
+        let tone = verdict(preview);
         canvas.line(row(0), &head.sentence(&preview.sentence, tone));
         return;
     }

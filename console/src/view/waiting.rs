@@ -63,7 +63,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         let row = u16::try_from(n / across).unwrap_or(0);
         let rect = Rect {
             x: shape.waiting.x + 1 + column * shape.chip,
-            y: shape.waiting.y + row * (shape.chip_height + 1),
+            y: shape.waiting.y + row * shape.chip_step(),
             width: shape.chip - 1,
             height: shape.chip_height,
         };

@@ -1,13 +1,14 @@
 //! The windows that lie over the board: typing a name, choosing a slot, a question, the help, the log.
 //!
-//! A window takes every click on it. The board stays visible around it, so that a person being looked for can still be seen.
+//! A window takes every click on it. The board stays visible around it, so that a person being looked for can
+//! still be seen.
 
-use cordboard_core::ids::SafeText;
+use cordboard_core::ids::{CallId, SafeText};
 use ratatui::layout::Rect;
 
-use super::{Canvas, ink, ink::Ink, title};
+use super::{Canvas, ink, ink::Ink, lately::said, title};
 use crate::{
-    app::{Dialog, Find, Found, Mood, Offer, Purpose, Question, Sentence, Spot},
+    app::{Dialog, Find, Found, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
     theme::Tone,
 };
@@ -20,12 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         Some(Dialog::Log(top)) => log(canvas, *top),
         Some(Dialog::Find(find)) => finder(canvas, find),
         Some(Dialog::Park(call, _)) => {
-            let who = model
-                .board
-                .calls
-                .get(call)
-                .map(|c| title(c, 24))
-                .unwrap_or_default();
+            let who = named(canvas, *call, 24);
             let head = canvas
                 .ink()
                 .say(" Park ", Tone::Accent)
@@ -43,24 +39,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                     None => "Leave the console?".to_owned(),
                 },
                 Question::HangUp(call, _) => {
-                    let who = model
-                        .board
-                        .calls
-                        .get(call)
-                        .map(|c| title(c, 30))
-                        .unwrap_or_default();
+                    let who = named(canvas, *call, 30);
                     format!("This is not your call. Hang up on {who} all the same?")
                 }
             };
             ask(canvas, &Sentence::new(&text));
         }
         Some(Dialog::Choose(call, _, options)) => {
-            let who = model
-                .board
-                .calls
-                .get(call)
-                .map(|c| title(c, 24))
-                .unwrap_or_default();
+            let who = named(canvas, *call, 24);
             let head = canvas
                 .ink()
                 .say(" What to do with ", Tone::Accent)
@@ -80,6 +66,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
             list(canvas, &head, 64, lines);
         }
     }
+}
+
+/// Whom a window is about.
+fn named(canvas: &Canvas<'_>, call: CallId, cells: usize) -> SafeText {
+    let card = canvas.model.board.calls.get(&call);
+    card.map(|c| title(c, cells)).unwrap_or_default()
 }
 
 /// Opens a window of that size in the middle, a little above it, and returns its inside.
@@ -266,7 +258,7 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             ("no", Tone::Forbidden)
         };
         (format!("{lead}: {sentence}"), tone)
-    } else if find.text.is_empty() && !model.waiting().is_empty() {
+    } else if model.enter_answers(find) {
         match model.offer(Action::Answer) {
             Offer::Yes { sentence, .. } => (format!("Enter: {sentence}"), Tone::Ring),
             Offer::No(_) => (String::new(), Tone::Faint),
@@ -277,7 +269,10 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             Tone::Faint,
         )
     } else {
-        (String::new(), Tone::Faint)
+        (
+            "Type letters of a name, or choose with the arrows.".to_owned(),
+            Tone::Faint,
+        )
     };
     let last = usize::from(inner.height).saturating_sub(2);
     for (n, part) in ink::wrap(&text, inner.width.into())
@@ -348,7 +343,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     let model = canvas.model;
     let mut lines: Vec<(Ink, Option<Action>)> = Vec::new();
     let raised = canvas.theme.raised();
-    let width = 104.min(canvas.buf.area.width.saturating_sub(2));
+    let width = 118.min(canvas.buf.area.width.saturating_sub(2));
     let room = usize::from(width.saturating_sub(4 + 28)).max(16);
     for group in [Group::Calls, Group::Board, Group::Console] {
         if !lines.is_empty() {
@@ -387,7 +382,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     }
     lines.push((canvas.ink(), None));
     for text in [
-        "Mouse: drag a call onto a person, a slot or your own line; right button or Esc lets go. Every hint can be clicked.",
+        "Mouse: drag a call onto a person, a slot or your own line; right button or Esc puts it back. Every hint can be clicked.",
         "What cannot be done now is grey; its key says why.",
     ] {
         for part in ink::wrap(text, usize::from(width.saturating_sub(4)).max(8)) {
@@ -438,18 +433,8 @@ fn log(canvas: &mut Canvas<'_>, top: usize) {
         .take(inner.height.into())
         .enumerate()
     {
-        let tone = match note.mood {
-            Mood::Info => Tone::Text,
-            Mood::Good => Tone::Good,
-            Mood::Bad => Tone::Bad,
-        };
-        let ink = canvas.ink().sentence(&note.text, tone).on(raised);
-        let ago = canvas
-            .ink()
-            .time(model.now.since(note.at) / 1000, Tone::Faint)
-            .say(" ago", Tone::Faint)
-            .on(raised);
-        canvas.line_both(row(inner, n), &ink, &ago);
+        let ink = said(canvas, note).on(raised);
+        canvas.line(row(inner, n), &ink);
     }
     more(canvas, inner, top, count);
 }

@@ -6,7 +6,7 @@ use cordboard_core::{
 };
 use ratatui::layout::Rect;
 
-use super::{Canvas, doing, ink::Ink, slots, title, tone_of};
+use super::{Canvas, doing, ink::Ink, slots, title, tone_of, verdict};
 use crate::{
     app::{Area, Offer, Spot},
     keymap::Action,
@@ -41,13 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         .as_ref()
         .is_some_and(|c| c.over == Some(DropTarget::Me));
     let edge = match (&preview, over) {
-        (Some(p), true) => {
-            if p.legal {
-                Tone::Target
-            } else {
-                Tone::Forbidden
-            }
-        }
+        (Some(p), true) => verdict(p),
         (Some(p), false) if p.legal => Tone::Lit,
         _ => Tone::Rule,
     };
@@ -56,11 +50,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     canvas.hit(shape.you, Spot::Place(DropTarget::Me));
 
     if let (Some(preview), true) = (&preview, over) {
-        let tone = if preview.legal {
-            Tone::Target
-        } else {
-            Tone::Forbidden
-        };
+        let tone = verdict(preview);
         let ink = canvas
             .ink()
             .gap(1)
@@ -141,9 +131,12 @@ fn line(canvas: &mut Canvas<'_>, card: &Card, rect: Rect, more: usize) {
     } else {
         canvas.ink().gap(1)
     };
-    let mut left = edge
-        .say(mark, tone)
-        .safe(&title(card, if wide { 40 } else { 24 }), strong);
+    let cells = if wide {
+        40
+    } else {
+        usize::from(rect.width) * 2 / 5
+    };
+    let mut left = edge.say(mark, tone).safe(&title(card, cells), strong);
     if let (true, Some(number), Some(_)) = (wide, &card.caller.number, &card.caller.name) {
         left = left.gap(2).phone(number, Tone::Faint);
     }

@@ -1,4 +1,5 @@
-//! What must hold whatever happens: no panic, no leak, no carry without an end, and what is drawn is what is hit.
+//! What must hold whatever happens: no panic, no leak, no carry without an end, and what is drawn is what is
+//! hit.
 
 use cordboard::{
     app::{LinkNews, Msg, Spot, update},

@@ -1,4 +1,5 @@
-//! A console without a terminal: the real model, the real views, the real pointer, and the made-up house at the other end.
+//! A console without a terminal: the real model, the real views, the real pointer, and the made-up house at
+//! the other end.
 
 use cordboard::{
     app::{Cmd, Hand, LinkNews, Model, Msg, Spot, update},

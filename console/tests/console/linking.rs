@@ -1,4 +1,5 @@
-//! The link against a real socket: how it presents itself, what it makes of silence and refusals, and that it comes back.
+//! The link against a real socket: how it presents itself, what it makes of silence and refusals, and that it
+//! comes back.
 
 use std::{future::Future, time::Duration};
 

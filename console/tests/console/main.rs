@@ -1,6 +1,8 @@
-//! The console as a person meets it: keys and mouse in, screens and commands out, against the made-up house of the `board` example.
+//! The console as a person meets it: keys and mouse in, screens and commands out, against the made-up house
+//! of the `board` example.
 //!
-//! `desk.rs` is the harness; `stories.rs` what people do; `screens.rs` what they see; `anything.rs` what must hold whatever happens; `running.rs` the real loop; `linking.rs` the real link.
+//! `desk.rs` is the harness; `stories.rs` what people do; `screens.rs` what they see; `anything.rs` what must
+//! hold whatever happens; `running.rs` the real loop; `linking.rs` the real link.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The real loop on a screen in memory: what goes in by the event stream and the wire, what comes out as frames and messages.
+//! The real loop on a screen in memory: what goes in by the event stream and the wire, what comes out as
+//! frames and messages.
 
 use std::{
     io,

@@ -319,6 +319,41 @@ fn an_empty_field_does_not_swallow_the_answer_key() {
 }
 
 #[test]
+fn enter_before_a_name_sends_nothing_and_takes_no_other_call() {
+    let mut desk = talking();
+    desk.call();
+    desk.key(Key::Char('t'));
+    let sent = desk.sent.len();
+    desk.enter();
+    assert_eq!(desk.sent.len(), sent, "nobody was named");
+    assert!(matches!(desk.model.dialog, Some(Dialog::Find(_))));
+}
+
+#[test]
+fn what_others_do_to_a_call_is_told_and_hides_no_answer() {
+    let mut desk = talking();
+    desk.keys("t");
+    desk.keys("turing");
+    desk.enter();
+    desk.pass(1_000);
+    desk.pass(21_000);
+    let told: Vec<_> = desk.model.notes.iter().map(|n| n.text.as_str()).collect();
+    assert!(
+        told.iter()
+            .any(|t| t.contains("came back to you: Alan Turing")),
+        "{told:?}"
+    );
+    desk.keys("r");
+    desk.call();
+    let note = desk.model.note().expect("r was answered");
+    assert_eq!(
+        note.text.as_str(),
+        "Nobody is parked.",
+        "news does not take its place"
+    );
+}
+
+#[test]
 fn a_paste_fills_a_field_and_is_never_a_command() {
     let mut desk = talking();
     desk.tell(Msg::Paste("x\nyq".to_owned()));
@@ -399,7 +434,7 @@ fn while_the_link_is_down_the_picture_stands_still_and_commands_are_refused() {
     desk.tell(Msg::Time(MORNING.plus(16_000)));
     let screen = desk.screen();
     assert!(
-        screen.contains("not connected · as of 0:10 ago"),
+        screen.contains("not connected · the board is 0:10 old"),
         "\n{screen}"
     );
     assert!(
