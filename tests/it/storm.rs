@@ -5,11 +5,10 @@
 //! database file, a page for each of eleven people. Four of them work the desk over HTTP; the others take,
 //! decline or ignore what is sent to them. The script is drawn from `SEED`, which is printed; the same seed
 //! draws the same script and the same faults, though not the same race between them. `STORM_CALLS=20` makes it
-//! small, `STORM_CALM=1` leaves the faults out.
+//! small, `STORM_CALM=1` leaves the faults out, `STORM_DATABASE=postgres` keeps it on the server of the tests.
 //!
 //! Not covered yet: outgoing calls, answering a second call while in one, pages that vanish, requests that fail
-//! with 500 or take long. Which of the two hung up where a caller and a telephone leave together is not held
-//! against the carrier: see `verdict.rs`.
+//! with 500 or take long.
 //!
 //! Read next: `storm/verdict.rs`, for what is held against what.
 
