@@ -152,10 +152,7 @@ impl Shape {
             .max(slots.saturating_mul(slot_height))
             .max(2 * tile_height)
             .saturating_add(1);
-        let left_over = middle.height.saturating_sub(needed);
-        let lately_height = if left_over > LATELY { left_over } else { 0 };
-        let (middle, lately) = top(middle, middle.height - lately_height);
-        let (lately_rule, lately) = top(lately, 1);
+        let (middle, lately_rule, lately) = spare(middle, needed);
         let left = Rect { width, ..middle };
         let right = Rect {
             x: w - side,
@@ -211,6 +208,11 @@ impl Shape {
         let columns = (1..=most)
             .find(|c| count.div_ceil(*c) <= people.height)
             .unwrap_or(most);
+        let (people, lately_rule, lately) = if headings {
+            spare(people, count.div_ceil(columns).max(3))
+        } else {
+            (people, Rect::default(), Rect::default())
+        };
         Self {
             class: if headings {
                 Class::Folded
@@ -228,11 +230,11 @@ impl Shape {
             tile: (people.width / columns, 1),
             columns,
             rows: people.height.max(1),
-            lately_rule: Rect::default(),
-            lately: Rect::default(),
+            lately_rule,
+            lately,
             slots_rule: Rect::default(),
             slots: slot_area,
-            slot: ((w / slots.max(1)).clamp(9, 20), 1),
+            slot: ((w / slots.max(1)).clamp(9, 36), 1),
             you_rule,
             you,
             note,
@@ -267,6 +269,15 @@ impl Shape {
     pub fn chip_step(&self) -> u16 {
         self.chip_height + u16::from(self.chip_height > 1)
     }
+}
+
+/// Leaves what is `needed` of an area, and makes the rest a list of what happened lately, if it is enough for one.
+fn spare(area: Rect, needed: u16) -> (Rect, Rect, Rect) {
+    let left_over = area.height.saturating_sub(needed);
+    let height = if left_over > LATELY { left_over } else { 0 };
+    let (area, rest) = top(area, area.height - height);
+    let (rule, list) = top(rest, height.min(1));
+    (area, rule, list)
 }
 
 /// How many tiles stand abreast in that room, and how high they are.

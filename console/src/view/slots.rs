@@ -248,7 +248,7 @@ fn flat(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
     let left = head
         .gap(1)
         .say(mark(canvas, card), Tone::Held)
-        .safe(&title(card, 20), canvas.name_tone(card, Tone::Strong));
+        .safe(&title(card, 30), canvas.name_tone(card, Tone::Strong));
     let time = canvas.ink().time(
         canvas.model.seconds_until(*deadline),
         urgency(canvas, *deadline),
