@@ -267,7 +267,8 @@ impl Model {
         let new = self
             .waiting()
             .iter()
-            .any(|c| !before.contains(&c.id) && self.rings_for_me(c.id));
+            .any(|c| !before.contains(&c.id) && self.rings_for_me(c.id))
+            || (was.is_none() && delta.call.emergency());
         if new { self.bell(BELL_MS) } else { Vec::new() }
     }
 

@@ -17,6 +17,11 @@ impl Model {
     pub(super) fn news(&self, before: Option<&Card>, after: &Card) -> Option<String> {
         let who = after.title();
         let Some(before) = before else {
+            if after.emergency() {
+                let caller = after.with.first().map(|user| self.name(*user));
+                return caller
+                    .map(|name| format!("{name} is calling {}.", String::from(after.to.clone())));
+            }
             return matches!(after.place.at, At::Queued { .. } | At::Ringing { .. })
                 .then(|| format!("{who} rings."));
         };

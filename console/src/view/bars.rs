@@ -5,6 +5,7 @@
 
 use cordboard_core::{
     board::At,
+    call::Dialled,
     ids::{SafeText, Timestamp},
     machine::PhonePage,
     policy::Role,
@@ -60,6 +61,9 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
     } else {
         left = canvas.ink().say(" ▐ ", Tone::Accent);
     }
+    if let Some(alarm) = alarm(canvas) {
+        left = alarm.gap(3);
+    }
     left = left.then(link(canvas));
     if rect.width >= 60 {
         let phone = phone(canvas);
@@ -68,6 +72,25 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
         }
     }
     canvas.line_both(rect, &left, &right);
+}
+
+/// Somebody calls for help: nothing else in the header matters as much, on anybody's screen.
+fn alarm(canvas: &Canvas<'_>) -> Option<Ink> {
+    let model = canvas.model;
+    let (card, number) = model.board.calls.values().find_map(|c| match &c.to {
+        Dialled::Emergency(number) if !c.ended() => Some((c, number)),
+        _ => None,
+    })?;
+    let ink = canvas.ink().say(" EMERGENCY ", Tone::Forbidden).gap(1);
+    let ink = match card.with.first() {
+        Some(who) => ink.safe(&model.name(*who), Tone::Bad),
+        None => ink.say("Somebody", Tone::Bad),
+    };
+    let ink = ink
+        .say(" has dialled ", Tone::Bad)
+        .safe(&SafeText::from(number.as_str()), Tone::Bad)
+        .say(" at ", Tone::Bad);
+    Some(ink.then(wall(canvas, card.since, Tone::Bad)))
 }
 
 /// The time of day, as the wall clock of whoever looks shows it.

@@ -6,6 +6,7 @@ use cordboard::{
 };
 use cordboard_core::{
     board::{At, Drop, DropTarget},
+    call::{Dialled, Direction, EndWhy},
     ids::UserId,
     machine::{Intent, Target},
     policy::Actor,
@@ -208,7 +209,7 @@ fn a_carry_ends_when_its_call_goes_or_is_moved_by_somebody_else_and_the_next_rel
         let delta = desk.house.change(call, |card| {
             card.place.at = if gone {
                 At::Ended {
-                    why: cordboard_core::call::EndWhy::CallerLeft,
+                    why: EndWhy::CallerLeft,
                 }
             } else {
                 At::Talking { users: vec![GRACE] }
@@ -351,6 +352,38 @@ fn what_others_do_to_a_call_is_told_and_hides_no_answer() {
         "Nobody is parked.",
         "news does not take its place"
     );
+}
+
+#[test]
+fn a_call_for_help_is_in_every_header_until_it_is_over() {
+    let mut desk = Desk::new(quiet(), 80, 24);
+    let (id, delta) = desk.house.arrive(MORNING);
+    let ServerMsg::Delta(mut help) = delta else {
+        panic!("{delta:?}")
+    };
+    help.call.to = Dialled::Emergency("911".parse().unwrap());
+    help.call.direction = Direction::Out;
+    help.call.with = vec![GRACE];
+    help.call.place.at = At::Dialling {
+        user: GRACE,
+        to: help.call.to.clone(),
+    };
+    desk.hear(ServerMsg::Delta(help));
+    let header = |desk: &Desk| desk.screen().lines().next().unwrap_or_default().to_owned();
+    assert!(
+        header(&desk).contains("EMERGENCY  Grace Hopper has dialled 911 at "),
+        "{}",
+        desk.screen()
+    );
+    assert!(header(&desk).contains("● live"), "{}", desk.screen());
+    assert!(desk.bells > 0, "nobody is called to the screen");
+    let over = desk.house.change(id, |card| {
+        card.place.at = At::Ended {
+            why: EndWhy::HungUp,
+        };
+    });
+    desk.hear(over.unwrap());
+    assert!(!header(&desk).contains("EMERGENCY"), "{}", desk.screen());
 }
 
 #[test]
