@@ -1,9 +1,10 @@
 //! The door: the only place where a call changes.
 //!
 //! Whoever causes a change, comes here. [`Exchange::report`] brings a fact, from the carrier, from a phone page
-//! or from the clock; [`Exchange::act`] brings what a person wants. Each loads the call (or two, in the order
-//! of their ids), asks the machine on fresh state, commits the step with its effects in one transaction, and
-//! then publishes it. The rev decides between writers; the lock in this process only saves them the second try.
+//! or from the clock; [`Exchange::act`] brings what a person wants (`exchange/act.rs`). Each loads the call (or
+//! two, in the order of their ids), asks the machine on fresh state, commits the step with its effects in one
+//! transaction, and then publishes it. The rev decides between writers; the lock in this process only saves
+//! them the second try.
 //!
 //! It must not know the carrier: effects leave through the outbox. It must not know sockets or HTTP. Read next:
 //! [`crate::dispatch`], which performs the effects, and [`crate::live`], which tells the consoles.
@@ -17,24 +18,25 @@ use cordboard_core::{
     board::Card,
     call::{CUSTOMER, Call, Caller, Stop},
     ids::{CallId, CallSid, Emergency, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
-    machine::{
-        Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Refusal, Step, Target,
-    },
-    policy::{self, Actor, Role, Standing},
-    wire::{Cause, Command, Delta, Order, Position},
+    machine::{Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Step},
+    policy::Role,
+    wire::{Cause, Delta, Position},
 };
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
     auth::Keys,
     clock::Clock,
-    error::ApiError,
     live::{Ended, Live},
     store::{
-        AuditRow, Change, CommandOutcome, CommandRecord, CommandRow, Commit, Committed, Conflict,
-        Outcome, PersonRow, Store, StoreError,
+        AuditRow, Change, CommandOutcome, Commit, Committed, Conflict, Outcome, PersonRow, Store,
+        StoreError,
     },
 };
+
+mod act;
+
+pub use act::Accepted;
 
 /// How often a step is tried again when another writer was first. Each try has seen what the winner did.
 const TRIES: usize = 16;
@@ -79,15 +81,6 @@ impl Report {
             source,
         }
     }
-}
-
-/// What came of a command.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    /// The call as it is now.
-    pub call: Arc<Call>,
-    /// How the command has ended, if it has.
-    pub outcome: Option<Finish>,
 }
 
 /// The door. Clones are the same door.
@@ -147,21 +140,6 @@ impl Index {
             Some(call.id.leg(leg.n))
         };
         seat.copied().or_else(behind)
-    }
-}
-
-/// What a command comes to, once its call is known.
-enum Want<'a> {
-    /// Something of a call that is there.
-    Move(&'a Intent),
-    /// A new call, out to that number.
-    Dial(Phone),
-}
-
-impl Want<'_> {
-    /// Whether it asks for that slot and no other.
-    fn names(&self, slot: &SlotId) -> bool {
-        matches!(self, Self::Move(Intent::Park { slot: Some(wanted), .. }) if wanted == slot)
     }
 }
 
@@ -259,19 +237,6 @@ impl Exchange {
             .parse()
             .ok()
             .filter(|user| self.session(*user).is_some())
-    }
-
-    /// Whose extension that is.
-    fn of_extension(&self, text: &str) -> Option<SafeText> {
-        let people = self
-            .inner
-            .people
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        people
-            .values()
-            .find(|p| p.active && p.extension == text)
-            .map(|p| p.name.clone())
     }
 
     /// Every call that is not finished with.
@@ -453,219 +418,6 @@ impl Exchange {
         Err(StoreError::Contended)
     }
 
-    /// Does what a person wants, or says why not.
-    pub async fn act(&self, session: &Session, command: &Command) -> Result<Accepted, ApiError> {
-        if command.id.is_empty()
-            || command.id.len() > 64
-            || !command.id.bytes().all(|b| b.is_ascii_graphic())
-        {
-            return Err(ApiError::BadInput(
-                "A command id has 1 to 64 visible ASCII characters.".to_owned(),
-            ));
-        }
-        let hash = serde_json::to_string(&command.order).map_err(|_| ApiError::Unavailable)?;
-        if !command.dry_run
-            && let Some(record) = self.inner.store.command(session.user, &command.id).await?
-        {
-            return self.again(record, &hash).await;
-        }
-        let (id, want) = match &command.order {
-            Order::Call { call, intent } => (*call, Want::Move(intent)),
-            Order::Dial { to } => (
-                CallId::from_bits(crate::auth::unguessable()),
-                Want::Dial(self.dialled(to)?),
-            ),
-        };
-        let done = self.carry_out(session, command, id, &want, &hash).await;
-        match done {
-            // The same command may have been on its way twice: then it is what the first has done that stands
-            // in the way of the second.
-            Err(why) if !command.dry_run && why != ApiError::Unavailable => {
-                match self.inner.store.command(session.user, &command.id).await? {
-                    Some(record) => self.again(record, &hash).await,
-                    None => Err(why),
-                }
-            }
-            done => done,
-        }
-    }
-
-    /// A command that was sent before: the same outcome, for ever.
-    async fn again(&self, record: CommandRecord, hash: &str) -> Result<Accepted, ApiError> {
-        if record.hash != hash {
-            return Err(ApiError::OtherContent);
-        }
-        let call = self.call(record.call).await?.ok_or_else(unknown_call)?;
-        let outcome = match record.outcome {
-            Outcome::Pending => None,
-            Outcome::Done => Some(Finish::Done),
-            Outcome::Failed(why) => Some(Finish::Failed(why)),
-            Outcome::Unknown => Some(Finish::Unknown),
-        };
-        Ok(Accepted { call, outcome })
-    }
-
-    /// Decides, and commits what was decided; again, where somebody else was first.
-    async fn carry_out(
-        &self,
-        session: &Session,
-        command: &Command,
-        id: CallId,
-        want: &Want<'_>,
-        hash: &str,
-    ) -> Result<Accepted, ApiError> {
-        let mut other: Option<CallId> = None;
-        for _ in 0..TRIES {
-            let _locks = self.lock_both(id, other).await;
-            let now = self.inner.clock.now();
-            let before = match want {
-                Want::Move(_) => Some(self.call(id).await?.ok_or_else(unknown_call)?),
-                Want::Dial(_) => None,
-            };
-            let step = match (&before, want) {
-                (Some(call), Want::Move(intent)) => {
-                    self.moved(session, command, call, intent, now)?
-                }
-                (_, Want::Dial(number)) => self.dial(session, command, id, number, now)?,
-                (None, Want::Move(_)) => return Err(unknown_call()),
-            };
-            let mut steps = vec![(before.as_ref().map_or(0, |c| c.rev), step)];
-            if let Some(aside) = steps[0].1.aside {
-                if other != Some(aside.from.call) {
-                    other = Some(aside.from.call);
-                    continue; // once more, with both locks
-                }
-                if let Some(there) = self.call(aside.from.call).await? {
-                    let ctx = self.context(there.people(), now);
-                    let step = there
-                        .set_aside(session.user, aside, &ctx)
-                        .map_err(refused)?;
-                    if step.changed(&there) {
-                        steps.push((there.rev, step));
-                    }
-                }
-            }
-            if command.dry_run {
-                let call = before.unwrap_or_else(|| Arc::new(steps.remove(0).1.call));
-                return Ok(Accepted {
-                    call,
-                    outcome: None,
-                });
-            }
-            let commit = Commit {
-                command: Some(CommandRow {
-                    actor: session.user,
-                    id: command.id.clone(),
-                    hash: hash.to_owned(),
-                    call: id,
-                }),
-                audit: vec![audit(
-                    now,
-                    Some(session.user),
-                    "command",
-                    id,
-                    Some(hash.to_owned()),
-                )],
-                cause: Cause {
-                    kind: "command".into(),
-                    id: Some(command.id.as_str().into()),
-                },
-                ..Commit::new(now)
-            };
-            let outcome = steps[0]
-                .1
-                .outcomes
-                .iter()
-                .find(|o| *o.command == *command.id)
-                .map(|o| o.result.clone());
-            match self.commit(commit, steps).await {
-                Ok(mut calls) => {
-                    return Ok(Accepted {
-                        call: calls.remove(0),
-                        outcome,
-                    });
-                }
-                Err(Conflict::Store(e)) => return Err(e.into()),
-                Err(Conflict::Command(record)) => return self.again(record, hash).await,
-                Err(Conflict::Slot { slot, call: winner }) => {
-                    self.refresh(winner).await?;
-                    if want.names(&slot) {
-                        let who = self.call(winner).await?;
-                        let who = who.as_ref().map_or("another call", |c| c.caller.title());
-                        return Err(ApiError::Refused(format!("{slot} is taken by {who}.")));
-                    }
-                }
-                Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
-                Err(Conflict::Stale(stale)) => self.forget(stale),
-                Err(Conflict::Seen) => return Err(ApiError::Unavailable),
-            }
-        }
-        Err(ApiError::Unavailable)
-    }
-
-    /// A call, moved as somebody wants it, if they may: by their rights as they are now, on the call as it is
-    /// now.
-    fn moved(
-        &self,
-        session: &Session,
-        command: &Command,
-        call: &Call,
-        intent: &Intent,
-        now: Timestamp,
-    ) -> Result<Step, ApiError> {
-        if command.seen.is_some_and(|seen| seen < call.moved) {
-            return Err(ApiError::Moved(self.moved_by(call, session.user)));
-        }
-        let role = self.session(session.user).ok_or_else(signed_off)?.role;
-        let actor = Actor {
-            user: session.user,
-            role,
-        };
-        policy::may(actor, intent, Standing::of(session.user, call))
-            .map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
-        let mut people = call.people();
-        people.push(session.user);
-        if let Intent::Transfer {
-            to: Target::User(user),
-        } = intent
-        {
-            people.push(*user);
-        }
-        let mut ctx = self.context(people, now);
-        ctx.taken.retain(|slot, _| call.slot() != Some(slot));
-        call.command(&by(session, command), intent, &ctx)
-            .map_err(refused)
-    }
-
-    /// A call out, if they may.
-    fn dial(
-        &self,
-        session: &Session,
-        command: &Command,
-        id: CallId,
-        number: &Phone,
-        now: Timestamp,
-    ) -> Result<Step, ApiError> {
-        let role = self.session(session.user).ok_or_else(signed_off)?.role;
-        if role == Role::ReadOnly {
-            return Err(ApiError::NotAllowed(
-                "You can look at the board, but not work calls.".to_owned(),
-            ));
-        }
-        let ctx = self.context(vec![session.user], now);
-        Call::dial(id, &by(session, command), number.clone(), &ctx).map_err(refused)
-    }
-
-    /// The number that was typed, if it is one that we dial.
-    fn dialled(&self, typed: &SafeText) -> Result<Phone, ApiError> {
-        if let Some(name) = self.of_extension(typed.as_str().trim()) {
-            return Err(ApiError::Refused(format!(
-                "{typed} is {name}'s extension: calls between colleagues come later. Dial a telephone number, or transfer a call to {typed}."
-            )));
-        }
-        Phone::read(typed.as_str()).map_err(|e| ApiError::BadInput(format!("{e}.")))
-    }
-
     /// Commits steps of one transaction, and tells everybody.
     async fn commit(
         &self,
@@ -792,20 +544,6 @@ impl Exchange {
         Ok(())
     }
 
-    fn moved_by(&self, call: &Call, me: UserId) -> String {
-        match call
-            .moved_by
-            .filter(|u| *u != me)
-            .and_then(|u| self.session(u))
-        {
-            Some(who) => format!(
-                "{} has moved this call meanwhile. Look where it is now.",
-                who.name
-            ),
-            None => "This call has moved meanwhile. Look where it is now.".to_owned(),
-        }
-    }
-
     /// What a step may depend on, for those people.
     fn context(&self, people: Vec<UserId>, now: Timestamp) -> Context {
         let inner = &*self.inner;
@@ -889,24 +627,4 @@ fn audit(
         call: Some(call),
         raw: raw.unwrap_or_default(),
     }
-}
-
-/// Who acts. A dry run leaves no errand behind.
-fn by(session: &Session, command: &Command) -> By {
-    By {
-        user: session.user,
-        command: (!command.dry_run).then(|| command.id.as_str().into()),
-    }
-}
-
-fn refused(why: Refusal) -> ApiError {
-    ApiError::Refused(why.0)
-}
-
-fn unknown_call() -> ApiError {
-    ApiError::NotFound("There is no such call.".to_owned())
-}
-
-fn signed_off() -> ApiError {
-    ApiError::NotSignedIn("Your account is not active. Ask an administrator.".to_owned())
 }
