@@ -48,7 +48,12 @@ impl Scene {
             password_kib,
         })
         .await;
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // A connection that was cut in the middle of a body must not be the next request's.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
         Self {
             control: desk.twin.control(),
             desk,
