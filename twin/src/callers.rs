@@ -77,7 +77,7 @@ pub struct Caller {
     /// Seconds after which the caller gives up if no person was heard; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<f64>,
-    /// Seconds from the first person heard until the caller hangs up; absent: stays.
+    /// Seconds of hearing people after which the caller hangs up; absent: stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talks: Option<f64>,
     /// Keys the caller presses.
@@ -233,15 +233,29 @@ pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
     Ok(sid)
 }
 
-/// A person was heard for the first time: from now on a talker's time runs.
+/// A person was heard for the first time: from now on a talker's time runs, as long as somebody is heard.
 pub(crate) fn first_heard(switch: &Arc<Switch>, call: &str) {
     let Some(talks) = switch.telephones(|t| t.talk_time(call)) else {
         return;
     };
     let (me, call) = (switch.clone(), call.to_owned());
     switch.spawn(async move {
-        me.clock.sleep(talks).await;
-        me.world(|w| w.finish(&call, CallStatus::Completed, None));
+        let mut rest = talks;
+        loop {
+            me.clock.sleep(rest).await;
+            let Some((heard, hears)) = me.world(|w| w.heard(&call)) else {
+                return; // it is over
+            };
+            match (talks.saturating_sub(heard), hears) {
+                (Duration::ZERO, true) => {
+                    me.world(|w| w.finish(&call, CallStatus::Completed, None));
+                    return;
+                }
+                (left, true) => rest = left,
+                // On hold nobody hangs up for having said everything: they wait for somebody to say goodbye to.
+                (_, false) => rest = Duration::from_secs(1),
+            }
+        }
     });
 }
 

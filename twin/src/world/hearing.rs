@@ -4,6 +4,7 @@
 //! from the machines after each step and decides nothing. Next: `conference::Room::hears`, the rule itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,6 +82,15 @@ impl HearingLog {
             .collect()
     }
 
+    /// For how many milliseconds a call has heard people, and whether it does now.
+    fn heard(&self, call: &str, now: i64) -> (i64, bool) {
+        let people = |i: &&HearingInterval| i.call_sid == call && i.hearing == Hearing::People;
+        let past = self.hearing.iter().filter(people);
+        let open = self.open_hearing.get(call).filter(people);
+        let spans = past.chain(open).map(|i| i.to.unwrap_or(now) - i.from);
+        (spans.sum(), open.is_some())
+    }
+
     pub(crate) fn open(&self) -> impl Iterator<Item = &HearsInterval> {
         self.open_hears.values()
     }
@@ -124,6 +134,13 @@ fn trim<T>(rows: &mut Vec<T>) {
 }
 
 impl World {
+    /// For how long a call has heard people, and whether it does now; none if it is over.
+    pub(crate) fn heard(&self, call: &str) -> Option<(Duration, bool)> {
+        self.call(call).filter(|c| !c.status.is_final())?;
+        let (heard, now) = self.log.heard(call, self.now);
+        Some((Duration::from_millis(heard.unsigned_abs()), now))
+    }
+
     /// Whether `x` hears `y` as a person: the room's rule, less those who are no longer there.
     pub(crate) fn hears(&self, room: &Room, x: &Participant, y: &Participant) -> bool {
         room.hears(x, y) && !self.is_ghost(&x.call) && !self.is_ghost(&y.call)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cordboard_twin::control::ControlError;
 use cordboard_twin::{Behaviour, Caller, Press, Telephone};
 
-use crate::kit::{DESK, Kit, heard};
+use crate::kit::{DESK, Kit, heard, hears};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_answer_is_asked_again_at_the_fallback() {
@@ -356,6 +356,34 @@ async fn callers_have_patience_talk_and_keys() {
         .unwrap();
     let talked = call["ended"].as_i64().unwrap() - call["heard_person"].as_i64().unwrap();
     assert!((3_000..6_000).contains(&talked), "talked {talked} ms");
+
+    // Time on hold is no talk: who is held for longer than they would talk is still there.
+    let held = kit
+        .control
+        .call(&Caller {
+            talks: Some(3.0),
+            ..caller("+15550004")
+        })
+        .await
+        .unwrap();
+    kit.until("the held one to wait", |w| (row(w) == 1).then_some(()))
+        .await;
+    kit.client("ada").await;
+    let room = kit
+        .until("both to talk", |w| {
+            (hears(w).len() == 2).then(|| w["participants"][0]["conference_sid"].clone())
+        })
+        .await;
+    let path = format!("Conferences/{}/Participants/c", room.as_str().unwrap());
+    kit.post(&path, &[("Hold", "true")]).await;
+    // Nothing is to happen, so there is no event to wait for: ten seconds of the twin's own clock pass.
+    kit.twin.clock().sleep(Duration::from_secs(10)).await;
+    assert_eq!(
+        kit.get(&format!("Calls/{held}")).await.1["status"],
+        "in-progress"
+    );
+    kit.post(&path, &[("Hold", "false")]).await;
+    kit.until_status(&held, "completed").await;
 
     kit.site
         .twiml("/voice", "<Gather finishOnKey=\"#\" action=\"/menu\"/>");
