@@ -142,6 +142,25 @@ fn tile(runtime: &Runtime, house: &House, kind: &str) {
     painted.print(format_args!("{kind}: webhook → tile painted"));
 }
 
+/// What a frame writes, without where and how.
+fn words(frame: &str) -> String {
+    let mut words = String::new();
+    for piece in frame.split('\x1b') {
+        // Every sequence of a frame begins with a bracket and ends with a letter.
+        let text = match piece.strip_prefix('[') {
+            Some(sequence) => sequence
+                .split_once(|c: char| c.is_ascii_alphabetic())
+                .map_or("", |(_, text)| text),
+            None => piece,
+        };
+        if !text.is_empty() {
+            words.push_str(text);
+            words.push(' ');
+        }
+    }
+    words
+}
+
 fn idle(runtime: &Runtime) {
     let house = House::open(sqlite_file());
     let desk = console(&house);
@@ -151,12 +170,17 @@ fn idle(runtime: &Runtime) {
         let from = desk.written();
         rest(runtime, Duration::from_secs(10));
         let bytes = desk.bytes(from);
-        let begin = b"\x1b[?2026h";
-        let frames = bytes.windows(begin.len()).filter(|w| w == begin).count();
+        let bytes = String::from_utf8_lossy(&bytes);
+        // What comes before the first mark is the end of a frame that began earlier.
+        let frames: Vec<&str> = bytes.split("\x1b[?2026h").skip(1).collect();
         say(format_args!(
-            "{what:<40} {frames:3} frames, {:6} bytes in 10 s",
+            "{what:<40} {:3} frames, {:6} bytes in 10 s",
+            frames.len(),
             bytes.len()
         ));
+        for frame in frames {
+            say(format_args!("      {}", words(frame)));
+        }
     };
     watched("nobody rings, nobody talks");
     let _rosa = house.ring("+14155550132", "Rosa Diaz");
@@ -322,7 +346,7 @@ fn memory(runtime: &Runtime) {
     };
     held("idle, six phone pages");
     listening(100);
-    let hundred = held("100 consoles");
+    held("100 consoles");
     burst(runtime, &carrier, 2, 1_000);
     held("100 consoles, after 2,000 changes");
     burst(runtime, &carrier, 3, 1_000);
@@ -334,7 +358,7 @@ fn memory(runtime: &Runtime) {
     say(format_args!(
         "a connection: {} bytes idle, {} bytes after a burst",
         after.saturating_sub(before) / 900,
-        busy.saturating_sub(hundred) / 900,
+        busy.saturating_sub(before) / 900,
     ));
 }
 
