@@ -164,6 +164,8 @@ fn words(frame: &str) -> String {
 fn idle(runtime: &Runtime) {
     let house = House::open(sqlite_file());
     let desk = console(&house);
+    // Phone pages that have not been heard of are given up after six seconds, and the way there and back is measured after five.
+    rest(runtime, Duration::from_secs(10));
     let watched = |what: &str| {
         // What came before is painted first.
         rest(runtime, Duration::from_secs(2));
