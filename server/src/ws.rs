@@ -84,10 +84,10 @@ pub async fn phone(
     }
 }
 
-/// The library's default is a read buffer of 128 KiB a connection: 5,000 consoles would take 640 MB.
+/// The library's default is a read buffer of 128 KiB a connection: 5,000 consoles would take 640 MB. What consoles say is a few hundred bytes; for more, the buffer grows.
 fn small(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(1024)
         .write_buffer_size(4 * 1024)
         .max_write_buffer_size(8 * 1024 * 1024)
         .max_message_size(MAX_FRAME)
@@ -205,9 +205,11 @@ impl Console {
             now: self.app.exchange.clock().now(),
         })
         .await?;
-        self.catch_up(since).await?;
+        // Boxed: reading from the store takes 15 kB of future, for a moment. Inline, every console would hold them for as long as it is there.
+        Box::pin(self.catch_up(since)).await?;
 
-        let (answers, mut answered) = mpsc::channel::<ServerMsg>(COMMANDS * 2);
+        // Encoded: a queue is allocated whole, and a message is three times the size of its text's handle.
+        let (answers, mut answered) = mpsc::channel::<Utf8Bytes>(COMMANDS * 2);
         let turns = Arc::new(Semaphore::new(COMMANDS));
         let mut pulse = tokio::time::interval(PULSE);
         let mut heard = wall();
@@ -217,7 +219,7 @@ impl Console {
                 () = self.app.stop.cancelled() => {
                     return Err(Cut::Bye("The server is stopping. It will be back.".to_owned(), true));
                 }
-                Some(answer) = answered.recv() => self.say(&answer).await?,
+                Some(answer) = answered.recv() => self.text(answer).await?,
                 msg = next::<ClientMsg>(from) => {
                     heard = wall();
                     match msg {
@@ -289,7 +291,7 @@ impl Console {
         self.text(text).await
     }
 
-    fn perform(&self, command: Command, turns: &Arc<Semaphore>, answers: &mpsc::Sender<ServerMsg>) {
+    fn perform(&self, command: Command, turns: &Arc<Semaphore>, answers: &mpsc::Sender<Utf8Bytes>) {
         let (app, session, answers) = (self.app.clone(), self.session.clone(), answers.clone());
         let turn = turns.clone().try_acquire_owned();
         tokio::spawn(async move {
@@ -300,7 +302,7 @@ impl Console {
                 why: e.to_string(),
             };
             let Ok(_turn) = turn else {
-                let _ = answers.send(no(&ApiError::TooMany)).await;
+                let _ = answers.send(encode(&no(&ApiError::TooMany))).await;
                 return;
             };
             if let Some(answer) = app.emergency(&session, &command) {
@@ -313,7 +315,7 @@ impl Console {
                         why,
                     },
                 );
-                let _ = answers.send(answer).await;
+                let _ = answers.send(encode(&answer)).await;
                 return;
             }
             let answer = match app.exchange.act(&session, &command).await {
@@ -324,7 +326,7 @@ impl Console {
                 },
                 Err(e) => no(&e),
             };
-            let _ = answers.send(answer).await;
+            let _ = answers.send(encode(&answer)).await;
         });
     }
 
@@ -426,7 +428,7 @@ async fn follow_phone(
                     Some(Ok(PhoneMsg::Accept { call })) => (call, Intent::Answer),
                     Some(Ok(PhoneMsg::Decline { call, busy })) => (call, Intent::Decline { busy }),
                     Some(Ok(PhoneMsg::Leave { call })) => {
-                        app.left(session, call).await;
+                        Box::pin(app.left(session, call)).await;
                         continue;
                     }
                     Some(Ok(PhoneMsg::Hello { .. })) => continue,
@@ -441,7 +443,7 @@ async fn follow_phone(
                     seen: None,
                     dry_run: false,
                 };
-                if let Err(no) = app.exchange.act(session, &command).await {
+                if let Err(no) = Box::pin(app.exchange.act(session, &command)).await {
                     send(out, phone_text(&PhoneServerMsg::No { call, why: no.to_string() })).await?;
                 }
             }

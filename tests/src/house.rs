@@ -137,6 +137,12 @@ impl Process {
             .to_owned()
     }
 
+    /// Its process id: what is measured of it is asked of the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The end of its log.
     #[must_use]
     pub fn tail(&self) -> String {

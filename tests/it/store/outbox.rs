@@ -13,6 +13,7 @@ on_every_database!(
     nothing_is_asked_of_the_carrier_without_a_call_and_an_audit_line,
     urgent_requests_go_first_and_a_lane_has_one_in_flight,
     an_unsent_wish_stands_for_the_newer_one,
+    what_one_commit_asks_twice_is_asked_once,
     a_request_is_taken_by_one_and_comes_back_when_told,
     a_dial_that_was_not_sent_can_be_taken_back,
     dials_are_timed_and_ordered_by_who_waits,
@@ -176,6 +177,32 @@ async fn an_unsent_wish_stands_for_the_newer_one(house: &House) {
     let due = house.store.outbox_due(NOW, 10).await.unwrap();
     assert_eq!((due.len(), house.store.outbox_len().await.unwrap()), (1, 1));
     assert_ne!(due[0].id, first.id);
+}
+
+/// Two calls that end one connection, and a wish that is uttered twice: one row each, in the order of the first time, for the call that came first.
+async fn what_one_commit_asks_twice_is_asked_once(house: &House) {
+    let (mut one, two) = (arrived(1), arrived(2));
+    one.legs[0].hold.want(true);
+    let stranger = hang_up(&sid(9));
+    house
+        .commit(vec![
+            asking(0, &one, vec![HOLD, stranger.clone(), HOLD]),
+            asking(0, &two, vec![stranger.clone(), hang_up(&sid(8))]),
+        ])
+        .await
+        .unwrap();
+    let due = house.store.outbox_due(NOW, 10).await.unwrap();
+    let asked: Vec<_> = due.iter().map(|r| (r.call, r.effect.clone())).collect();
+    assert_eq!(
+        asked,
+        [
+            (one.id, stranger),
+            (two.id, hang_up(&sid(8))),
+            (one.id, HOLD)
+        ]
+    );
+    assert!(due[2].id < due[0].id && due[0].id < due[1].id);
+    assert_eq!(house.store.outbox_len().await.unwrap(), 3);
 }
 
 async fn a_request_is_taken_by_one_and_comes_back_when_told(house: &House) {
