@@ -1,9 +1,12 @@
-//! What one frame costs: `target/release/examples/frame`, after `cargo build --release --workspace --bins --examples`.
+//! What one frame costs: `target/release/examples/frame`, after
+//! `cargo build --release --workspace --bins --examples`.
 //!
-//! The real model, the real views and the real encoder, on a screen of 200 × 60 in memory; the made-up house of the `board` example at the other end. A row of
-//! the table is a house of that many people and one kind of reason to draw: a second that passed, a card that changed, or a screen that was lost and is
-//! written whole. `take` is the model's part, `draw` is the view with the comparison and the encoding, both by the wall's clock; `CPU` is what the kernel
-//! charged this thread for both, as a mean. On a machine that is shared, believe the CPU.
+//! The real model, the real views and the real encoder, on a screen of 200 × 60 in memory; the made-up house of
+//! the `board` example at the other end. A row of the table is a house of that many people and one kind of
+//! reason to draw: a second that passed, a card that changed, or a screen that was lost and is written whole.
+//! `take` is the model's part, `draw` is the view with the comparison and the encoding, both by the wall's
+//! clock; `CPU` is what the kernel charged this thread for both, as a mean. On a machine that is shared,
+//! believe the CPU.
 //!
 //! It asserts nothing. Read next: `docs/performance.md`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
@@ -198,7 +201,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// What the kernel has charged this thread for. Counted in ticks of a few milliseconds, so only sums over many frames say something.
+/// What the kernel has charged this thread for. Counted in ticks of a few milliseconds, so only sums over many
+/// frames say something.
 fn cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = text.split(' ').next().and_then(|n| n.parse().ok());

@@ -1,9 +1,12 @@
-//! The verbs that work the desk from a script: each is one question to the server's API and its answer, as text for people or JSON for programs.
+//! The verbs that work the desk from a script: each is one question to the server's API and its answer, as text
+//! for people or JSON for programs.
 //!
-//! Shapes and exit codes are a contract (docs: the command line). Everything printed has lost its control characters, also in JSON, where
-//! they are written as escapes. Nothing here decides what a call may do: the server does, and its sentence is handed on.
+//! Shapes and exit codes are a contract (docs: the command line). Everything printed has lost its control
+//! characters, also in JSON, where they are written as escapes. Nothing here decides what a call may do: the
+//! server does, and its sentence is handed on.
 //!
-//! Read next: `cli/args.rs` (what can be typed), `cli/act.rs` (what changes something), `cli/watch.rs`, `cli/show.rs` (text).
+//! Read next: `cli/args.rs` (what can be typed), `cli/act.rs` (what changes something), `cli/watch.rs`,
+//! `cli/show.rs` (text).
 
 use std::{
     fmt::Display,
@@ -173,7 +176,8 @@ impl Out<'_> {
         }
     }
 
-    /// Says why it did not work, on standard error and, for programs, on standard output; returns the exit code.
+    /// Says why it did not work, on standard error and, for programs, on standard output; returns the exit
+    /// code.
     pub fn fail(&mut self, failure: &Failure) -> Exit {
         if failure.exit != Exit::Done {
             // Nothing can be done about a standard error that is closed.

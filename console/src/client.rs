@@ -1,7 +1,9 @@
-//! The server's API, typed: requests over HTTP and the two WebSockets, for the command line and the demo's pretend softphones.
+//! The server's API, typed: requests over HTTP and the two WebSockets, for the command line and the demo's
+//! pretend softphones.
 //!
-//! It sends, waits with limits, and tells apart what matters to whoever asked: not reached, sent but unanswered, refused. It must not print,
-//! retry on its own account (one exception: a command whose answer was lost, whose id makes that safe), or decide an exit code.
+//! It sends, waits with limits, and tells apart what matters to whoever asked: not reached, sent but
+//! unanswered, refused. It must not print, retry on its own account (one exception: a command whose answer was
+//! lost, whose id makes that safe), or decide an exit code.
 //!
 //! The console has its own link (`net`), which lives for hours; this one serves a question and its answer.
 //!
@@ -232,7 +234,8 @@ impl Client {
         Ok((card, raw))
     }
 
-    /// Sends a command and waits up to `wait` for its outcome. An answer that is lost is asked for again: the id makes the server act once.
+    /// Sends a command and waits up to `wait` for its outcome. An answer that is lost is asked for again: the
+    /// id makes the server act once.
     pub async fn command(&self, command: &Command, wait: Duration) -> Result<Answer, ClientError> {
         let mut lost = None;
         for left in (0..3_u32).rev() {
@@ -414,7 +417,8 @@ impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
             .map_err(|e| self.broken(&e))
     }
 
-    /// The next message. A socket that closes is [`ClientError::Unreachable`]. Dropping the future loses nothing.
+    /// The next message. A socket that closes is [`ClientError::Unreachable`]. Dropping the future loses
+    /// nothing.
     pub async fn next(&mut self) -> Result<In, ClientError> {
         loop {
             match self.stream.next().await {
@@ -451,7 +455,8 @@ pub fn address(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
 }
 
-/// Whether the server is this machine. Then no proxy stands in between, and plain HTTP is nobody else's business.
+/// Whether the server is this machine. Then no proxy stands in between, and plain HTTP is nobody else's
+/// business.
 pub fn loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
@@ -470,7 +475,8 @@ fn deepest(error: &dyn std::error::Error) -> String {
     SafeText::from(&*cause.to_string()).to_string()
 }
 
-/// What the server says in a sentence, without anything that moves a cursor. Longer than a name, shorter than a page.
+/// What the server says in a sentence, without anything that moves a cursor. Longer than a name, shorter than a
+/// page.
 fn sentence(text: &str) -> String {
     let clean: String = text
         .chars()

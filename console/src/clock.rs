@@ -1,4 +1,5 @@
-//! The console's clock: civil time that never jumps, from one reading at the start and a monotonic count after it.
+//! The console's clock: civil time that never jumps, from one reading at the start and a monotonic count after
+//! it.
 //!
 //! Everything else takes the time from a message, so that a test turns it by hand.
 

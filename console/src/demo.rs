@@ -1,7 +1,9 @@
-//! The demo: a whole switchboard in one process. A server on an embedded database, the twin as its carrier, and a cast of colleagues and callers.
+//! The demo: a whole switchboard in one process. A server on an embedded database, the twin as its carrier, and
+//! a cast of colleagues and callers.
 //!
-//! Nothing is simulated inside the server: it speaks to the twin as it would to the carrier, over sockets, and the cast speaks to both from outside.
-//! With `main`, this is the only place that knows the server and the twin. It must not know how a call works.
+//! Nothing is simulated inside the server: it speaks to the twin as it would to the carrier, over sockets, and
+//! the cast speaks to both from outside. With `main`, this is the only place that knows the server and the
+//! twin. It must not know how a call works.
 //!
 //! Read next: `demo/cast.rs`, `demo/twin.rs` (the twin alone, and its controls).
 

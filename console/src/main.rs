@@ -1,7 +1,8 @@
 //! The binary `cordboard`: reads what was typed and hands it to whoever does it.
 //!
-//! The verbs that work the desk are the library's ([`cordboard::cli`]). Those that run a server or the twin are here and in `demo`, the only
-//! places that know both. It must not hold any knowledge of its own beyond where settings come from.
+//! The verbs that work the desk are the library's ([`cordboard::cli`]). Those that run a server or the twin are
+//! here and in `demo`, the only places that know both. It must not hold any knowledge of its own beyond where
+//! settings come from.
 //!
 //! Read next: [`cordboard::cli::args`].
 
@@ -106,7 +107,8 @@ fn one() -> Result<Runtime, Failure> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Runs something that serves or draws on a runtime with a thread a core. What is left of it at the end is cut off.
+/// Runs something that serves or draws on a runtime with a thread a core. What is left of it at the end is cut
+/// off.
 fn many(task: impl Future<Output = Result<(), Failure>>) -> Result<Exit, Failure> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(task);

@@ -1,9 +1,11 @@
 //! The link to the server: one WebSocket that is set up again whenever it is gone.
 //!
-//! It carries frames and notices silence; what is said, and when a picture is current, is decided in [`crate::app`]. It must not queue commands
-//! for a later connection: what was asked of a board that is no longer current is not sent.
+//! It carries frames and notices silence; what is said, and when a picture is current, is decided in
+//! [`crate::app`]. It must not queue commands for a later connection: what was asked of a board that is no
+//! longer current is not sent.
 //!
-//! The token travels in the `Authorization` header of the upgrade request, never in a URL, where logs would keep it.
+//! The token travels in the `Authorization` header of the upgrade request, never in a URL, where logs would
+//! keep it.
 
 use std::time::Duration;
 
@@ -68,8 +70,8 @@ pub struct Target {
     pub token: SecretString,
 }
 
-/// How long to wait before the next try: at most 0.5 s, doubling to 15 s, and anything less than that with equal chance, so that a house full of consoles
-/// does not come back in one blow.
+/// How long to wait before the next try: at most 0.5 s, doubling to 15 s, and anything less than that with
+/// equal chance, so that a house full of consoles does not come back in one blow.
 #[derive(Debug)]
 pub struct Backoff<R> {
     tries: u32,
@@ -302,7 +304,8 @@ async fn talk(
             _ = look.tick() => {
                 let now = clock.now();
                 match asked {
-                    // Nothing at all was heard, not only no answer: a long snapshot on a slow line is no silence.
+                    // Nothing at all was heard, not only no answer: a long snapshot on a slow line is no
+                    // silence.
                     Some((_, at)) if now.since(at.max(heard)) > DEAD_MS => {
                         return End::Again("The server has gone silent.".to_owned());
                     }

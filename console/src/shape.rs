@@ -271,7 +271,8 @@ impl Shape {
     }
 }
 
-/// Leaves what is `needed` of an area, and makes the rest a list of what happened lately, if it is enough for one.
+/// Leaves what is `needed` of an area, and makes the rest a list of what happened lately, if it is enough for
+/// one.
 fn spare(area: Rect, needed: u16) -> (Rect, Rect, Rect) {
     let left_over = area.height.saturating_sub(needed);
     let height = if left_over > LATELY { left_over } else { 0 };

@@ -1,7 +1,9 @@
-//! The command line against a server that says what each test needs: exit codes, shapes of JSON, and what is sent.
+//! The command line against a server that says what each test needs: exit codes, shapes of JSON, and what is
+//! sent.
 //!
-//! The server here is a script, not a switchboard: whether calls really move is told by the stories in the workspace's tests. Verbs run
-//! in-process where they can; what needs a process (standard input, a closed pipe, usage) runs the binary.
+//! The server here is a script, not a switchboard: whether calls really move is told by the stories in the
+//! workspace's tests. Verbs run in-process where they can; what needs a process (standard input, a closed pipe,
+//! usage) runs the binary.
 
 // Marked so that the lints know helpers for test code too.
 #![cfg(test)]

@@ -1,7 +1,9 @@
-//! How many commits a second a database takes: `cargo run --release -p cordboard-server --example commits -- sqlite:/tmp/x.db`.
+//! How many commits a second a database takes:
+//! `cargo run --release -p cordboard-server --example commits -- sqlite:commits.db`.
 //!
-//! A commit here is what an ordinary webhook brings: a fact's token, a call's next revision, a request to the carrier, an audit line, and the board's next
-//! revision. The address comes as the first argument or in `DATABASE_URL`; give it a database that nobody needs.
+//! A commit here is what an ordinary webhook brings: a fact's token, a call's next revision, a request to the
+//! carrier, an audit line, and the board's next revision. The address comes as the first argument or in
+//! `DATABASE_URL`; give it a database that nobody needs.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::time::{Duration, Instant};

@@ -1,9 +1,12 @@
-//! What is live and may be lost: the board that consoles follow, who is connected, and what each phone page should be doing.
+//! What is live and may be lost: the board that consoles follow, who is connected, and what each phone page
+//! should be doing.
 //!
-//! Losing all of it loses no truth: it is rebuilt from the store at start. Deltas are encoded once for everybody and handed over in the order of their board
-//! revisions, whatever order their commits came back in. Nothing here waits for a client: one that is too slow is told to resync.
+//! Losing all of it loses no truth: it is rebuilt from the store at start. Deltas are encoded once for
+//! everybody and handed over in the order of their board revisions, whatever order their commits came back in.
+//! Nothing here waits for a client: one that is too slow is told to resync.
 //!
-//! [`Live`] is an enum because a second kind, with Redis between many servers, will stand beside the one in memory. It must not know the store, the carrier or the sockets. Read next: `ws.rs`.
+//! [`Live`] is an enum because a second kind, with Redis between many servers, will stand beside the one in
+//! memory. It must not know the store, the carrier or the sockets. Read next: `ws.rs`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -85,7 +88,8 @@ struct PhoneLine {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every critical section here leaves its data whole at each step, so a panic in another thread spoils nothing.
+    // Every critical section here leaves its data whole at each step, so a panic in another thread spoils
+    // nothing.
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -121,7 +125,8 @@ impl Live {
         }
     }
 
-    /// Follows everything that is sent to consoles. Subscribe before taking the snapshot, and pass over what it already shows.
+    /// Follows everything that is sent to consoles. Subscribe before taking the snapshot, and pass over what it
+    /// already shows.
     pub fn subscribe(&self) -> broadcast::Receiver<Frame> {
         self.memory_ref().deltas.subscribe()
     }
@@ -163,7 +168,8 @@ impl Live {
         }
     }
 
-    /// Sends deltas on, in order. One whose predecessor is still on its way waits for it. Returns the revisions that are missing, if any.
+    /// Sends deltas on, in order. One whose predecessor is still on its way waits for it. Returns the revisions
+    /// that are missing, if any.
     pub fn publish(&self, deltas: impl IntoIterator<Item = Delta>) -> Option<(Rev, Rev)> {
         let memory = self.memory_ref();
         let mut touched: Vec<UserId> = Vec::new();
@@ -293,7 +299,8 @@ impl Live {
         memory.tell(&mut hub, news);
     }
 
-    /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly gone.
+    /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly
+    /// gone.
     pub fn review(&self, now: Timestamp) -> Vec<UserId> {
         let memory = self.memory_ref();
         let mut hub = locked(&memory.hub);
@@ -333,7 +340,8 @@ impl Live {
             }
             if let Some(line) = phones.get_mut(&user) {
                 line.shown = page;
-                // Also one that could not talk before it fell silent: it is shown the same, and is gone all the same.
+                // Also one that could not talk before it fell silent: it is shown the same, and is gone all the
+                // same.
                 if silent && !std::mem::replace(&mut line.silent, silent) {
                     gone.push(user);
                 }

@@ -1,8 +1,9 @@
 //! The sockets: consoles and phone pages. They carry messages and decide nothing.
 //!
-//! A console is welcomed, brought up to date, and then follows. Commands run beside the fan-out, so an answer never waits behind other people's
-//! news. A console that reads too slowly is brought up to date by a snapshot, and one that does not read at all is cut off. A phone page is told
-//! what it should be doing, as state, each time that changes.
+//! A console is welcomed, brought up to date, and then follows. Commands run beside the fan-out, so an answer
+//! never waits behind other people's news. A console that reads too slowly is brought up to date by a snapshot,
+//! and one that does not read at all is cut off. A phone page is told what it should be doing, as state, each
+//! time that changes.
 //!
 //! Read next: [`crate::live`], [`crate::exchange`].
 
@@ -49,7 +50,8 @@ const PULSE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How many commands of one console are under way at once.
 const COMMANDS: usize = 16;
-/// How long an access token for the carrier holds, in seconds, and how long before its end the next is sent, in milliseconds.
+/// How long an access token for the carrier holds, in seconds, and how long before its end the next is sent, in
+/// milliseconds.
 const TOKEN_SECONDS: u32 = 3_600;
 const TOKEN_MARGIN_MS: i64 = 300_000;
 
@@ -84,7 +86,8 @@ pub async fn phone(
     }
 }
 
-/// The library's default is a read buffer of 128 KiB a connection: 5,000 consoles would take 640 MB. What consoles say is a few hundred bytes; for more, the buffer grows.
+/// The library's default is a read buffer of 128 KiB a connection: 5,000 consoles would take 640 MB. What
+/// consoles say is a few hundred bytes; for more, the buffer grows.
 fn small(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(1024)
@@ -205,7 +208,8 @@ impl Console {
             now: self.app.exchange.clock().now(),
         })
         .await?;
-        // Boxed: reading from the store takes 15 kB of future, for a moment. Inline, every console would hold them for as long as it is there.
+        // Boxed: reading from the store takes 15 kB of future, for a moment. Inline, every console would hold
+        // them for as long as it is there.
         Box::pin(self.catch_up(since)).await?;
 
         // Encoded: a queue is allocated whole, and a message is three times the size of its text's handle.

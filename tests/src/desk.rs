@@ -1,7 +1,8 @@
 //! A desk in this process: the twin, and a server that works with it, on one clock.
 //!
-//! For tests that look inside, or need a clock that runs faster than the wall's. Where it matters what people type
-//! and see, [`crate::house`] starts the same as processes. No assertion about Cordboard's behaviour belongs here.
+//! For tests that look inside, or need a clock that runs faster than the wall's. Where it matters what people
+//! type and see, [`crate::house`] starts the same as processes. No assertion about Cordboard's behaviour
+//! belongs here.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

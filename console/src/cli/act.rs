@@ -1,7 +1,8 @@
 //! The verbs that change something: they name a call, send one command, and wait for what became of it.
 //!
-//! "Done" is the server's word for "confirmed by the carrier"; nothing here takes an acceptance for it. Waiting until a transfer is answered
-//! follows the board from before the command is sent, so that no change can fall between two looks.
+//! "Done" is the server's word for "confirmed by the carrier"; nothing here takes an acceptance for it. Waiting
+//! until a transfer is answered follows the board from before the command is sent, so that no change can fall
+//! between two looks.
 //!
 //! Read next: [`crate::client`].
 

@@ -1,7 +1,8 @@
 //! What can be typed: every verb and flag of `cordboard`, as one tree.
 //!
-//! Names here are a contract with scripts. This file only reads; it must not do anything. `main` sends each verb to whoever does it:
-//! the verbs that work the desk are in [`crate::cli`], those that run things are with the demo and the server.
+//! Names here are a contract with scripts. This file only reads; it must not do anything. `main` sends each
+//! verb to whoever does it: the verbs that work the desk are in [`crate::cli`], those that run things are with
+//! the demo and the server.
 //!
 //! Read next: [`crate::cli`].
 
@@ -261,7 +262,8 @@ pub struct ServeArgs {
     /// The settings file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the current folder.
+    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the current
+    /// folder.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Write the demo's people, slots and number, once, and point the number at this server.

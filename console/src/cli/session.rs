@@ -1,8 +1,8 @@
 //! Who is signed in where: the token file, and the environment that goes before it.
 //!
-//! One file, `sessions.json` in the state folder (`$XDG_STATE_HOME/cordboard`), readable by its owner only, written whole and renamed into place. Tokens
-//! are kept by server address, so that a token never travels to another server than the one that gave it. A token must not be
-//! printed here, nor put into an error.
+//! One file, `sessions.json` in the state folder (`$XDG_STATE_HOME/cordboard`), readable by its owner only,
+//! written whole and renamed into place. Tokens are kept by server address, so that a token never travels to
+//! another server than the one that gave it. A token must not be printed here, nor put into an error.
 //!
 //! Read next: [`crate::client`].
 

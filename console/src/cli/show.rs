@@ -1,7 +1,7 @@
 //! Cards, boards and moments as text for people: aligned, in words, and harmless to any terminal.
 //!
-//! Pure functions from values to lines. They must not print, ask or decide. The contract is about JSON; what is said here may be made better at
-//! any time.
+//! Pure functions from values to lines. They must not print, ask or decide. The contract is about JSON; what is
+//! said here may be made better at any time.
 //!
 //! Read next: [`crate::cli`].
 
@@ -16,7 +16,8 @@ use cordboard_core::{
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-/// Whether a character could do something to a terminal other than be seen: controls, and what changes the direction of writing.
+/// Whether a character could do something to a terminal other than be seen: controls, and what changes the
+/// direction of writing.
 pub fn moves_a_cursor(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')

@@ -1,7 +1,8 @@
-//! `--until answered`: waiting for how a transfer or a dial ends, by following the board from before the command was sent.
+//! `--until answered`: waiting for how a transfer or a dial ends, by following the board from before the
+//! command was sent.
 //!
-//! What happens is read off the call's cards, one after another; nothing is asked twice and nothing is guessed from time. It must not send
-//! commands.
+//! What happens is read off the call's cards, one after another; nothing is asked twice and nothing is guessed
+//! from time. It must not send commands.
 //!
 //! Read next: `cli/act.rs`.
 

@@ -1,8 +1,10 @@
-//! Following the board: one line a change, for as long as anybody reads, over as many connections as that takes.
+//! Following the board: one line a change, for as long as anybody reads, over as many connections as that
+//! takes.
 //!
-//! The server sends whole cards. What else a change touches (slots, people, queues) is found by comparing a [`Board`] before and after, with the
-//! same code as the console's. When it is resumed from a place in the past, the cards as they were then are not known; the
-//! changes until now then say only what their own card proves, and the last of them brings people, slots and queues whole.
+//! The server sends whole cards. What else a change touches (slots, people, queues) is found by comparing a
+//! [`Board`] before and after, with the same code as the console's. When it is resumed from a place in the
+//! past, the cards as they were then are not known; the changes until now then say only what their own card
+//! proves, and the last of them brings people, slots and queues whole.
 //!
 //! Read next: [`cordboard_core::wire`].
 
@@ -25,7 +27,8 @@ use crate::{
     client::{Client, ClientError},
 };
 
-/// How long nothing may be heard before we ask whether anybody is there, and how often in vain. The server pulses every five seconds.
+/// How long nothing may be heard before we ask whether anybody is there, and how often in vain. The server
+/// pulses every five seconds.
 const BEAT: Duration = Duration::from_secs(8);
 const QUIET: u32 = 3;
 /// The shortest and the longest pause before connecting again.
@@ -64,7 +67,8 @@ impl Follower {
         }
     }
 
-    /// A board as it was at `since`, as far as one can know now: people, slots and queues, and no call that has changed after it.
+    /// A board as it was at `since`, as far as one can know now: people, slots and queues, and no call that has
+    /// changed after it.
     fn resumed(since: &Position, now: Snapshot) -> Self {
         let ahead = (now.rev > since.rev).then(|| Box::new(now.clone()));
         let board = Board::new(now);
@@ -152,7 +156,8 @@ impl Follower {
     }
 }
 
-/// Those of `after` that are not the same in `before`. Both have the same order: people, slots and queues only come with a snapshot.
+/// Those of `after` that are not the same in `before`. Both have the same order: people, slots and queues only
+/// come with a snapshot.
 fn differing<T: PartialEq>(before: &[T], after: Vec<T>) -> Vec<T> {
     after
         .into_iter()
@@ -448,7 +453,8 @@ mod tests {
 
     #[test]
     fn resuming_says_only_what_is_proven_until_it_has_caught_up() {
-        // Now, at 12: call 1 is in P1. At 10, where we resume, it was queued, which nobody can tell us any more.
+        // Now, at 12: call 1 is in P1. At 10, where we resume, it was queued, which nobody can tell us any
+        // more.
         let now = snapshot(12, &[call(1, 3, parked("P1"))]);
         let since = Position {
             epoch: "e".to_owned(),

@@ -1,7 +1,9 @@
-//! The cast: everybody in the demo but the operator's hands. Colleagues at their pretend phones, and callers who ring, wait, talk and give up.
+//! The cast: everybody in the demo but the operator's hands. Colleagues at their pretend phones, and callers
+//! who ring, wait, talk and give up.
 //!
-//! It stands outside, as people do: it signs in like anybody, speaks the wire to the server and the control API to the twin, and so can run in a
-//! process of its own and outlive both. What happens depends on the seed alone, as far as that is in its hands.
+//! It stands outside, as people do: it signs in like anybody, speaks the wire to the server and the control API
+//! to the twin, and so can run in a process of its own and outlive both. What happens depends on the seed
+//! alone, as far as that is in its hands.
 //!
 //! Read next: `demo/phone.rs`, `demo/people.rs`.
 
@@ -117,7 +119,8 @@ async fn clock_of(twin: &control::Client) -> Clock {
     }
 }
 
-/// Tells the twin what the fallback telephones do: at once, and again whenever it has forgotten, because it was restarted.
+/// Tells the twin what the fallback telephones do: at once, and again whenever it has forgotten, because it was
+/// restarted.
 async fn telephones(world: World) {
     let rows = people::telephones(&DEMO_PEOPLE);
     let work = async {

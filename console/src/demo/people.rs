@@ -1,7 +1,8 @@
 //! How the people of the demo behave, and who calls them.
 //!
-//! Who they are (names, extensions, what they sign in with) is the server's seed; this adds what they are like. Everything is data, drawn with a
-//! seed where there is chance, so that a day can be repeated. Nobody here is real, and every number is from a range kept for fiction.
+//! Who they are (names, extensions, what they sign in with) is the server's seed; this adds what they are like.
+//! Everything is data, drawn with a seed where there is chance, so that a day can be repeated. Nobody here is
+//! real, and every number is from a range kept for fiction.
 //!
 //! Read next: `demo/cast.rs`, which plays them.
 
@@ -117,7 +118,8 @@ fn fictional_number(dice: &mut impl Rng) -> String {
     }
 }
 
-/// Somebody rings `to`: a name mostly, a company often, a patience of half a minute to a minute and a half; one in eight gives up early.
+/// Somebody rings `to`: a name mostly, a company often, a patience of half a minute to a minute and a half; one
+/// in eight gives up early.
 pub(crate) fn caller(dice: &mut impl Rng, to: &Phone) -> Caller {
     let pick =
         |dice: &mut _, from: &[&'static str]| from[RngExt::random_range(dice, 0..from.len())];
@@ -145,7 +147,8 @@ pub(crate) fn caller(dice: &mut impl Rng, to: &Phone) -> Caller {
     }
 }
 
-/// The pause before the next caller: chance without memory, as callers have none, but neither a burst nor an hour of silence.
+/// The pause before the next caller: chance without memory, as callers have none, but neither a burst nor an
+/// hour of silence.
 pub(crate) fn pause(dice: &mut impl Rng, per_minute: f64) -> Duration {
     let mean = 60.0 / per_minute;
     let drawn = -mean * (1.0 - dice.random::<f64>()).ln();

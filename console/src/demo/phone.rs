@@ -1,8 +1,9 @@
 //! A pretend softphone: it does what a phone page does, without a browser and without sound.
 //!
-//! It holds the server's phone socket, beats every two seconds, and follows the state it is shown: a seat without a call makes the twin `connect` with
-//! the access token; an offer is taken, declined or left ringing, as its person would. Its own call is known from the twin, so
-//! it outlives a restart of the server. It must not decide anything about calls: the server does.
+//! It holds the server's phone socket, beats every two seconds, and follows the state it is shown: a seat
+//! without a call makes the twin `connect` with the access token; an offer is taken, declined or left ringing,
+//! as its person would. Its own call is known from the twin, so it outlives a restart of the server. It must
+//! not decide anything about calls: the server does.
 //!
 //! Read next: `demo/people.rs` (manners), [`cordboard_core::wire::PhoneState`].
 
@@ -38,7 +39,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const ANSWER: Duration = Duration::from_secs(5);
 /// How soon a connect that did not work is tried again.
 const RETRY: Duration = Duration::from_millis(200);
-/// A call of ours that belongs to no seat for so long is hung up. Long: while a hold is being confirmed, the leg has to stay.
+/// A call of ours that belongs to no seat for so long is hung up. Long: while a hold is being confirmed, the
+/// leg has to stay.
 const SEATLESS: Duration = Duration::from_secs(30);
 
 type Line = Socket<PhoneMsg, PhoneServerMsg>;
@@ -212,7 +214,8 @@ impl Softphone {
         }
     }
 
-    /// How long the wall's clock takes until something is due. At most a second, so that nothing waits for an event that does not come.
+    /// How long the wall's clock takes until something is due. At most a second, so that nothing waits for an
+    /// event that does not come.
     fn until_due(&self) -> Duration {
         let now = self.world.clock.now_ms();
         let offers = self.offers.values().flatten().copied();
@@ -269,7 +272,8 @@ impl Softphone {
         Ok(())
     }
 
-    /// When to act on what rings now. What has stopped ringing is forgotten, so that it is news when it rings again.
+    /// When to act on what rings now. What has stopped ringing is forgotten, so that it is news when it rings
+    /// again.
     fn plan(&mut self, state: &PhoneState) {
         let now = self.world.clock.now_ms();
         self.offers

@@ -1,4 +1,5 @@
-//! The twin from the command line: to run it alone, and to do to its world what no telephone company lets one do.
+//! The twin from the command line: to run it alone, and to do to its world what no telephone company lets one
+//! do.
 //!
 //! Thin on purpose: what the controls mean is the twin's, and its answers are printed as they come.
 //!

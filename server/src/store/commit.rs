@@ -1,13 +1,17 @@
 //! The one transaction in which a call changes, with everything that follows from the change.
 //!
-//! In this order: the fact's token and the command's id (so that a repetition ends before it begins), the call under its revision, the claims on shared things, the
-//! legs, cancelled dials, the outcomes of commands, the audit, and last the board's row. That row puts commits in order: from there to the end of the transaction nobody else
-//! commits, so board revisions are numbered in the order in which they become visible, and so are requests to the carrier. Everything that can comes before it.
+//! In this order: the fact's token and the command's id (so that a repetition ends before it begins), the call
+//! under its revision, the claims on shared things, the legs, cancelled dials, the outcomes of commands, the
+//! audit, and last the board's row. That row puts commits in order: from there to the end of the transaction
+//! nobody else commits, so board revisions are numbered in the order in which they become visible, and so are
+//! requests to the carrier. Everything that can comes before it.
 //!
-//! A claim is a row under a primary key, so the database decides who was first, also between two servers. All claims that the calls of one commit give up are given up before any is
-//! taken, so that a person can go from one call to another in one commit.
+//! A claim is a row under a primary key, so the database decides who was first, also between two servers. All
+//! claims that the calls of one commit give up are given up before any is taken, so that a person can go from
+//! one call to another in one commit.
 //!
-//! It must not judge a change: whether a call may move was decided by the call machine. Read next: [`super::outbox`].
+//! It must not judge a change: whether a call may move was decided by the call machine. Read next:
+//! [`super::outbox`].
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,7 +32,8 @@ use super::{
     sql::{self, Conn, Fault},
 };
 
-/// What is to be written, all or nothing. Without changes it only remembers: a fact that was ignored, an audit row.
+/// What is to be written, all or nothing. Without changes it only remembers: a fact that was ignored, an audit
+/// row.
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The time.
@@ -41,7 +46,8 @@ pub struct Commit {
     pub command: Option<CommandRow>,
     /// Commands that have ended by this.
     pub outcomes: Vec<CommandOutcome>,
-    /// What the audit shall say. A commit that changes a call and says nothing here is given a row all the same: nothing is done unseen (I6).
+    /// What the audit shall say. A commit that changes a call and says nothing here is given a row all the
+    /// same: nothing is done unseen (I6).
     pub audit: Vec<AuditRow>,
     /// What consoles are told brought it about.
     pub cause: Cause,
@@ -72,7 +78,8 @@ pub struct Change {
     pub before: Rev,
     /// The call. Its revision is higher than `before`.
     pub call: Call,
-    /// What is to be asked of the carrier. [`Effect::Look`] is passed over: reading needs no durable row, the call's own due time brings it back.
+    /// What is to be asked of the carrier. [`Effect::Look`] is passed over: reading needs no durable row, the
+    /// call's own due time brings it back.
     pub effects: Vec<Effect>,
 }
 
@@ -205,7 +212,8 @@ impl Outcome {
     }
 }
 
-/// The rows a call has in `parked`, `seated` and `legs`: derived from the call, and kept beside it to see what has changed.
+/// The rows a call has in `parked`, `seated` and `legs`: derived from the call, and kept beside it to see what
+/// has changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -321,8 +329,9 @@ impl Store {
             .await
     }
 
-    /// The first of `n` numbers for lines of the audit. They are taken from the board's row a block at a time, because taking them within a commit would have all
-    /// others wait for the audit's writing too. The price: two servers' lines are each in order, and interleave by blocks; `at` tells when.
+    /// The first of `n` numbers for lines of the audit. They are taken from the board's row a block at a time,
+    /// because taking them within a commit would have all others wait for the audit's writing too. The price:
+    /// two servers' lines are each in order, and interleave by blocks; `at` tells when.
     async fn lines(&self, n: u64) -> Result<u64, StoreError> {
         const BLOCK: u64 = 4096;
         let mut lines = self.lines.lock().await;
@@ -424,8 +433,8 @@ async fn accept(db: &mut Conn<'_>, command: &CommandRow, now: Timestamp) -> Resu
     Err(Conflict::Command(CommandRecord::read(&row)?))
 }
 
-/// Moves every call on from the revision it was read at; returns the claims each had. In the order of their ids, so that two commits of the same two calls wait for
-/// each other instead of blocking each other.
+/// Moves every call on from the revision it was read at; returns the claims each had. In the order of their
+/// ids, so that two commits of the same two calls wait for each other instead of blocking each other.
 async fn write_calls(db: &mut Conn<'_>, changes: &[Ready]) -> Result<Vec<Claims>, Conflict> {
     let mut order: Vec<usize> = (0..changes.len()).collect();
     order.sort_by_key(|i| changes[*i].id);
@@ -563,8 +572,10 @@ async fn take_or_winner(
 
 /// The end of the transaction: the board's row, and what is numbered by it.
 ///
-/// Whoever has the row keeps all other commits waiting until the transaction is over. Over a connection each statement is a way there and back, and three of them, with the
-/// commit, were most of what a busy house waited for. So PostgreSQL is told all of it in one; SQLite, which knows no such statement and is asked within this process, is told it in turn.
+/// Whoever has the row keeps all other commits waiting until the transaction is over. Over a connection each
+/// statement is a way there and back, and three of them, with the commit, were most of what a busy house waited
+/// for. So PostgreSQL is told all of it in one; SQLite, which knows no such statement and is asked within this
+/// process, is told it in turn.
 async fn publish(
     db: &mut Conn<'_>,
     changes: &[Ready],
@@ -617,7 +628,8 @@ async fn publish(
     })
 }
 
-/// All of [`publish`] in one statement: `$1` revisions, `$2` lines, the changes as a JSON list of texts, the requests as [`outbox::all_as_json`] makes them.
+/// All of [`publish`] in one statement: `$1` revisions, `$2` lines, the changes as a JSON list of texts, the
+/// requests as [`outbox::all_as_json`] makes them.
 const PUBLISH_AT_ONCE: &str = concat!(
     "WITH numbered AS (
          UPDATE board SET rev = rev + $1, line = line + $2 WHERE id = 1 RETURNING epoch, rev, line

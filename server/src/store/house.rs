@@ -1,7 +1,7 @@
 //! The house: its people, slots, queues, telephone numbers and settings.
 //!
-//! Everything that writes here may be done twice with the same result, so that a seed can be run again. It must not know
-//! who may change what. Read next: [`super::calls`].
+//! Everything that writes here may be done twice with the same result, so that a seed can be run again. It must
+//! not know who may change what. Read next: [`super::calls`].
 
 use std::collections::BTreeMap;
 
@@ -176,8 +176,8 @@ impl Store {
         row.map_or(Ok(None), |row| row.get(0))
     }
 
-    /// An id that nobody has. Two who ask at the same time are told the same one; the second to enter somebody under it then changes the first's
-    /// person, so people are entered by one administrator at a time.
+    /// An id that nobody has. Two who ask at the same time are told the same one; the second to enter somebody
+    /// under it then changes the first's person, so people are entered by one administrator at a time.
     pub async fn next_user_id(&self) -> Result<UserId, StoreError> {
         let row = self
             .db
@@ -186,7 +186,8 @@ impl Store {
         row.map_or(Ok(UserId(1)), |row| row.int(0).map(UserId))
     }
 
-    /// Enters a person, or brings the one with this id up to date. An email or extension that is another's is [`StoreError::Invalid`].
+    /// Enters a person, or brings the one with this id up to date. An email or extension that is another's is
+    /// [`StoreError::Invalid`].
     pub async fn upsert_person(&self, person: &NewPerson) -> Result<(), StoreError> {
         let (person, role, presence) = (
             person.clone(),

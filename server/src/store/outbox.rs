@@ -1,10 +1,12 @@
 //! Requests to the carrier: durable before they are made.
 //!
-//! A row is `new` until somebody takes it, and `sent` from then until its outcome is known. Taking it is written down before the request leaves, so after a crash a `sent` row
-//! says "perhaps made": what can be repeated is, what cannot is looked for and never repeated.
+//! A row is `new` until somebody takes it, and `sent` from then until its outcome is known. Taking it is
+//! written down before the request leaves, so after a crash a `sent` row says "perhaps made": what can be
+//! repeated is, what cannot is looked for and never repeated.
 //!
-//! A lane has one request in flight; a lane is a leg. What can be repeated says "make this leg as it is wanted to be", so one unsent row is
-//! enough however often the wish changes: the sender reads the wish when it sends. Hang-ups and the end of a hold overtake everything.
+//! A lane has one request in flight; a lane is a leg. What can be repeated says "make this leg as it is wanted
+//! to be", so one unsent row is enough however often the wish changes: the sender reads the wish when it sends.
+//! Hang-ups and the end of a hold overtake everything.
 //!
 //! It must not know how a request is spelt at the carrier. Read next: [`super::sql`].
 
@@ -24,8 +26,8 @@ use super::{
 /// How long a taken row is its taker's. Longer than any request is waited for.
 const LEASE_MS: i64 = 60_000;
 
-/// The least time between two calls that we make: Twilio starts one a second for an account (Twilio docs: "Call creation rate", 1 CPS by
-/// default), and queues the rest where we cannot take them back.
+/// The least time between two calls that we make: Twilio starts one a second for an account (Twilio docs: "Call
+/// creation rate", 1 CPS by default), and queues the rest where we cannot take them back.
 const DIAL_MS: i64 = 1_000;
 
 /// A request to the carrier.
@@ -35,7 +37,8 @@ pub struct OutboxRow {
     pub id: u64,
     /// The call it is for.
     pub call: CallId,
-    /// The leg it is about. [`u16::MAX`] for a connection that is none of this call's legs, which is only ever hung up.
+    /// The leg it is about. [`u16::MAX`] for a connection that is none of this call's legs, which is only ever
+    /// hung up.
     pub leg: u16,
     /// What is to be asked.
     pub effect: Effect,
@@ -185,7 +188,8 @@ pub(super) async fn put(
     call: CallId,
     request: &Request,
 ) -> Result<(), StoreError> {
-    // The place in the queue is kept, unless the new wish is more urgent: a hold that was not sent may have become an unhold.
+    // The place in the queue is kept, unless the new wish is more urgent: a hold that was not sent may have
+    // become an unhold.
     let sql = "INSERT INTO outbox (id, call, leg, lane, kind, effect, priority, due_at, not_after, attempts, state)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'new')
                ON CONFLICT (lane, kind) WHERE state = 'new' DO UPDATE SET
@@ -207,7 +211,8 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// What [`put`] does for every row of the JSON text `$4`, as a part of a statement whose `numbered` says where the lines end, `$2` rows on. PostgreSQL only.
+/// What [`put`] does for every row of the JSON text `$4`, as a part of a statement whose `numbered` says where
+/// the lines end, `$2` rows on. PostgreSQL only.
 macro_rules! put_all {
     () => {
         "INSERT INTO outbox (id, call, leg, lane, kind, effect, priority, due_at, not_after, attempts, state)
@@ -220,7 +225,8 @@ macro_rules! put_all {
 }
 pub(super) use put_all;
 
-/// The rows of a commit as [`put_all`] wants them. Two for the same thing become one, as they would one after the other: one statement may not touch a row twice.
+/// The rows of a commit as [`put_all`] wants them. Two for the same thing become one, as they would one after
+/// the other: one statement may not touch a row twice.
 pub(super) fn all_as_json<'r>(
     requests: impl Iterator<Item = (CallId, &'r Request)>,
 ) -> Result<String, StoreError> {
@@ -281,7 +287,8 @@ impl OutboxRow {
 }
 
 impl Store {
-    /// What can be asked of the carrier now, the most urgent first, at most `limit`: of each lane only the first, and only while nothing of it is in flight.
+    /// What can be asked of the carrier now, the most urgent first, at most `limit`: of each lane only the
+    /// first, and only while nothing of it is in flight.
     pub async fn outbox_due(
         &self,
         now: Timestamp,
@@ -296,7 +303,8 @@ impl Store {
         rows.iter().map(OutboxRow::read).collect()
     }
 
-    /// Writes down, durably, that the row is being sent. False: somebody else has it, it is gone, or its lane has another in flight. Nothing is sent without it.
+    /// Writes down, durably, that the row is being sent. False: somebody else has it, it is gone, or its lane
+    /// has another in flight. Nothing is sent without it.
     pub async fn outbox_take(&self, id: u64, now: Timestamp) -> Result<bool, StoreError> {
         // The index on lanes in flight decides between two who take two rows of one lane at the same moment.
         let sql = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, owner = $2, lease_until = $3

@@ -11,9 +11,9 @@ use cordboard_core::ids::{Phone, SafeText, Timestamp};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::{Deserialize, Deserializer, de};
 
-/// When something became true of which the carrier said so, and of which we heard. Its moments are whole seconds,
-/// cut off; ours say when the news came. Within that second the news is the better clock, and later the second's
-/// middle is the nearest guess.
+/// When something became true of which the carrier said so, and of which we heard. Its moments are whole
+/// seconds, cut off; ours say when the news came. Within that second the news is the better clock, and later
+/// the second's middle is the nearest guess.
 pub fn happened(said: Timestamp, heard: Timestamp) -> Timestamp {
     if heard.since(said) < 1_000 {
         heard.max(said)

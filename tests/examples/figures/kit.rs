@@ -1,6 +1,8 @@
-//! What the measurements share: a carrier that signs, consoles that only listen, what the system says of a process, and tables.
+//! What the measurements share: a carrier that signs, consoles that only listen, what the system says of a
+//! process, and tables.
 //!
-//! The clients here are as thin as they can be, because they share the machine with what is measured. Nothing is asserted beyond that an answer came.
+//! The clients here are as thin as they can be, because they share the machine with what is measured. Nothing
+//! is asserted beyond that an answer came.
 
 use std::{
     fmt::Display,
@@ -216,11 +218,13 @@ pub(crate) fn resident(process: u32) -> (u64, u64) {
     )
 }
 
-/// What the kernel has charged a process for, all threads, its own work and the kernel's. Counted in ticks of 10 ms: measure seconds. From `/proc/PID/stat`.
+/// What the kernel has charged a process for, all threads, its own work and the kernel's. Counted in ticks of
+/// 10 ms: measure seconds. From `/proc/PID/stat`.
 pub(crate) fn charged(process: u32) -> Duration {
     let path = format!("/proc/{process}/stat");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    // The name, in parentheses, may hold anything; the fields are counted from behind it: utime is the 12th, stime the 13th.
+    // The name, in parentheses, may hold anything; the fields are counted from behind it: utime is the 12th,
+    // stime the 13th.
     let fields = text.rsplit_once(')').map_or("", |(_, after)| after);
     let ticks: u64 = fields
         .split_whitespace()

@@ -1,4 +1,5 @@
-//! The figures of `docs/performance.md`: `target/release/examples/figures WHAT`, after `cargo build --release --workspace --bins --examples`.
+//! The figures of `docs/performance.md`: `target/release/examples/figures WHAT`, after
+//! `cargo build --release --workspace --bins --examples`.
 //!
 //! | WHAT | what is measured |
 //! | --- | --- |
@@ -9,8 +10,9 @@
 //! | `memory` | what the server holds: idle, with consoles, after a burst |
 //! | `fanout` | from a webhook until its change is at every console, and what that costs the server |
 //!
-//! Everything runs as processes of their own, as in the stories: the server, the twin, the cast, and the console in a PTY. SQLite always; PostgreSQL too where
-//! `TEST_DATABASE_URL` is set (`cargo xtask with-db` sets it). It asserts nothing about the figures: a slow machine is no failure. Read next: `kit.rs`.
+//! Everything runs as processes of their own, as in the stories: the server, the twin, the cast, and the
+//! console in a PTY. SQLite always; PostgreSQL too where `TEST_DATABASE_URL` is set (`cargo xtask with-db` sets
+//! it). It asserts nothing about the figures: a slow machine is no failure. Read next: `kit.rs`.
 
 mod kit;
 
@@ -164,7 +166,8 @@ fn words(frame: &str) -> String {
 fn idle(runtime: &Runtime) {
     let house = House::open(sqlite_file());
     let desk = console(&house);
-    // Phone pages that have not been heard of are given up after six seconds, and the way there and back is measured after five.
+    // Phone pages that have not been heard of are given up after six seconds, and the way there and back is
+    // measured after five.
     rest(runtime, Duration::from_secs(10));
     let watched = |what: &str| {
         // What came before is painted first.
@@ -189,7 +192,8 @@ fn idle(runtime: &Runtime) {
     watched("one caller waits");
 }
 
-/// A story in which everything is done that is done all day. The sizes are those of the text; a frame's head is 4 bytes more.
+/// A story in which everything is done that is done all day. The sizes are those of the text; a frame's head is
+/// 4 bytes more.
 fn card(runtime: &Runtime) {
     let whole = std::env::args().any(|a| a == "--whole");
     let house = House::open(sqlite_file());
@@ -304,7 +308,8 @@ fn ack(runtime: &Runtime, house: &House, kind: &str) {
     });
 }
 
-/// Waits until a call is in a place of that kind, and the carrier has had time to say all it had to say about it.
+/// Waits until a call is in a place of that kind, and the carrier has had time to say all it had to say about
+/// it.
 async fn wait_place(client: &Client, call: &str, kind: &str) {
     let begun = now();
     loop {

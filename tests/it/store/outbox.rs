@@ -179,7 +179,8 @@ async fn an_unsent_wish_stands_for_the_newer_one(house: &House) {
     assert_ne!(due[0].id, first.id);
 }
 
-/// Two calls that end one connection, and a wish that is uttered twice: one row each, in the order of the first time, for the call that came first.
+/// Two calls that end one connection, and a wish that is uttered twice: one row each, in the order of the first
+/// time, for the call that came first.
 async fn what_one_commit_asks_twice_is_asked_once(house: &House) {
     let (mut one, two) = (arrived(1), arrived(2));
     one.legs[0].hold.want(true);
