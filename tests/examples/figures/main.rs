@@ -16,7 +16,11 @@
 
 mod kit;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::Duration,
+};
 
 use cordboard::client::Client;
 use cordboard_core::{
@@ -462,19 +466,27 @@ async fn paced(house: &House, hears: &mut mpsc::Receiver<Noted>, consoles: u32, 
         }
     }
     let mut sample = Sample::default();
+    let mut later = 0;
     for _ in 0..consoles {
         let noted = hears.recv().await.expect("the consoles listen");
-        sample.extend(
-            noted.into_iter().filter_map(|(n, over, at)| {
-                Some(at.saturating_duration_since(*due.get(&(n, over))?))
-            }),
-        );
+        let mut first = BTreeSet::new();
+        for (n, over, at) in noted {
+            // What counts is the first time: a call may change once more after its end was told.
+            if first.insert((n, over)) {
+                sample.extend(
+                    due.get(&(n, over))
+                        .map(|due| at.saturating_duration_since(*due)),
+                );
+            } else {
+                later += 1;
+            }
+        }
     }
     let spent = charged(process).saturating_sub(cpu);
     let each = spent / u32::try_from(sample.len().max(1)).unwrap_or(u32::MAX);
     sample.print(format_args!("{consoles} consoles: webhook → console"));
     say(format_args!(
-        "{consoles} consoles: {} deliveries in {:.1} s, {:.1} µs of the server's CPU a delivery",
+        "{consoles} consoles: {} deliveries and {later} of later changes in {:.1} s, {:.1} µs of the server's CPU a delivery",
         sample.len(),
         begun.elapsed().as_secs_f64(),
         each.as_secs_f64() * 1e6,
