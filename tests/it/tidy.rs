@@ -202,7 +202,8 @@ const RULES: &[Rule] = &[
     // Tests.
     Rule {
         files: &["*.rs"],
-        // The harness polls; its waits have names and limits. Measurements rest between samples, and are no tests.
+        // The harness polls; its waits have names and limits. Measurements rest between samples, and are no
+        // tests.
         except: &["tests/src/*.rs", "tests/examples/*.rs"],
         part: TestCode,
         forbidden: &["sleep(", "sleep_until("],

@@ -1,8 +1,8 @@
 //! The work behind the Makefile: `cargo xtask help` lists it.
 //!
-//! Everything a newcomer or CI does beyond plain cargo is here, in Rust, so that it runs the same for both.
-//! It must stay small to compile (it is built before anything else) and must not know Cordboard's own crates:
-//! it has to work while they do not. Read next: [`mod@test`] for the one test command, [`setup`] for the tools it
+//! Everything a newcomer or CI does beyond plain cargo is here, in Rust, so that it runs the same for both. It
+//! must stay small to compile (it is built before anything else) and must not know Cordboard's own crates: it
+//! has to work while they do not. Read next: [`mod@test`] for the one test command, [`setup`] for the tools it
 //! finds or installs.
 #![expect(
     clippy::print_stdout,

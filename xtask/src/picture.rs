@@ -1,7 +1,7 @@
 //! `cargo xtask picture`: the picture of the board in the README, taken anew.
 //!
-//! It is kept in git and taken by hand, after the board has changed: a picture that every build redraws would be a
-//! change in every commit. What is on it is decided in `tests/examples/picture.rs`.
+//! It is kept in git and taken by hand, after the board has changed: a picture that every build redraws would
+//! be a change in every commit. What is on it is decided in `tests/examples/picture.rs`.
 
 use std::process::{Command, ExitCode};
 
@@ -13,7 +13,8 @@ use crate::steps;
 /// Where it goes, from the repository.
 const PICTURE: &str = "docs/board.svg";
 
-/// Builds the binary and the photographer, in one go so that both have the same features, and takes the picture.
+/// Builds the binary and the photographer, in one go so that both have the same features, and takes the
+/// picture.
 pub(crate) fn run() -> Result<ExitCode> {
     steps::run(setup::cargo().args([
         "build",

@@ -1,10 +1,10 @@
 //! One private PostgreSQL a run.
 //!
-//! A server a test would be fatal (every test is its own process), and a server that outlives the run is a leak.
-//! So a small shell script guards it: it makes the data folder, starts the server, and holds it for as long as
-//! its own standard input stays open. However this process ends, be it by Ctrl-C, a panic or SIGKILL, the kernel
-//! closes that pipe, and the script stops the server by its process id and removes the folder. The choice not
-//! taken is a signal handler here: it cannot see SIGKILL.
+//! A server a test would be fatal (every test is its own process), and a server that outlives the run is a
+//! leak. So a small shell script guards it: it makes the data folder, starts the server, and holds it for as
+//! long as its own standard input stays open. However this process ends, be it by Ctrl-C, a panic or SIGKILL,
+//! the kernel closes that pipe, and the script stops the server by its process id and removes the folder. The
+//! choice not taken is a signal handler here: it cannot see SIGKILL.
 //!
 //! The server listens on a Unix socket in a folder only its owner may enter, and on no network port: it trusts
 //! whoever reaches it, and on a shared machine a port is reached by everybody.
@@ -18,8 +18,8 @@ use anyhow::{Context as _, Result, bail};
 
 /// `$1` is the folder of PostgreSQL's programs. Prints the socket folder when the server answers.
 ///
-/// `/tmp`, not `TMPDIR`: a socket's path may have 107 bytes. Locale C, as SQLite's BINARY collation: the one SQL
-/// body has to sort alike on both. Durability is off, since nothing here outlives the run.
+/// `/tmp`, not `TMPDIR`: a socket's path may have 107 bytes. Locale C, as SQLite's BINARY collation: the one
+/// SQL body has to sort alike on both. Durability is off, since nothing here outlives the run.
 const GUARD: &str = r#"
 set -eu
 bin=$1

@@ -2,8 +2,8 @@
 //!
 //! Each one finds the tool, else installs it where that is allowed (a pinned `cargo install`, or apt as root or
 //! with password-less sudo), else skips it loudly with the reason and with what stays untested. Only the test
-//! runner itself cannot be skipped. A new tool (a Redis server, a browser) is one more function here and one line
-//! in `test.rs`.
+//! runner itself cannot be skipped. A new tool (a Redis server, a browser) is one more function here and one
+//! line in `test.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -32,7 +32,8 @@ impl Steps {
         outcome.with_context(|| format!("{name} failed after {} min", minutes(took)))
     }
 
-    /// Says, twice in all, that something is left out: `what` is missing, `why`, and what is therefore `untested`.
+    /// Says, twice in all, that something is left out: `what` is missing, `why`, and what is therefore
+    /// `untested`.
     pub(crate) fn skip(&mut self, what: &str, why: &str, untested: &str) {
         let line = format!("SKIPPED {what}: {why}. NOT TESTED: {untested}.");
         eprintln!("\n!! {line}\n");

@@ -1,12 +1,13 @@
 //! Two databases, one way to ask: connections, bound values, rows, and who may write when.
 //!
-//! Every statement of the store is written once and runs on both. That is possible because it keeps to what both understand
-//! (`$1` binds, `ON CONFLICT`, `RETURNING`, partial indexes) and to three types: text, 64-bit integers and booleans. An enum of two connections does it in a page;
-//! sqlx's `Any` driver was tried and knows fewer types, and a trait with two implementations would be two bodies of SQL.
+//! Every statement of the store is written once and runs on both. That is possible because it keeps to what
+//! both understand (`$1` binds, `ON CONFLICT`, `RETURNING`, partial indexes) and to three types: text, 64-bit
+//! integers and booleans. An enum of two connections does it in a page; sqlx's `Any` driver was tried and knows
+//! fewer types, and a trait with two implementations would be two bodies of SQL.
 //!
-//! Writing differs, and only here. PostgreSQL takes transactions side by side and may ask for one to be tried again. SQLite has one writer, a
-//! task that commits everything that is waiting in one transaction, each piece of work in a savepoint of its own: durable commits
-//! cost one wait for the disk a group instead of one each.
+//! Writing differs, and only here. PostgreSQL takes transactions side by side and may ask for one to be tried
+//! again. SQLite has one writer, a task that commits everything that is waiting in one transaction, each piece
+//! of work in a savepoint of its own: durable commits cost one wait for the disk a group instead of one each.
 //!
 //! This module must not know a table. Read next: [`super::commit`].
 
@@ -37,7 +38,8 @@ const WAITING: usize = 1024;
 /// How often PostgreSQL may ask for a transaction to be tried again before we give up.
 const TRIES: u32 = 8;
 
-/// A piece of writing: all of it happens or none. It may run more than once, so it must not keep anything of a former run.
+/// A piece of writing: all of it happens or none. It may run more than once, so it must not keep anything of a
+/// former run.
 pub(super) trait Work<T, E>:
     for<'c> Fn(Conn<'c>) -> BoxFuture<'c, Result<T, E>> + Send + Sync + 'static
 {
@@ -63,7 +65,8 @@ impl Fault for StoreError {
 #[derive(Clone)]
 pub(super) enum Db {
     Sqlite {
-        /// None for a database in memory: all its connections would share one cache and block each other, so the writer reads too.
+        /// None for a database in memory: all its connections would share one cache and block each other, so
+        /// the writer reads too.
         readers: Option<SqlitePool>,
         writer: Writer,
     },
@@ -71,7 +74,8 @@ pub(super) enum Db {
 }
 
 impl Db {
-    /// Opens the database, makes it if it is an SQLite file that is not there, and applies the migrations that it lacks.
+    /// Opens the database, makes it if it is an SQLite file that is not there, and applies the migrations that
+    /// it lacks.
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await
@@ -116,7 +120,8 @@ impl Db {
         let options = PgConnectOptions::from_str(url)
             .map_err(|e| StoreError::Address(e.to_string()))?
             .application_name("cordboard");
-        // On a connection of its own, without our time limits: another instance may be migrating, and is waited for.
+        // On a connection of its own, without our time limits: another instance may be migrating, and is waited
+        // for.
         let mut connection = PgConnection::connect_with(&options)
             .await
             .map_err(StoreError::unreachable)?;
@@ -130,7 +135,8 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(3))
-            // Asking each time whether a connection still lives would cost every commit a round trip. A restart of the database is found by the idle ones.
+            // Asking each time whether a connection still lives would cost every commit a round trip. A restart
+            // of the database is found by the idle ones.
             .test_before_acquire(false)
             .before_acquire(|connection, seen| {
                 Box::pin(async move {
@@ -215,7 +221,8 @@ impl Db {
         .await
     }
 
-    /// Does `work` in one transaction. It has happened, durably, when this returns `Ok`; it has not when this returns an error, but for [`StoreError::Uncertain`].
+    /// Does `work` in one transaction. It has happened, durably, when this returns `Ok`; it has not when this
+    /// returns an error, but for [`StoreError::Uncertain`].
     pub(super) async fn write<T: Send + 'static, E: Fault>(
         &self,
         work: impl Work<T, E>,
@@ -237,7 +244,8 @@ impl Db {
     }
 }
 
-/// Waits before the next try, or gives up. Of those who collide, the database lets one go on; so waiting longer each time parts the others without dice.
+/// Waits before the next try, or gives up. Of those who collide, the database lets one go on; so waiting longer
+/// each time parts the others without dice.
 async fn pause<E>(tries: &mut u32, fault: E) -> Result<(), E> {
     if *tries == TRIES {
         return Err(fault);
@@ -268,7 +276,8 @@ async fn write_once<T, E: Fault>(pool: &PgPool, work: &impl Work<T, E>) -> Resul
     }
 }
 
-/// The one task that writes to an SQLite database. It ends when it is told to, or when nobody is left who could bring it work.
+/// The one task that writes to an SQLite database. It ends when it is told to, or when nobody is left who could
+/// bring it work.
 #[derive(Clone)]
 pub(super) struct Writer {
     /// None tells it to stop.
@@ -360,16 +369,18 @@ async fn write_in_groups(
     drop(jobs);
 }
 
-/// The words are said here and not by sqlx's `Transaction`: SQLite may roll back on its own (a full disk), after which sqlx would
-/// count itself inside a transaction for ever.
+/// The words are said here and not by sqlx's `Transaction`: SQLite may roll back on its own (a full disk),
+/// after which sqlx would count itself inside a transaction for ever.
 async fn write_group(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Job>],
 ) -> Result<(), StoreError> {
-    // IMMEDIATE: a transaction that begins by reading and then writes may fail at once where this one waits its turn.
+    // IMMEDIATE: a transaction that begins by reading and then writes may fail at once where this one waits its
+    // turn.
     say(connection, "BEGIN IMMEDIATE").await?;
     let done = async {
-        // Alone, it needs no savepoint to fall back to; each statement is two hand-overs between threads, which is what a quiet house waits for.
+        // Alone, it needs no savepoint to fall back to; each statement is two hand-overs between threads, which
+        // is what a quiet house waits for.
         if let [job] = group {
             let kept = job.run(Conn::Sqlite(connection)).await;
             return say(connection, if kept { "COMMIT" } else { "ROLLBACK" }).await;
@@ -437,7 +448,8 @@ macro_rules! bind {
 }
 
 impl Conn<'_> {
-    /// Whether every statement is a way to another process and back. What is said while others wait is then better said at once.
+    /// Whether every statement is a way to another process and back. What is said while others wait is then
+    /// better said at once.
     pub(super) const fn far(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
@@ -595,7 +607,8 @@ impl Row {
         })
     }
 
-    /// A text that must be a `T`. What a database holds is checked as if it came from outside: it may be older than we are, or mended by hand.
+    /// A text that must be a `T`. What a database holds is checked as if it came from outside: it may be older
+    /// than we are, or mended by hand.
     pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(
         &self,
         column: usize,
