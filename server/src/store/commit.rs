@@ -571,11 +571,6 @@ async fn take_or_winner(
 }
 
 /// The end of the transaction: the board's row, and what is numbered by it.
-///
-/// Whoever has the row keeps all other commits waiting until the transaction is over. Over a connection each
-/// statement is a way there and back, and three of them, with the commit, were most of what a busy house waited
-/// for. So PostgreSQL is told all of it in one; SQLite, which knows no such statement and is asked within this
-/// process, is told it in turn.
 async fn publish(
     db: &mut Conn<'_>,
     changes: &[Ready],
@@ -587,18 +582,6 @@ async fn publish(
     let row = if revs == 0 {
         db.row("SELECT epoch, rev, line FROM board WHERE id = 1", &[])
             .await?
-    } else if db.far() {
-        let shown: Vec<&str> = changes.iter().map(|c| c.shown.as_str()).collect();
-        let asked = changes
-            .iter()
-            .flat_map(|c| c.requests.iter().map(|r| (c.id, r)));
-        let values = args![
-            revs,
-            requests,
-            sql::json(&shown)?,
-            outbox::all_as_json(asked)?
-        ];
-        db.row(PUBLISH_AT_ONCE, &values).await?
     } else {
         let sql = "UPDATE board SET rev = rev + $1, line = line + $2 WHERE id = 1
                    RETURNING epoch, rev, line";
@@ -610,12 +593,9 @@ async fn publish(
     let mut numbered = Vec::with_capacity(changes.len());
     for change in changes {
         rev += 1;
-        numbered.push((rev, change.id));
-        if db.far() {
-            continue;
-        }
         let sql = "INSERT INTO changes (rev, body) VALUES ($1, $2)";
         db.run(sql, &args![rev, change.shown.as_str()]).await?;
+        numbered.push((rev, change.id));
         for request in &change.requests {
             line += 1;
             outbox::put(db, line, change.id, request).await?;
@@ -627,17 +607,3 @@ async fn publish(
         cancelled,
     })
 }
-
-/// All of [`publish`] in one statement: `$1` revisions, `$2` lines, the changes as a JSON list of texts, the
-/// requests as [`outbox::all_as_json`] makes them.
-const PUBLISH_AT_ONCE: &str = concat!(
-    "WITH numbered AS (
-         UPDATE board SET rev = rev + $1, line = line + $2 WHERE id = 1 RETURNING epoch, rev, line
-     ), shown AS (
-         INSERT INTO changes (rev, body)
-         SELECT numbered.rev - $1 + c.n, c.body FROM numbered, json_array_elements_text($3::json) WITH ORDINALITY AS c (body, n)
-     ), asked AS (",
-    outbox::put_all!(),
-    ")
-     SELECT epoch, rev, line FROM numbered"
-);

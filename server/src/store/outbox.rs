@@ -16,8 +16,6 @@ use cordboard_core::{
     machine::{Aspect, ERRAND_MS, Effect},
 };
 
-use serde::Serialize;
-
 use super::{
     Store, StoreError, args,
     sql::{self, Conn, Row},
@@ -86,20 +84,6 @@ pub(super) struct Request {
     priority: i64,
     due: Timestamp,
     not_after: Option<Timestamp>,
-}
-
-/// A row to be, as [`put_all`] reads it. `n`: the how-many-eth of its commit, from 1.
-#[derive(Serialize)]
-struct Numbered<'r> {
-    n: u64,
-    call: String,
-    leg: Option<u16>,
-    lane: &'r str,
-    kind: &'static str,
-    effect: &'r str,
-    priority: i64,
-    due: i64,
-    not_after: Option<i64>,
 }
 
 impl Request {
@@ -209,52 +193,6 @@ pub(super) async fn put(
     ];
     db.run(sql, &values).await?;
     Ok(())
-}
-
-/// What [`put`] does for every row of the JSON text `$4`, as a part of a statement whose `numbered` says where
-/// the lines end, `$2` rows on. PostgreSQL only.
-macro_rules! put_all {
-    () => {
-        "INSERT INTO outbox (id, call, leg, lane, kind, effect, priority, due_at, not_after, attempts, state)
-         SELECT numbered.line - $2 + r.n, r.call, r.leg, r.lane, r.kind, r.effect, r.priority, r.due, r.not_after, 0, 'new'
-         FROM numbered, json_to_recordset($4::json) AS r (n BIGINT, call TEXT, leg BIGINT, lane TEXT, kind TEXT, effect TEXT, priority BIGINT, due BIGINT, not_after BIGINT)
-         ON CONFLICT (lane, kind) WHERE state = 'new' DO UPDATE SET
-             effect = excluded.effect, priority = excluded.priority, not_after = excluded.not_after,
-             due_at = CASE WHEN excluded.due_at < outbox.due_at THEN excluded.due_at ELSE outbox.due_at END"
-    };
-}
-pub(super) use put_all;
-
-/// The rows of a commit as [`put_all`] wants them. Two for the same thing become one, as they would one after
-/// the other: one statement may not touch a row twice.
-pub(super) fn all_as_json<'r>(
-    requests: impl Iterator<Item = (CallId, &'r Request)>,
-) -> Result<String, StoreError> {
-    let mut rows: Vec<Numbered<'r>> = Vec::new();
-    for (n, (call, r)) in (1..).zip(requests) {
-        let (effect, priority) = (r.effect.as_str(), r.priority);
-        let not_after = r.not_after.map(Timestamp::millis);
-        if let Some(row) = rows
-            .iter_mut()
-            .find(|row| row.lane == r.lane && row.kind == r.kind)
-        {
-            (row.effect, row.priority, row.not_after) = (effect, priority, not_after);
-            row.due = row.due.min(r.due.millis());
-            continue;
-        }
-        rows.push(Numbered {
-            n,
-            call: call.to_string(),
-            leg: r.leg,
-            lane: &r.lane,
-            kind: r.kind,
-            effect,
-            priority,
-            due: r.due.millis(),
-            not_after,
-        });
-    }
-    sql::json(&rows)
 }
 
 /// Takes back the dial or invite of a leg; whether there was one that had not been sent.

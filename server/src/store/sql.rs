@@ -448,12 +448,6 @@ macro_rules! bind {
 }
 
 impl Conn<'_> {
-    /// Whether every statement is a way to another process and back. What is said while others wait is then
-    /// better said at once.
-    pub(super) const fn far(&self) -> bool {
-        matches!(self, Self::Postgres(_))
-    }
-
     /// Runs a statement; returns how many rows it touched.
     pub(super) async fn run(&mut self, sql: &'static str, args: &[Arg]) -> Result<u64, StoreError> {
         Ok(on!(self, sql, args, |query, c| query
