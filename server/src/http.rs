@@ -17,7 +17,7 @@ use cordboard_core::{
     call::Talk,
     ids::{CallId, CallSid, Timestamp},
     machine::Finish,
-    wire::{Command, Me},
+    wire::{Command, Me, Order},
 };
 use serde::{Deserialize, Serialize};
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
@@ -245,21 +245,25 @@ async fn command(
     let mut outcomes = app.exchange.live().outcomes();
     let Accepted { call, outcome } = app.exchange.act(&session, &command).await?;
     let card = Card::of(&call);
-    let answered = |outcome, call| {
+    let answered = |outcome, call, why| {
         Ok(Json(Answered {
             ok: true,
             id: command.id.clone(),
             outcome,
             call: Some(call),
-            why: None,
+            why,
         }))
     };
     if command.dry_run {
-        return answered("would", card);
+        let would = match &command.order {
+            Order::Call { intent, .. } => app.exchange.live().would(&card, intent),
+            Order::Dial { to } => format!("dial {to}"),
+        };
+        return answered("would", card, Some(would));
     }
     let finish = match outcome {
         Some(finish) => finish,
-        None if wait == 0 => return answered("committed", card),
+        None if wait == 0 => return answered("committed", card, None),
         None => {
             let ended = async {
                 loop {
@@ -286,8 +290,8 @@ async fn command(
         .await?
         .map_or(card, |c| Card::of(&c));
     match finish {
-        Finish::Done => answered("done", card),
-        Finish::Unknown => answered("unknown", card),
+        Finish::Done => answered("done", card, None),
+        Finish::Unknown => answered("unknown", card, None),
         Finish::Failed(why) => Err(ApiError::Failed(why)),
     }
 }

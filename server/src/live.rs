@@ -18,7 +18,7 @@ use cordboard_core::{
     board::{At, Board, Card, Presence, Snapshot},
     call::LegState,
     ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
-    machine::{Finish, PhonePage},
+    machine::{Finish, Intent, PhonePage},
     wire::{Delta, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
 };
 use tokio::sync::{broadcast, watch};
@@ -217,6 +217,11 @@ impl Live {
             .keys()
             .next()
             .map(|first| (hub.board.rev + 1, *first - 1))
+    }
+
+    /// What that would do to the call, in words ([`Board::would`]).
+    pub fn would(&self, card: &Card, intent: &Intent) -> String {
+        locked(&self.memory_ref().hub).board.would(card, intent)
     }
 
     /// Tells that a command has ended.

@@ -27,6 +27,9 @@ fn a_caller_is_answered_held_parked_fetched_and_sent_to_everybody() {
         house.done(&["call", "resume", &rosa]);
         assert_eq!(house.rows(ROSA), 2);
 
+        let would = house.done(&["call", "park", &rosa, "--slot", "P2", "--dry-run"]);
+        assert_eq!(would.text, "Would: park Rosa Diaz in P2\n");
+        assert_eq!(house.place(&rosa)["kind"], "talking");
         house.done(&["call", "park", &rosa, "--slot", "P2", "--note", "for Grace"]);
         assert_eq!(house.place(&rosa)["slot"], "P2");
         hears(&house, ROSA, 0, "music");

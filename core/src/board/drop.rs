@@ -52,7 +52,7 @@ impl Board {
         if let Some(why) = self.refusal(me.user, card, &intent) {
             return Drop::No(why);
         }
-        let sentence = self.sentence(card, &intent);
+        let sentence = self.would(card, &intent);
         Drop::Do(intent, sentence)
     }
 
@@ -190,13 +190,17 @@ impl Board {
         }
     }
 
-    /// What `intent` would do to `card`, before it is done.
-    fn sentence(&self, card: &Card, intent: &Intent) -> String {
+    /// What `intent` would do to `card`, before it is done: the rest of a sentence, such as "park Rosa Diaz in P2".
+    pub fn would(&self, card: &Card, intent: &Intent) -> String {
         let who = card.title();
         match (intent, card.lies()) {
             (Intent::Retrieve, At::Parking { slot, .. }) => format!("fetch {who} back from {slot}"),
             (Intent::Retrieve, At::Parked { slot, .. }) => format!("fetch {who} from {slot}"),
             (Intent::Resume, _) => format!("resume {who}"),
+            (Intent::Hold, _) => format!("hold {who}"),
+            (Intent::Hangup, _) => format!("hang up on {who}"),
+            (Intent::Decline { .. }, _) => format!("decline {who}"),
+            (Intent::Park { slot: None, .. }, _) => format!("park {who} in the first free slot"),
             (Intent::TakeBack, _) => format!("take {who} back"),
             (
                 Intent::Park {
@@ -229,7 +233,7 @@ impl Board {
             ) => {
                 format!("send {who} to {number}, back to you if unanswered")
             }
-            _ => format!("answer {who}"),
+            (Intent::Answer | Intent::Retrieve, _) => format!("answer {who}"),
         }
     }
 }
