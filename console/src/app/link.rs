@@ -260,6 +260,13 @@ impl Model {
             Ok(true) => {}
         }
         self.go_live();
+        // What a command of ours has done is its yes, where the yes itself is still on its way.
+        if let Some(id) = &delta.cause.id
+            && let Some(asked) = self.asked.get_mut(id.as_str())
+            && asked.call.is_none_or(|call| call == delta.call.id)
+        {
+            (asked.call, asked.accepted) = (Some(delta.call.id), Some(delta.call.rev));
+        }
         if let Some(news) = self.news(was.as_ref(), &delta.call) {
             self.say(Mood::News, &news);
         }

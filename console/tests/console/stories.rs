@@ -10,7 +10,7 @@ use cordboard_core::{
     ids::UserId,
     machine::{Intent, Target},
     policy::Actor,
-    wire::{Position, ServerMsg},
+    wire::{ClientMsg, Position, ServerMsg},
 };
 
 use crate::{
@@ -520,14 +520,26 @@ fn a_card_is_marked_asked_until_the_delta_and_refuses_a_second_order() {
     let before = desk.sent.len();
     desk.keys("x");
     assert_eq!(desk.sent.len(), before, "one order at a time");
-    // The delta may come before its yes: the mark goes with whichever is later.
-    let [cordboard::app::Cmd::Send(msg)] = asked.as_slice() else {
+    // The delta may come before its yes, and says as much: the next order need not wait for it.
+    let [cordboard::app::Cmd::Send(msg @ ClientMsg::Do(command))] = asked.as_slice() else {
         panic!("{asked:?}")
     };
+    let mut later = Vec::new();
     for answer in desk.house.hear(msg.clone()) {
+        match answer {
+            ServerMsg::Delta(mut delta) => {
+                delta.cause.id = Some(command.id.as_str().into());
+                desk.hear(ServerMsg::Delta(delta));
+            }
+            other => later.push(other),
+        }
+    }
+    assert!(!later.is_empty(), "the yes is still on its way");
+    assert!(desk.model.asked_of(call).is_none(), "the delta has come");
+    for answer in later {
         desk.hear(answer);
     }
-    assert!(desk.model.asked_of(call).is_none(), "the delta has come");
+    assert!(desk.model.asked_of(call).is_none());
 }
 
 #[test]
@@ -562,14 +574,9 @@ fn a_gap_and_a_wrong_digest_bring_a_new_snapshot() {
         now: MORNING,
     };
     let cmds = cordboard::app::update(&mut desk.model, Msg::Server(Box::new(wrong)));
-    assert_eq!(
-        cmds,
-        [cordboard::app::Cmd::Send(
-            cordboard_core::wire::ClientMsg::Resync
-        )]
-    );
+    assert_eq!(cmds, [cordboard::app::Cmd::Send(ClientMsg::Resync)]);
     assert_eq!(desk.model.link, Link::Resyncing);
-    for answer in desk.house.hear(cordboard_core::wire::ClientMsg::Resync) {
+    for answer in desk.house.hear(ClientMsg::Resync) {
         desk.hear(answer);
     }
     assert!(desk.model.link.is_live());
