@@ -253,7 +253,7 @@ impl Draft {
         let others = self.call.legs.iter().skip(1);
         let last = others
             .filter(|l| l.joined.is_some())
-            .max_by_key(|l| l.joined);
+            .max_by_key(|l| (l.gone.is_none(), l.gone));
         let first = |l: &Leg| match (l.gone, customer.gone) {
             (Some(theirs), Some(customers)) => customers.since(theirs) >= 1_000,
             _ => false,
