@@ -6,14 +6,15 @@
 
 use std::fmt::Write as _;
 
-use cordboard_server::store::Store;
 use cordboard_tests::{
-    backends::{TestDatabase, sqlite_file},
+    backends::sqlite_file,
     house::House,
     terminal::{Size, Spot, Terminal, framed, rows, shows, spot, spot_in},
 };
 use rustix::process::Signal;
 use vt100::{MouseProtocolMode, Screen};
+
+use crate::stories::block_on;
 
 const DESK: Size = Size::new(120, 34);
 const ROSA: (&str, &str) = ("+14155550132", "Rosa Diaz");
@@ -109,7 +110,7 @@ fn a_transfer_is_taken_back_with_one_key_while_it_rings() {
 #[test]
 fn a_park_that_nobody_fetches_rings_whoever_parked() {
     let database = sqlite_file();
-    shorten_parks(&database, "3000");
+    block_on(database.set("park_ms", "3000"));
     let house = House::open(database);
     let mut desk = console(&house);
     let rosa = house.ring(ROSA.0, ROSA.1);
@@ -431,17 +432,4 @@ fn ink(screen: &Screen, text: &str) -> (vt100::Color, bool, bool) {
     let (x, y) = spot(screen, text).unwrap();
     let cell = screen.cell(y, x).unwrap();
     (cell.fgcolor(), cell.bold(), cell.dim())
-}
-
-/// Sets how long a call may stay parked, as an administrator would before the doors open.
-fn shorten_parks(database: &TestDatabase, ms: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let store = Store::open(database.url()).await.unwrap();
-        store.set_setting("park_ms", ms).await.unwrap();
-        store.close().await;
-    });
 }

@@ -261,7 +261,7 @@ fn places(house: &House) -> Vec<(String, Value)> {
         .collect()
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
