@@ -19,7 +19,7 @@ use cordboard_core::{
     ids::{CallId, Rev, SafeText, SlotId, Timestamp, UserId},
     machine::Intent,
     policy::Actor,
-    wire::{ClientMsg, Me, ServerMsg},
+    wire::{ClientMsg, EmergencyAddress, Me, ServerMsg},
 };
 
 use crate::{
@@ -253,6 +253,8 @@ pub struct Model {
     pub board: Board,
     /// Who is signed in.
     pub me: Option<Me>,
+    /// Whether a call for help would show an address.
+    pub emergency_address: EmergencyAddress,
     /// The connection.
     pub link: Link,
     /// The local clock.
@@ -321,6 +323,7 @@ impl Model {
         Self {
             board: Board::default(),
             me: None,
+            emergency_address: EmergencyAddress::default(),
             link: Link::Connecting,
             now,
             offset: 0,

@@ -115,6 +115,11 @@ pub enum ServerMsg {
         /// Those that changed.
         people: Vec<PersonPresence>,
     },
+    /// Whether a call for help would show an address. Sent after the first board, and when it changes.
+    EmergencyAddress {
+        /// As far as the carrier has said.
+        state: EmergencyAddress,
+    },
     /// Where the board is. The digest is compared only at that revision.
     Pulse {
         /// Which board.
@@ -223,6 +228,33 @@ pub struct PersonPresence {
     pub phone: PhonePage,
     /// What they say of themselves.
     pub presence: Presence,
+}
+
+/// Whether emergency services learn an address from the number that we dial from. Without one they are reached
+/// all the same, perhaps the wrong ones, and at a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmergencyAddress {
+    /// The carrier has not been asked yet, or has not answered.
+    #[default]
+    Unknown,
+    /// They learn it.
+    Registered,
+    /// They do not.
+    Missing,
+}
+
+impl EmergencyAddress {
+    /// What whoever dials for help should know before; nothing where all is well.
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Registered => None,
+            Self::Unknown => {
+                Some("Whether they will see an address is not known. Say where you are.")
+            }
+            Self::Missing => Some("No address is registered for our number. Say where you are."),
+        }
+    }
 }
 
 /// From a phone page.

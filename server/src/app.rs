@@ -4,8 +4,8 @@ use std::{ops::Deref, sync::Arc};
 
 use cordboard_core::{
     call::Place,
-    ids::{CallId, Emergency, Phone},
-    machine::{Fact, Intent, PhonePage},
+    ids::{CallId, Phone},
+    machine::{Fact, Intent},
     wire::{Command, Order},
 };
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,6 @@ use url::Url;
 
 use crate::{
     auth::Passwords,
-    error::ApiError,
     exchange::{Exchange, Report, Session},
     twilio::{TwilioConfig, Urls, signature::Verifier},
 };
@@ -57,34 +56,6 @@ impl App {
         Self {
             parts: Arc::new(parts),
         }
-    }
-
-    /// A call for help asks neither the store nor the limits: the person's page dials it at once. What is
-    /// returned is the answer, a sentence; none for any other command. Sent twice, it dials twice: an id that
-    /// was seen would have to be stored.
-    pub fn emergency(
-        &self,
-        session: &Session,
-        command: &Command,
-    ) -> Option<Result<String, ApiError>> {
-        let Order::Dial { to } = &command.order else {
-            return None;
-        };
-        let number = Emergency::recognise(to.as_str())?;
-        let live = self.exchange.live();
-        Some(
-            if command.dry_run && live.page(session.user) == PhonePage::Ready {
-                Ok(format!("Your phone page would dial {number} at once."))
-            } else if !command.dry_run && live.emergency(session.user, number) {
-                Ok(format!(
-                    "Your phone page is dialling {number} now. Talk to them there."
-                ))
-            } else {
-                Err(ApiError::Refused(format!(
-                    "Your phone page is not connected. Dial {number} from a telephone now."
-                )))
-            },
-        )
     }
 
     /// A person has hung up in their page. If they were the customer's only company, the call is over; a call

@@ -24,6 +24,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use crate::{
     app::App,
+    emergency,
     error::ApiError,
     exchange::{Accepted, Session},
     twilio::words::one_line,
@@ -230,7 +231,7 @@ async fn command(
     json: Result<Json<Command>, JsonRejection>,
 ) -> Result<Json<Answered>, ApiError> {
     let command = body(json)?;
-    if let Some(answer) = app.emergency(&session, &command) {
+    if let Some(answer) = emergency::dial(&app, &session, &command) {
         return answer.map(|why| {
             Json(Answered {
                 ok: true,

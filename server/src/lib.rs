@@ -13,6 +13,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod emergency;
 pub mod error;
 pub mod exchange;
 pub mod http;
@@ -178,6 +179,12 @@ pub async fn serve(
         exchange.clone(),
         rest.clone(),
         looks,
+        stop.clone(),
+    ));
+    tasks.spawn(emergency::watch_address(
+        exchange.clone(),
+        rest.clone(),
+        caller_id.clone(),
         stop.clone(),
     ));
     tasks.spawn(

@@ -19,7 +19,7 @@ use cordboard_core::{
     call::LegState,
     ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
-    wire::{Delta, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
+    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
 };
 use tokio::sync::{broadcast, watch};
 
@@ -42,6 +42,7 @@ pub struct Memory {
     deltas: broadcast::Sender<Frame>,
     outcomes: broadcast::Sender<Ended>,
     emergencies: broadcast::Sender<(UserId, Emergency)>,
+    emergency_address: Mutex<EmergencyAddress>,
     phones: Mutex<HashMap<UserId, PhoneLine>>,
     started: Timestamp,
 }
@@ -114,6 +115,7 @@ impl Live {
             deltas: broadcast::channel(BEHIND).0,
             outcomes: broadcast::channel(BEHIND).0,
             emergencies: broadcast::channel(16).0,
+            emergency_address: Mutex::default(),
             phones: Mutex::default(),
             started,
         }))
@@ -238,6 +240,25 @@ impl Live {
     pub fn emergency(&self, user: UserId, number: Emergency) -> bool {
         self.page(user) == PhonePage::Ready
             && self.memory_ref().emergencies.send((user, number)).is_ok()
+    }
+
+    /// Whether a call for help would show an address, as the carrier last said.
+    pub fn emergency_address(&self) -> EmergencyAddress {
+        *locked(&self.memory_ref().emergency_address)
+    }
+
+    /// The carrier has said whether it would. Whether that is news; if so, every console is told.
+    pub fn tell_emergency_address(&self, state: EmergencyAddress) -> bool {
+        let memory = self.memory_ref();
+        let news = std::mem::replace(&mut *locked(&memory.emergency_address), state) != state;
+        if news {
+            // Nobody listening is no error.
+            let _ = memory.deltas.send(Frame {
+                rev: None,
+                text: encode(&ServerMsg::EmergencyAddress { state }),
+            });
+        }
+        news
     }
 
     /// A page has connected: what it should be doing, now and from now on.

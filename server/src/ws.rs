@@ -34,6 +34,7 @@ use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc};
 
 use crate::{
     app::App,
+    emergency,
     error::ApiError,
     exchange::Session,
     live::{Ended, encode},
@@ -211,6 +212,8 @@ impl Console {
         // Boxed: reading from the store takes 15 kB of future, for a moment. Inline, every console would hold
         // them for as long as it is there.
         Box::pin(self.catch_up(since)).await?;
+        let state = live.emergency_address();
+        self.say(&ServerMsg::EmergencyAddress { state }).await?;
 
         // Encoded: a queue is allocated whole, and a message is three times the size of its text's handle.
         let (answers, mut answered) = mpsc::channel::<Utf8Bytes>(COMMANDS * 2);
@@ -309,7 +312,7 @@ impl Console {
                 let _ = answers.send(encode(&no(&ApiError::TooMany))).await;
                 return;
             };
-            if let Some(answer) = app.emergency(&session, &command) {
+            if let Some(answer) = emergency::dial(&app, &session, &command) {
                 // There is no call that a yes could name.
                 let answer = answer.map_or_else(
                     |e| no(&e),

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use cordboard_core::ids::CallId;
+use cordboard_server::emergency;
 use cordboard_tests::{backends::sqlite_file, house::House};
 use futures_util::SinkExt as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -635,6 +636,47 @@ async fn a_nasty_name_in_a_webhook_is_cleaned_before_it_is_data() {
     assert!(clean(&board) && !text.chars().any(is_nasty), "{text:?}");
     let (_, text) = scene.get(&token, &format!("/api/calls/{NOBODY}")).await;
     assert!(clean(&serde_json::from_str(&text).unwrap()), "{text:?}");
+}
+
+/// Whoever is about to dial for help knows beforehand whether they must say where they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_registered_is_found_and_ends_the_warning() {
+    let scene = Scene::open(64).await;
+    let token = scene.token(ADA).await;
+    let _page = scene.page(&token, "u1").await;
+    let mut console = scene.socket("/ws/console", &token).await.unwrap();
+    console.say(&json!({"t": "hello", "version": 1})).await;
+    let dry = json!({"id": "help", "do": "dial", "to": "911", "dry_run": true});
+    let would = async || {
+        let (_, said) = scene.command(&token, 0, &dry).await;
+        said["why"].as_str().unwrap_or_default().to_owned()
+    };
+    let warned = "dial 911 from your phone page at once. No address is registered for our number. Say where you are.";
+    until("the carrier has been asked", async || {
+        let said = would().await;
+        if said == warned { Ok(()) } else { Err(said) }
+    })
+    .await;
+
+    let rest = scene.carrier();
+    let number = rest.numbers().await.done().unwrap().remove(0);
+    let address = [("EmergencyAddressSid", "ADaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")];
+    scene
+        .at_carrier(
+            &format!("IncomingPhoneNumbers/{}.json", number.sid),
+            &address,
+        )
+        .await;
+    // What the server's own watch does at start and every hour.
+    let watch = emergency::watch_address(
+        scene.desk.server.exchange.clone(),
+        rest,
+        number.phone,
+        scene.desk.stop.clone(),
+    );
+    tokio::spawn(watch);
+    while console.hear("emergency_address").await["state"] != "registered" {}
+    assert_eq!(would().await, "dial 911 from your phone page at once.");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -187,6 +187,11 @@ fn a_call_for_help_asks_nobody_and_is_seen_by_everybody() {
         let house = House::open(database);
         let rosa = house.ring(ROSA, "Rosa Diaz");
         house.done(&["call", "answer", &rosa]);
+        house.wait("what help would learn is known", |h| {
+            let would = h.done(&["dial", "911", "--dry-run"]).text;
+            let known = "Would: dial 911 from your phone page at once. No address is registered";
+            would.contains(known).then_some(())
+        });
         house.done(&["dial", "911"]);
         let help = house.wait("the call for help is on the board", |h| {
             let board = h.verb(&["board", "--json"]).json;

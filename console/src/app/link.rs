@@ -173,6 +173,9 @@ impl Model {
             ServerMsg::Snapshot(snapshot) => self.take_snapshot(*snapshot),
             ServerMsg::Delta(delta) => return self.take_delta(&delta),
             ServerMsg::Presence { people } => self.dirty |= self.board.presence(&people),
+            ServerMsg::EmergencyAddress { state } => {
+                self.dirty |= std::mem::replace(&mut self.emergency_address, state) != state;
+            }
             ServerMsg::Pulse { at, digest, now } => {
                 let offset = now.since(self.now);
                 // The way here takes time and varies; only a clock that is really off is followed.

@@ -349,6 +349,7 @@ async fn follow(
             | ServerMsg::Done { .. }
             | ServerMsg::Failed { .. }
             | ServerMsg::Unknown { .. }
+            | ServerMsg::EmergencyAddress { .. }
             | ServerMsg::Pong { .. } => {}
         }
     }

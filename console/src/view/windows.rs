@@ -257,7 +257,14 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
         } else {
             ("no", Tone::Forbidden)
         };
-        (format!("{lead}: {sentence}"), tone)
+        let warning = match found {
+            Found::Emergency(_) => model.emergency_address.warning(),
+            _ => None,
+        };
+        match warning {
+            Some(warning) => (format!("{lead}: {sentence}. {warning}"), tone),
+            None => (format!("{lead}: {sentence}"), tone),
+        }
     } else if model.enter_answers(find) {
         match model.offer(Action::Answer) {
             Offer::Yes { sentence, .. } => (format!("Enter: {sentence}"), Tone::Ring),

@@ -10,7 +10,7 @@ use cordboard_core::{
     ids::UserId,
     machine::{Intent, Target},
     policy::Actor,
-    wire::{ClientMsg, Position, ServerMsg},
+    wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
 };
 
 use crate::{
@@ -384,6 +384,31 @@ fn a_call_for_help_is_in_every_header_until_it_is_over() {
     });
     desk.hear(over.unwrap());
     assert!(!header(&desk).contains("EMERGENCY"), "{}", desk.screen());
+}
+
+/// The warning is there before Enter is pressed: afterwards it would be too late to think of it.
+#[test]
+fn who_dials_for_help_is_told_before_whether_they_must_say_where_they_are() {
+    let mut desk = Desk::new(quiet(), 80, 24);
+    desk.key(Key::Char('d'));
+    desk.keys("911");
+    assert!(
+        desk.screen().contains("address is not known. Say where"),
+        "{}",
+        desk.screen()
+    );
+    for (state, warned) in [
+        (EmergencyAddress::Missing, true),
+        (EmergencyAddress::Registered, false),
+    ] {
+        desk.hear(ServerMsg::EmergencyAddress { state });
+        let screen = desk.screen();
+        assert!(
+            screen.contains("Enter: call 911, the emergency number"),
+            "{screen}"
+        );
+        assert_eq!(screen.contains("Say where you are."), warned, "{screen}");
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use cordboard_core::{
     machine::{Aspect, Effect, Intent, PhonePage, Target},
     policy::Role,
     wire::{
-        Cause, ClientMsg, Command, Delta, Me, Order, PersonPresence, PhoneMsg, PhoneOffer,
-        PhoneSeat, PhoneServerMsg, PhoneState, Position, ServerMsg,
+        Cause, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PersonPresence, PhoneMsg,
+        PhoneOffer, PhoneSeat, PhoneServerMsg, PhoneState, Position, ServerMsg,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -312,6 +312,7 @@ const fn of_server(msg: &ServerMsg) -> &'static str {
         ServerMsg::Snapshot(_) => "snapshot",
         ServerMsg::Delta(_) => "delta",
         ServerMsg::Presence { .. } => "presence",
+        ServerMsg::EmergencyAddress { .. } => "emergency_address",
         ServerMsg::Pulse { .. } => "pulse",
         ServerMsg::Yes { .. } => "yes",
         ServerMsg::No { .. } => "no",
@@ -420,6 +421,9 @@ fn messages_travel_as_they_did() {
                 phone: PhonePage::Unreachable,
                 presence: Presence::Dnd,
             }],
+        },
+        ServerMsg::EmergencyAddress {
+            state: EmergencyAddress::Missing,
         },
         ServerMsg::Pulse {
             at: at(),

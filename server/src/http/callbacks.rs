@@ -16,12 +16,13 @@ use axum::{
 };
 use cordboard_core::{
     call::{Call, Caller, Place, RingWhy},
-    ids::{CallSid, Emergency, LegId, UserId},
+    ids::{Emergency, LegId},
     machine::{Fact, Script},
 };
 
 use crate::{
     app::App,
+    emergency,
     error::ApiError,
     exchange::Report,
     sounds,
@@ -262,7 +263,7 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
     {
         tracing::warn!(identity, "an emergency call");
         if let Some(user) = app.exchange.by_identity(identity) {
-            write_down(app, user, request.call_sid.clone(), number);
+            emergency::write_down(app, user, request.call_sid.clone(), number);
         }
         return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
     }
@@ -282,20 +283,6 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         .report(leg.call, Report::of(fact, now, "carrier"))
         .await?;
     Ok(scripted(app, call.as_deref(), leg, request))
-}
-
-/// A call for help waits for no store, but everybody is to see it: as soon as the store answers.
-fn write_down(app: &App, user: UserId, sid: CallSid, number: Emergency) {
-    let app = app.clone();
-    tokio::spawn(async move {
-        while let Err(cause) = app.exchange.help(user, &sid, number).await {
-            tracing::error!(%user, %cause, "an emergency call is not on the board yet");
-            tokio::select! {
-                () = app.stop.cancelled() => return,
-                () = app.exchange.clock().sleep(1_000) => {}
-            }
-        }
-    });
 }
 
 /// News about a room or a leg.

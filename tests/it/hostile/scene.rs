@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use cordboard_server::seed::{DEMO_NUMBER, DEMO_PASSWORD};
+use cordboard_server::{
+    seed::{DEMO_NUMBER, DEMO_PASSWORD},
+    twilio::{TwilioConfig, rest::Rest},
+};
 use cordboard_tests::{
     backends::sqlite_file,
     desk::{Desk, Plan},
@@ -102,6 +105,41 @@ impl Scene {
         let (status, text) = self.get(token, "/api/board").await;
         assert_eq!(status, StatusCode::OK, "{text}");
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// The carrier, asked as the server asks it.
+    pub(super) fn carrier(&self) -> Rest {
+        let credentials = self.desk.twin.credentials().clone();
+        Rest::new(&TwilioConfig {
+            api_base: self.desk.twin.url().parse().unwrap(),
+            account_sid: credentials.account_sid,
+            auth_token: credentials.auth_token.into(),
+            secondary_auth_token: None,
+            api_key: credentials.api_key,
+            api_secret: credentials.api_secret.into(),
+            app_sid: credentials.app_sid,
+            public_url: self.at("").parse().unwrap(),
+            fallback_media_base: None,
+        })
+        .unwrap()
+    }
+
+    /// Changes something of the account at the carrier, as its owner would in the carrier's own console.
+    pub(super) async fn at_carrier(&self, path: &str, form: &[(&str, &str)]) {
+        let who = self.desk.twin.credentials();
+        let url = format!(
+            "{}/2010-04-01/Accounts/{}/{path}",
+            self.desk.twin.url(),
+            who.account_sid
+        );
+        let request = self
+            .http
+            .post(url)
+            .basic_auth(&who.account_sid, Some(&who.auth_token))
+            .header("content-type", FORM)
+            .body(encoded(form));
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// A POST to a callback, without a signature unless one is given.
