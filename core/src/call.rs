@@ -423,13 +423,14 @@ impl Call {
             .filter(|l| l.n != CUSTOMER)
             .flat_map(|l| {
                 let leg = self.id.leg(l.n);
-                // A join that is known by the leave only was some time before. A page joins when its document
-                // was fetched.
-                let joined = match (l.joined, l.gone) {
-                    (Some(joined), Some(gone)) if joined >= gone && l.line == Line::Page => {
+                // A page joins as soon as its document was fetched, which we saw to the millisecond: the carrier
+                // tells a join to the second, and one that is known by the leave only was some time before.
+                let joined = match (&l.line, l.joined, l.gone) {
+                    (Line::Page, Some(joined), Some(gone)) if joined >= gone => {
                         earlier(l.joined, l.picked_up)
                     }
-                    (joined, _) => joined,
+                    (Line::Page, Some(_), _) => l.joined.max(l.picked_up),
+                    (_, joined, _) => joined,
                 };
                 let left = earlier(l.gone, customer.gone);
                 open.iter().filter_map(move |(start, end)| {

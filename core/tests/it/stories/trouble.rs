@@ -388,3 +388,24 @@ fn a_read_confirms_only_what_it_can_tell_apart() {
     assert_eq!(story.asked(|e| matches!(e, Effect::Set { .. })), 1);
     story.settle().is("held");
 }
+
+#[test]
+fn a_page_that_came_back_to_a_held_caller_talked_to_them_only_from_the_resume_on() {
+    // The carrier tells joins to the second: this one as half a second before the page had fetched its document,
+    // while the caller was not on hold yet.
+    let mut call = talking()
+        .does(ADA, send(GRACE))
+        .settle()
+        .does(ADA, Intent::TakeBack)
+        .settle()
+        .is("talking")
+        .now()
+        .clone();
+    let before = call.talks();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let back = call.legs.last_mut().unwrap();
+    let held = before[0].to.unwrap();
+    assert!(back.picked_up.unwrap() > held, "{call:#?}");
+    back.joined = Some(held.plus(-400));
+    assert_eq!(call.talks(), before, "{call:#?}");
+}
