@@ -52,15 +52,15 @@ macro_rules! as_text {
     )+};
 }
 
-/// A short name given by people (slots, queues): `[A-Za-z0-9_-]`, 1 to 16 characters.
-macro_rules! short_name {
-    ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
+/// An id that is text of a fixed shape, checked once.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $fits:expr, $wanted:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The name as text.
+            /// It as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -73,71 +73,53 @@ macro_rules! short_name {
         impl FromStr for $name {
             type Err = Malformed;
             fn from_str(text: &str) -> Result<Self, Malformed> {
-                let fits = (1..=16).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-                if fits { Ok(Self(text.into())) } else { Err(Malformed::new(text, $wanted)) }
+                let fits: fn(&str) -> bool = $fits;
+                if fits(text) { Ok(Self(text.into())) } else { Err(Malformed::new(text, $wanted)) }
             }
         }
         as_text!($name);
     };
 }
 
-short_name!(
+text_id!(
     /// A parking slot, such as `P2`.
     SlotId,
+    is_short_name,
     "a slot name (letters, digits, - and _, at most 16)"
 );
-short_name!(
+text_id!(
     /// A queue, such as `desk`.
     QueueId,
+    is_short_name,
     "a queue name (letters, digits, - and _, at most 16)"
 );
-
-/// A Twilio SID: two capital letters and 32 hexadecimal digits (Twilio docs, "What is a SID").
-macro_rules! sid {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $wanted:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The SID as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl FromStr for $name {
-            type Err = Malformed;
-            fn from_str(text: &str) -> Result<Self, Malformed> {
-                match text.strip_prefix($prefix) {
-                    Some(rest) if rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                        Ok(Self(text.into()))
-                    }
-                    _ => Err(Malformed::new(text, $wanted)),
-                }
-            }
-        }
-        as_text!($name);
-    };
-}
-
-sid!(
+text_id!(
     /// The carrier's name for one leg (one telephone's or browser's connection).
     CallSid,
-    "CA",
+    |text| is_sid(text, "CA"),
     "a CallSid (CA and 32 hexadecimal digits)"
 );
-sid!(
+text_id!(
     /// The carrier's name for one life of a room. A room name used again gets another.
     ConferenceSid,
-    "CF",
+    |text| is_sid(text, "CF"),
     "a ConferenceSid (CF and 32 hexadecimal digits)"
 );
+
+/// Whether people may call something of theirs that: `[A-Za-z0-9_-]`, 1 to 16 characters.
+fn is_short_name(text: &str) -> bool {
+    (1..=16).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Whether it is a Twilio SID of that kind: two capital letters and 32 hexadecimal digits (Twilio docs, "What is
+/// a SID").
+fn is_sid(text: &str, kind: &str) -> bool {
+    text.strip_prefix(kind)
+        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
 
 /// A call, for as long as it is remembered. 128 random bits: also the name of its room, so it must not be
 /// guessable.
