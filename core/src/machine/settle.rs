@@ -207,25 +207,18 @@ impl Draft {
         };
         let by_customer = EndWhy::by_the_customer(answered, direction, outcome);
         let parted = self.parted_by_customer();
-        match &mut self.call.place {
-            Place::Ended {
-                why: why @ (EndWhy::CallerLeft | EndWhy::HungUp),
-            } if answered && parted.is_some() => {
-                *why = match parted {
-                    Some(true) => by_customer,
-                    _ => EndWhy::HungUp,
-                };
-                self.call.since = self.call.since.min(gone);
+        let Place::Ended { why } = &mut self.call.place else {
+            return;
+        };
+        *why = match (*why, parted) {
+            (EndWhy::CallerLeft | EndWhy::HungUp, Some(false)) if answered => EndWhy::HungUp,
+            (EndWhy::HungUp, Some(true)) if answered => by_customer,
+            (EndWhy::Abandoned | EndWhy::CallerLeft | EndWhy::NoAnswer | EndWhy::Busy, _) => {
+                by_customer
             }
-            Place::Ended {
-                why:
-                    why @ (EndWhy::Abandoned | EndWhy::CallerLeft | EndWhy::NoAnswer | EndWhy::Busy),
-            } => {
-                *why = by_customer;
-                self.call.since = self.call.since.min(gone);
-            }
-            _ => {}
-        }
+            (EndWhy::HungUp | EndWhy::Failed, _) => return,
+        };
+        self.call.since = self.call.since.min(gone);
     }
 
     /// Whether the call was ended by a command. Written down with the step that does it.
