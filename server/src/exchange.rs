@@ -294,8 +294,7 @@ impl Exchange {
             };
             match self.commit(commit, vec![(0, step)]).await {
                 Ok(mut calls) => return Ok(calls.remove(0)),
-                Err(Conflict::Store(e)) => return Err(e),
-                Err(_) => self.forget(id),
+                Err(conflict) => self.give_way(id, conflict).await?,
             }
         }
         Err(StoreError::Contended)
@@ -350,10 +349,7 @@ impl Exchange {
             };
             match self.commit(commit, steps).await {
                 Ok(mut calls) => return Ok(calls.remove(0)),
-                Err(Conflict::Store(e)) => return Err(e),
-                Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
-                Err(Conflict::Stale(stale)) => self.forget(stale),
-                Err(_) => self.forget(id),
+                Err(conflict) => self.give_way(id, conflict).await?,
             }
         }
         Err(StoreError::Contended)
@@ -406,16 +402,27 @@ impl Exchange {
             };
             match self.commit(commit, vec![(call.rev, step)]).await {
                 Ok(mut calls) => return Ok(Some(calls.remove(0))),
-                Err(Conflict::Store(e)) => return Err(e),
                 Err(Conflict::Seen) => return self.call(id).await,
-                Err(Conflict::Seat { user, call: winner }) => {
-                    tracing::warn!(call.id = %id, %user, %winner, "a fact would give a person two seats");
-                    self.refresh(winner).await?;
-                }
-                Err(_) => self.forget(id),
+                Err(conflict) => self.give_way(id, conflict).await?,
             }
         }
         Err(StoreError::Contended)
+    }
+
+    /// Another writer was first: what is remembered of the calls in question is read again before the next try.
+    /// An error where there is no use in one.
+    async fn give_way(&self, id: CallId, conflict: Conflict) -> Result<(), StoreError> {
+        match conflict {
+            Conflict::Store(cause) => return Err(cause),
+            Conflict::Seat { user, call: winner } => {
+                tracing::debug!(call.id = %id, %user, %winner, "somebody has another seat by now");
+                self.refresh(winner).await?;
+            }
+            Conflict::Slot { call: winner, .. } => self.refresh(winner).await?,
+            Conflict::Stale(stale) => self.forget(stale),
+            Conflict::Seen | Conflict::Command(_) => self.forget(id),
+        }
+        Ok(())
     }
 
     /// Commits steps of one transaction, and tells everybody.

@@ -175,7 +175,6 @@ impl Exchange {
                         outcome,
                     });
                 }
-                Err(Conflict::Store(e)) => return Err(e.into()),
                 Err(Conflict::Command(record)) => return self.again(record, hash).await,
                 Err(Conflict::Slot { slot, call: winner }) => {
                     self.refresh(winner).await?;
@@ -185,9 +184,8 @@ impl Exchange {
                         return Err(ApiError::Refused(format!("{slot} is taken by {who}.")));
                     }
                 }
-                Err(Conflict::Seat { call: winner, .. }) => self.refresh(winner).await?,
-                Err(Conflict::Stale(stale)) => self.forget(stale),
                 Err(Conflict::Seen) => return Err(ApiError::Unavailable),
+                Err(conflict) => self.give_way(id, conflict).await?,
             }
         }
         Err(ApiError::Unavailable)
