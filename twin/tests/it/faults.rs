@@ -211,16 +211,7 @@ async fn a_fragment_brings_a_refused_callback_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voice_request_that_times_out_goes_to_the_fallback() {
-    let kit = Kit::with_desk().await;
-    let (_, numbers) = kit.get("IncomingPhoneNumbers").await;
-    let path = format!(
-        "IncomingPhoneNumbers/{}",
-        numbers["incoming_phone_numbers"][0]["sid"]
-            .as_str()
-            .unwrap()
-    );
-    kit.post(&path, &[("VoiceFallbackUrl", &kit.site.at("/fallback"))])
-        .await;
+    let kit = Kit::with_fallback().await;
     kit.site.twiml("/voice", "<Pause length=\"600\"/>");
     kit.site.twiml("/fallback", "<Pause length=\"600\"/>");
     kit.control.fault(&["voice.fail=1"]).await.unwrap();

@@ -266,6 +266,21 @@ impl Kit {
         kit
     }
 
+    /// The same, and where `/voice` does not answer, its number asks for `/fallback`.
+    pub(crate) async fn with_fallback() -> Self {
+        let kit = Self::with_desk().await;
+        let (_, numbers) = kit.get("IncomingPhoneNumbers").await;
+        let sid = numbers["incoming_phone_numbers"][0]["sid"]
+            .as_str()
+            .unwrap();
+        let form = [("VoiceFallbackUrl", &*kit.site.at("/fallback"))];
+        let (code, body) = kit
+            .post(&format!("IncomingPhoneNumbers/{sid}"), &form)
+            .await;
+        assert_eq!(code, 200, "{body}");
+        kit
+    }
+
     pub(crate) fn account_url(&self, path: &str) -> String {
         let (path, query) = path
             .split_once('?')

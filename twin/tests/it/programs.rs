@@ -10,16 +10,7 @@ use crate::kit::{DESK, Kit, heard, hears};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_answer_is_asked_again_at_the_fallback() {
-    let kit = Kit::with_desk().await;
-    let (_, numbers) = kit.get("IncomingPhoneNumbers").await;
-    let path = format!(
-        "IncomingPhoneNumbers/{}",
-        numbers["incoming_phone_numbers"][0]["sid"]
-            .as_str()
-            .unwrap()
-    );
-    kit.post(&path, &[("VoiceFallbackUrl", &kit.site.at("/fallback"))])
-        .await;
+    let kit = Kit::with_fallback().await;
     kit.site.twiml("/fallback", "<Pause length=\"600\"/>");
     let bad: &[(u16, &str, &str, &str)] = &[
         (503, "text/plain", "", "11200"),
