@@ -59,18 +59,22 @@ fn a_caller_is_carried_by_mouse_into_a_slot_and_from_there_to_a_colleague() {
     wait_place(&house, &rosa, "parked");
     assert_eq!(house.place(&rosa)["slot"], "P2");
 
-    // Over a colleague who is not free the screen says why, and a drop there moves nothing.
+    // Over a colleague who cannot be reached the screen says why, and a drop there moves nothing.
     let from = (from.0 + 3, from.1);
-    let never = desk.wait_for("106 Donald Knuth");
+    let never = desk.wait_for("112 Hedy Lamarr");
     desk.press(from);
     desk.drag(from, never);
-    desk.wait_until(
-        "why Donald Knuth cannot be sent anybody, or what it would do",
-        |s| (shows(s, "drop: ") || shows(s, "no: ")).then_some(()),
-    );
-    // Off again, to the one who takes it.
+    desk.wait_for("no: Hedy Lamarr");
+    desk.release(never);
+    desk.wait_until("nothing is in hand", |s| {
+        (!shows(s, "no: Hedy")).then_some(())
+    });
+    desk.wait_for("P2 Rosa Diaz");
+    assert_eq!(house.place(&rosa)["slot"], "P2");
+    // To one who can.
     let to = desk.wait_for("102 Grace Hopper");
-    desk.drag(never, to);
+    desk.press(from);
+    desk.drag(from, to);
     desk.wait_for("drop: send Rosa Diaz to Grace Hopper");
     desk.release(to);
     wait_tile(&desk, "102 Grace Hopper", "on a call");
