@@ -31,7 +31,6 @@ use cast::{Cast, CastConfig};
 
 mod cast;
 mod people;
-mod phone;
 pub(crate) mod twin;
 
 /// How long everybody may take to go home. What is not done by then is cut off.

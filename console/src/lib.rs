@@ -5,7 +5,7 @@
 //! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. The verbs are in
 //! [`cli`], over [`client`].
 //!
-//! Nothing here knows the server's or the twin's crates: it all speaks the wire. Read next: [`app`], [`cli`].
+//! Nothing here knows the server's crate, or the twin's but for [`softphone`]: it all speaks the wire. Read next: [`app`], [`cli`].
 
 pub mod app;
 pub mod cli;
@@ -17,6 +17,7 @@ pub mod net;
 pub mod number;
 pub mod run;
 pub mod shape;
+pub mod softphone;
 pub mod terminal;
 pub mod theme;
 pub mod view;

@@ -23,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use cordboard::client::{Client, ClientError};
+use cordboard::{
+    client::{Client, ClientError},
+    softphone::{Manner, Person, Softphone, World},
+};
 use cordboard_core::{
     call::{Call, EndWhy, Place, RingWhy},
     ids::{CallId, Phone, UserId},
@@ -37,7 +40,7 @@ use cordboard_server::{
 use cordboard_tests::{
     backends::{TestDatabase, fresh_database, sqlite_file},
     desk::{Desk, Plan},
-    softphone::{Follower, Manner, Softphone, let_pass, locked, until},
+    follower::{Follower, let_pass, locked, until},
 };
 use cordboard_twin::{Behaviour, Caller, Clock, Credentials, Telephone, TwinConfig, control};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
@@ -166,6 +169,7 @@ impl Story {
 
 struct Operator {
     user: UserId,
+    client: Client,
     phone: Softphone,
 }
 
@@ -244,35 +248,43 @@ impl Storm {
                 locked(&ends).push(end);
             }
         });
-        let anonymous = Client::new(desk.server.url.clone(), None).unwrap();
+        let world = World {
+            server: desk.server.url.clone(),
+            twin: control.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
         let (mut operators, mut colleagues) = (Vec::new(), Vec::new());
         for person in DEMO_PEOPLE.iter().filter(|p| p.id != FALLBACK) {
             let manner = match person.id {
-                id if TAKERS.contains(&id) => Manner::Accepts(1_000),
-                DECLINES => Manner::Declines(700),
+                id if TAKERS.contains(&id) => Manner::Answers(Duration::from_secs(1)),
+                DECLINES => Manner::Declines(Duration::from_millis(700)),
                 BUSY => Manner::Busy,
                 _ => Manner::Waits,
             };
-            let mut phone = Softphone::start(
-                &anonymous,
-                person.email,
-                DEMO_PASSWORD,
-                control.clone(),
-                clock.clone(),
+            let who = Person {
+                name: person.name,
+                email: person.email,
+                password: DEMO_PASSWORD,
                 manner,
-                stop.clone(),
-            )
-            .await
-            .unwrap();
+            };
+            let dice = StdRng::seed_from_u64(seed ^ u64::from(person.id));
+            let (mut phone, life) = Softphone::open(who, world.clone(), dice);
+            tokio::spawn(life);
             phone.ready().await;
             let user = UserId(person.id);
             if OPERATORS.contains(&person.id) {
-                operators.push(Operator { user, phone });
+                let client = signed_in(&desk, person.email).await;
+                operators.push(Operator {
+                    user,
+                    client,
+                    phone,
+                });
             } else {
                 colleagues.push((user, phone));
             }
         }
-        let follower = Follower::start(&operators[0].phone.client, stop.clone())
+        let follower = Follower::start(&operators[0].client, stop.clone())
             .await
             .unwrap();
         let stories = script(seed, calls);
@@ -641,7 +653,7 @@ impl Storm {
         intent: Intent,
         reached: impl Fn(&Call, UserId) -> bool,
     ) -> Told1 {
-        let Operator { user, phone } = &self.operators[n];
+        let Operator { user, client, .. } = &self.operators[n];
         let until = self.clock.now_ms() + 90_000;
         loop {
             let call = self.call(story).await?;
@@ -674,10 +686,7 @@ impl Storm {
                 seen: None,
                 dry_run: false,
             };
-            let said = phone
-                .client
-                .command(&command, Duration::from_secs(20))
-                .await;
+            let said = client.command(&command, Duration::from_secs(20)).await;
             let (accepted, words) = match said {
                 Ok(answer) => (true, format!("{:?}", answer.outcome)),
                 Err(ClientError::Refused { code, why, .. }) => {
@@ -740,6 +749,14 @@ async fn database() -> TestDatabase {
         Ok("postgres") => fresh_database().await.expect("TEST_DATABASE_URL is set"),
         _ => sqlite_file(),
     }
+}
+
+/// The API, as somebody who has signed in.
+async fn signed_in(desk: &Desk, email: &str) -> Client {
+    let anonymous = Client::new(desk.server.url.clone(), None).unwrap();
+    let password = DEMO_PASSWORD.to_owned().into();
+    let token = anonymous.login(email, &password).await.unwrap().token;
+    Client::new(desk.server.url.clone(), Some(token)).unwrap()
 }
 
 /// The callers of a storm, in the order in which they ring.

@@ -4,8 +4,8 @@
 
 pub mod backends;
 pub mod desk;
+pub mod follower;
 pub mod house;
-pub mod softphone;
 pub mod terminal;
 
 /// The wall's time: how long a story has waited for a process that lives in it.

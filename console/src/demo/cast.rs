@@ -5,23 +5,20 @@
 //! to the twin, and so can run in a process of its own and outlive both. What happens depends on the seed
 //! alone, as far as that is in its hands.
 //!
-//! Read next: `demo/phone.rs`, `demo/people.rs`.
+//! Read next: [`cordboard::softphone`], `demo/people.rs`.
 
 use std::{sync::Arc, time::Duration};
 
+use cordboard::softphone::{Person, Softphone, World};
 use cordboard_core::ids::Phone;
 use cordboard_server::seed::{DEMO_NUMBER, DEMO_PASSWORD, DEMO_PEOPLE};
 use cordboard_twin::{Clock, control};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 use url::Url;
 
-use super::{
-    people::{self, Manner},
-    phone::{Person, Softphone, World},
-};
+use super::people;
 
 /// No more callers at once than this: a demo left alone over a weekend should look as it did on Friday.
 const CROWD: usize = 8;
@@ -44,7 +41,7 @@ pub(crate) struct CastConfig {
 /// A cast at work.
 pub(crate) struct Cast {
     tasks: TaskTracker,
-    ready: Vec<watch::Receiver<bool>>,
+    phones: Vec<Softphone>,
 }
 
 impl Cast {
@@ -62,23 +59,21 @@ impl Cast {
             stop,
         };
         let mut dice = StdRng::seed_from_u64(config.seed);
-        let mut ready = Vec::new();
+        let mut phones = Vec::new();
         for person in &DEMO_PEOPLE {
             let manner = people::manner(person);
             // Drawn for everybody, so that one person's manner does not change another's day.
             let own = StdRng::seed_from_u64(dice.next_u64());
-            if manner == Manner::NoPhone {
-                continue;
-            }
+            let Some(manner) = manner else { continue };
             let person = Person {
                 name: person.name,
                 email: person.email,
                 password: DEMO_PASSWORD,
                 manner,
             };
-            let (phone, is_ready) = Softphone::new(person, world.clone(), own);
-            ready.push(is_ready);
-            tasks.spawn(phone.run());
+            let (phone, life) = Softphone::open(person, world.clone(), own);
+            phones.push(phone);
+            tasks.spawn(life);
         }
         tasks.spawn(telephones(world.clone()));
         if config.calls_per_minute > 0.0 {
@@ -93,14 +88,13 @@ impl Cast {
             ));
         }
         tasks.close();
-        Self { tasks, ready }
+        Self { tasks, phones }
     }
 
     /// Waits until every phone can be rung.
     pub(crate) async fn ready(&mut self) {
-        for phone in &mut self.ready {
-            // A closed channel is a phone that was told to stop.
-            let _ = phone.wait_for(|ready| *ready).await;
+        for phone in &mut self.phones {
+            phone.ready().await;
         }
     }
 

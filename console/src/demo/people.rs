@@ -8,43 +8,27 @@
 
 use std::time::Duration;
 
+use cordboard::softphone::Manner;
 use cordboard_core::ids::Phone;
 use cordboard_server::seed::DemoPerson;
 use cordboard_twin::{Behaviour, Caller, Telephone};
 use rand::{Rng, RngExt};
 
-/// What a person does when their phone rings.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Manner {
-    /// Lets somebody else press the button (the operator: the console, or a script).
-    Waits,
-    /// Answers after a while, unless they are on a call.
-    Answers(Duration),
-    /// Lets it ring.
-    Ignores,
-    /// Presses "decline" after a while.
-    Declines(Duration),
-    /// Is on another line, and their page says so at once.
-    Busy,
-    /// Has no phone page open.
-    NoPhone,
-}
-
-/// What somebody is like, by extension.
-pub(crate) fn manner(person: &DemoPerson) -> Manner {
+/// What somebody is like, by extension; none has no phone page open.
+pub(crate) fn manner(person: &DemoPerson) -> Option<Manner> {
     const fn seconds(s: u64) -> Duration {
         Duration::from_secs(s)
     }
-    match person.extension {
+    Some(match person.extension {
         "101" => Manner::Waits,
         "102" => Manner::Answers(seconds(1)),
         "103" => Manner::Ignores,
         "104" => Manner::Declines(seconds(1)),
-        "105" | "109" | "112" => Manner::NoPhone,
+        "105" | "109" | "112" => return None,
         "106" => Manner::Busy,
         "108" => Manner::Answers(seconds(4)),
         _ => Manner::Answers(seconds(2)),
-    }
+    })
 }
 
 /// What the fallback telephones do: they answer after two seconds and press the key they are asked for.
@@ -171,12 +155,12 @@ mod tests {
                     .unwrap(),
             )
         };
-        assert_eq!(of("101"), Manner::Waits);
-        assert_eq!(of("102"), Manner::Answers(Duration::from_secs(1)));
-        assert_eq!(of("103"), Manner::Ignores);
-        assert!(matches!(of("104"), Manner::Declines(_)));
-        assert_eq!(of("105"), Manner::NoPhone);
-        assert_eq!(of("106"), Manner::Busy);
+        assert_eq!(of("101"), Some(Manner::Waits));
+        assert_eq!(of("102"), Some(Manner::Answers(Duration::from_secs(1))));
+        assert_eq!(of("103"), Some(Manner::Ignores));
+        assert!(matches!(of("104"), Some(Manner::Declines(_))));
+        assert_eq!(of("105"), None);
+        assert_eq!(of("106"), Some(Manner::Busy));
         let barbara = DEMO_PEOPLE.iter().find(|p| p.extension == "105").unwrap();
         assert_eq!(
             telephones(&DEMO_PEOPLE)

@@ -1,10 +1,9 @@
 //! What is held against what, when the storm is over: our calls against the carrier's own account of them.
 //!
 //! A complaint is a sentence; those about a call are followed by its story, as its script, the carrier and we
-//! tell it. How intervals are compared: the carrier tells who heard whom as it was, in milliseconds, once for
-//! each direction. We tell who talked with the customer from what we were told, in whole seconds where that is
-//! all the carrier says. Pieces less than a second apart are one; what is then shorter than a second counts on
-//! neither side; the rest must be the same pieces, each end within a second.
+//! tell it. The carrier tells who heard whom as it was, in milliseconds, once for each direction; we tell who
+//! talked with the customer from what we were told, in whole seconds where that is all the carrier says. The two
+//! must be the same to a second ([`agree`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +14,17 @@ use cordboard_core::{
     machine::Finish,
 };
 use cordboard_server::store::Outcome;
-use cordboard_tests::softphone::{locked, until};
+use cordboard_tests::follower::{locked, until};
 use cordboard_twin::{Hearing, HearingInterval, HearsInterval};
 use serde_json::Value;
 
 use super::{Deed, Plot, Storm, Story};
 
-/// How far the ends of a talk may lie apart, in milliseconds of the clock; and the pieces that count.
+/// How far the ends of a talk may lie apart, and how long a talk or a pause must last to count; in milliseconds
+/// of the clock.
 const NEAR_MS: i64 = 1_000;
+/// The end of what has not ended.
+const FOREVER: i64 = i64::MAX / 4;
 /// How long a caller may hear nothing while nobody is with them, in milliseconds of the clock.
 const SILENCE_MS: i64 = 5_000;
 /// How many stories are told in full.
@@ -122,7 +124,7 @@ fn of_call(story: &Story, call: Option<&Call>, account: &Account) -> Vec<String>
                 .map(|t| (t.from, t.to)),
         );
         let Some(sid) = leg.sid.as_ref().map(ToString::to_string) else {
-            if !ours.is_empty() {
+            if ours.iter().any(|(from, to)| to - from >= NEAR_MS) {
                 wrong.push(format!("leg {} talked, and has no connection", leg.n));
             }
             continue;
@@ -137,12 +139,7 @@ fn of_call(story: &Story, call: Option<&Call>, account: &Account) -> Vec<String>
             );
             // A connection that came back is several of our legs.
             let same_sid = call.legs.iter().filter(|l| l.sid == leg.sid).count();
-            let agree = ours.len() == theirs.len()
-                && ours
-                    .iter()
-                    .zip(&theirs)
-                    .all(|(a, b)| (a.0 - b.0).abs() <= NEAR_MS && (a.1 - b.1).abs() <= NEAR_MS);
-            if same_sid == 1 && !agree {
+            if same_sid == 1 && !agree(&ours, &theirs) {
                 wrong.push(format!(
                     "leg {} ({:?}): {listener} heard {speaker} {}, we say {}",
                     leg.n,
@@ -178,21 +175,39 @@ fn stamp(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-/// Joins what is less than a second apart, and leaves out what is then shorter than that.
+/// In order, what overlaps or touches as one.
 fn pieces(intervals: impl Iterator<Item = (Timestamp, Option<Timestamp>)>) -> Vec<Piece> {
-    let mut all: Vec<Piece> = intervals
-        .map(|(from, to)| (from.millis(), to.map_or(i64::MAX / 2, Timestamp::millis)))
-        .collect();
+    joined(intervals.map(|(from, to)| (from.millis(), to.map_or(FOREVER, Timestamp::millis))))
+}
+
+fn joined(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
+    let mut all: Vec<Piece> = pieces.collect();
     all.sort_unstable();
     let mut joined: Vec<Piece> = Vec::new();
     for (from, to) in all {
         match joined.last_mut() {
-            Some(last) if from - last.1 < NEAR_MS => last.1 = last.1.max(to),
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
             _ => joined.push((from, to)),
         }
     }
-    joined.retain(|(from, to)| to - from >= NEAR_MS);
     joined
+}
+
+/// Whether two accounts are the same to a second: whatever lasts a second or longer in the one, a talk or a
+/// pause, is in the other within a second. Shorter ones may be missing: the carrier tells whole seconds.
+fn agree(ours: &[Piece], theirs: &[Piece]) -> bool {
+    let known = |of: &[Piece], to: &[Piece]| {
+        let wide = joined(to.iter().map(|(a, b)| (a - NEAR_MS, b + NEAR_MS)));
+        let within = |(from, to): &Piece| wide.iter().any(|w| w.0 <= *from && *to <= w.1);
+        of.iter().filter(|(a, b)| b - a >= NEAR_MS).all(within)
+    };
+    let pauses = |of: &[Piece]| {
+        let ends = [-FOREVER].into_iter().chain(of.iter().map(|p| p.1));
+        let begins = of.iter().map(|p| p.0).chain([FOREVER]);
+        ends.zip(begins).collect::<Vec<Piece>>()
+    };
+    let (silent, quiet) = (pauses(ours), pauses(theirs));
+    known(ours, theirs) && known(theirs, ours) && known(&silent, &quiet) && known(&quiet, &silent)
 }
 
 fn spell(pieces: &[Piece]) -> String {
@@ -209,22 +224,14 @@ fn spell(pieces: &[Piece]) -> String {
 
 /// When a caller, alone, heard nothing for too long.
 fn silences(sid: &str, account: &Account) -> Vec<Piece> {
-    let mut silent: Vec<Piece> = account
+    let silent = account
         .hearing
         .iter()
         .filter(|h| h.call_sid == sid && h.alone && h.hearing == Hearing::Silence)
-        .map(|h| (h.from, h.to.unwrap_or(h.from)))
-        .collect();
-    silent.sort_unstable();
-    let mut joined: Vec<Piece> = Vec::new();
-    for (from, to) in silent {
-        match joined.last_mut() {
-            Some(last) if from <= last.1 => last.1 = to,
-            _ => joined.push((from, to)),
-        }
-    }
-    joined.retain(|(from, to)| to - from > SILENCE_MS);
-    joined
+        .map(|h| (h.from, h.to.unwrap_or(h.from)));
+    let mut silent = joined(silent);
+    silent.retain(|(from, to)| to - from > SILENCE_MS);
+    silent
 }
 
 /// Whether enough came of the plots for the storm to prove anything.
@@ -338,6 +345,15 @@ async fn of_boards(storm: &Storm) -> Vec<String> {
     if until(&storm.clock, 30_000, caught_up).await.is_none() {
         wrong.push("the console has not caught up".to_owned());
     }
+    let pages = storm.operators.iter().map(|o| (o.user, &o.phone));
+    for (user, page) in pages.chain(storm.colleagues.iter().map(|(user, page)| (*user, page))) {
+        if page.lost() > 0 {
+            wrong.push(format!(
+                "the page of {user} lost its server {} times",
+                page.lost()
+            ));
+        }
+    }
     let (server, seen) = (server(), storm.follower.seen());
     wrong.extend(seen.wrong.iter().map(|why| format!("the console: {why}")));
     if (seen.board.rev, seen.board.digest(), &seen.board.calls)
@@ -437,4 +453,46 @@ async fn tell(storm: &Storm, story: &Story, call: Option<&Call>, account: &Accou
         account.calls.get(&sid).unwrap_or(&Value::Null)
     ));
     text.join("\n")
+}
+
+#[test]
+fn accounts_agree_to_a_second_and_no_further() {
+    let same = |a: &[Piece], b: &[Piece]| {
+        let there = agree(a, b);
+        assert_eq!(there, agree(b, a), "{a:?} {b:?}");
+        there
+    };
+    let talk = [(10_000, 20_000)];
+    assert!(same(&[], &[]) && same(&talk, &talk));
+    assert!(same(&talk, &[(10_900, 19_100)]) && same(&talk, &[(9_000, 21_000)]));
+    assert!(!same(&talk, &[]), "a talk that the other knows nothing of");
+    assert!(
+        !same(&talk, &[(11_100, 20_000)]),
+        "a beginning that is off by more"
+    );
+    assert!(
+        !same(&talk, &[(10_000, 21_100)]),
+        "an end that is off by more"
+    );
+    assert!(!same(&talk, &[(10_000, FOREVER)]), "an end that was missed");
+    assert!(
+        !same(&talk, &[(10_000, 14_000), (16_500, 20_000)]),
+        "a pause that the other knows nothing of"
+    );
+    assert!(
+        same(&talk, &[(10_000, 14_000), (14_600, 20_000)]),
+        "too short a pause to count"
+    );
+    assert!(
+        same(&[(1_000, 1_800), (10_000, 20_000)], &talk),
+        "too short a talk to count"
+    );
+    assert!(
+        same(&[(10_000, 11_250)], &[(10_050, 10_900)]),
+        "a short talk, known as a shorter one"
+    );
+    assert!(
+        !same(&[(10_000, 11_250)], &[]),
+        "a talk just long enough to count"
+    );
 }

@@ -1,15 +1,15 @@
-//! A pretend softphone: it does what a phone page does, without a browser and without sound.
+//! A pretend softphone: it does what a phone page does, without a browser and without sound. The demo's cast has
+//! one each, and so have the people in the tests.
 //!
 //! It holds the server's phone socket, beats every two seconds, and follows the state it is shown: a seat
 //! without a call makes the twin `connect` with the access token; an offer is taken, declined or left ringing,
 //! as its person would. Its own call is known from the twin, so it outlives a restart of the server. It must
 //! not decide anything about calls: the server does.
 //!
-//! Read next: `demo/people.rs` (manners), [`cordboard_core::wire::PhoneState`].
+//! Read next: [`cordboard_core::wire::PhoneState`], `demo/people.rs` (who is like what).
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
-use cordboard::client::{Client, ClientError, Socket};
 use cordboard_core::{
     ids::CallId,
     wire::{PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use url::Url;
 
-use super::people::Manner;
+use crate::client::{Client, ClientError, Socket};
 
 /// How often the page says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -52,22 +52,61 @@ fn ms(duration: Duration) -> Ms {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// What a person does when their phone rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Lets somebody else press the button (the operator: the console, or a script).
+    Waits,
+    /// Answers after a while, unless they are on a call.
+    Answers(Duration),
+    /// Lets it ring.
+    Ignores,
+    /// Presses "decline" after a while.
+    Declines(Duration),
+    /// Is on another line, and their page says so at once.
+    Busy,
+}
+
 /// Who sits at the page.
 #[derive(Debug, Clone)]
-pub(crate) struct Person {
-    pub(crate) name: &'static str,
-    pub(crate) email: &'static str,
-    pub(crate) password: &'static str,
-    pub(crate) manner: Manner,
+pub struct Person {
+    /// For the log.
+    pub name: &'static str,
+    /// What they sign in with.
+    pub email: &'static str,
+    /// And this.
+    pub password: &'static str,
+    /// What they are like.
+    pub manner: Manner,
 }
 
 /// Where the page lives.
 #[derive(Debug, Clone)]
-pub(crate) struct World {
-    pub(crate) server: Url,
-    pub(crate) twin: control::Client,
-    pub(crate) clock: Clock,
-    pub(crate) stop: CancellationToken,
+pub struct World {
+    /// The server.
+    pub server: Url,
+    /// The carrier.
+    pub twin: control::Client,
+    /// The time that both go by.
+    pub clock: Clock,
+    /// When it ends.
+    pub stop: CancellationToken,
+}
+
+/// How a page stands with its server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing {
+    /// It can be rung.
+    ready: bool,
+    /// How often it has lost the server.
+    lost: u32,
+}
+
+/// The hands of somebody at a page that runs.
+#[derive(Debug)]
+pub struct Softphone {
+    standing: watch::Receiver<Standing>,
+    leaves: mpsc::Sender<CallId>,
 }
 
 /// The page's one active call.
@@ -80,12 +119,63 @@ struct Active {
     seatless: Option<Ms>,
 }
 
-/// One pretend page.
-pub(crate) struct Softphone {
+impl Softphone {
+    /// A page that is not connected yet. The future is its life: it stays connected until `stop`, over restarts
+    /// of both sides.
+    pub fn open(
+        person: Person,
+        world: World,
+        dice: StdRng,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (standing, seen) = watch::channel(Standing::default());
+        let (leaves, to_leave) = mpsc::channel(4);
+        let page = Page {
+            person,
+            world,
+            dice,
+            standing,
+            to_leave,
+            identity: String::new(),
+            token: String::new(),
+            state: PhoneState::default(),
+            active: None,
+            was: String::new(),
+            not_before: 0,
+            offers: BTreeMap::new(),
+            over: mpsc::channel(4),
+        };
+        let phone = Self {
+            standing: seen,
+            leaves,
+        };
+        (phone, page.run())
+    }
+
+    /// Waits until it can be rung, or has stopped.
+    pub async fn ready(&mut self) {
+        let _ = self.standing.wait_for(|now| now.ready).await;
+    }
+
+    /// How often it has lost the server, or never found it.
+    pub fn lost(&self) -> u32 {
+        self.standing.borrow().lost
+    }
+
+    /// Its person hangs up: the page says that this leave is meant, and disconnects.
+    pub async fn leave(&self, call: CallId) {
+        // A page that has stopped has hung up.
+        let _ = self.leaves.send(call).await;
+    }
+}
+
+/// The page itself.
+struct Page {
     person: Person,
     world: World,
     dice: StdRng,
-    ready: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
+    /// The calls that its person hangs up.
+    to_leave: mpsc::Receiver<CallId>,
     identity: String,
     /// The carrier's access token.
     token: String,
@@ -115,29 +205,8 @@ impl From<ClientError> for Cut {
     }
 }
 
-impl Softphone {
-    /// A page that is not connected yet, and a receiver that turns true when it can be rung.
-    pub(crate) fn new(person: Person, world: World, dice: StdRng) -> (Self, watch::Receiver<bool>) {
-        let (ready, is_ready) = watch::channel(false);
-        let phone = Self {
-            person,
-            world,
-            dice,
-            ready,
-            identity: String::new(),
-            token: String::new(),
-            state: PhoneState::default(),
-            active: None,
-            was: String::new(),
-            not_before: 0,
-            offers: BTreeMap::new(),
-            over: mpsc::channel(4),
-        };
-        (phone, is_ready)
-    }
-
-    /// Stays connected until told to stop, over restarts of both sides.
-    pub(crate) async fn run(mut self) {
+impl Page {
+    async fn run(mut self) {
         let stop = self.world.stop.clone();
         let mut client = None;
         let mut pause = PAUSE.0;
@@ -156,8 +225,13 @@ impl Softphone {
                     }
                 }
             }
+            let before = *self.standing.borrow();
+            self.standing.send_replace(Standing {
+                ready: false,
+                lost: before.lost.saturating_add(1),
+            });
             // It was ready before: the connection had worked.
-            if self.ready.send_replace(false) {
+            if before.ready {
                 pause = PAUSE.0;
             }
             let jittered = pause.mul_f64(self.dice.random_range(0.5..1.0));
@@ -207,6 +281,13 @@ impl Softphone {
                         self.beat(&mut line).await?;
                     }
                 }
+                Some(call) = self.to_leave.recv() => {
+                    line.send(&PhoneMsg::Leave { call }).await?;
+                    if let Some(active) = &self.active {
+                        // It may have ended this moment.
+                        let _ = within(self.world.twin.disconnect(&active.sid)).await;
+                    }
+                }
                 _ = beat.tick() => self.beat(&mut line).await?,
                 () = tokio::time::sleep(pause) => self.answer_offers(&mut line).await?,
             }
@@ -248,7 +329,8 @@ impl Softphone {
             PhoneServerMsg::State(state) => {
                 self.plan(&state);
                 self.state = state;
-                self.ready.send_replace(true);
+                self.standing
+                    .send_if_modified(|now| !std::mem::replace(&mut now.ready, true));
             }
             PhoneServerMsg::No { call, why } => {
                 debug!(person = self.person.name, %call, %why, "the server said no");
@@ -280,7 +362,7 @@ impl Softphone {
             .retain(|call, _| state.offers.iter().any(|o| o.call == *call));
         for offer in &state.offers {
             let due = match self.person.manner {
-                Manner::Waits | Manner::Ignores | Manner::NoPhone => None,
+                Manner::Waits | Manner::Ignores => None,
                 Manner::Answers(after) | Manner::Declines(after) => Some(now + ms(after)),
                 Manner::Busy => Some(now),
             };
@@ -310,7 +392,7 @@ impl Softphone {
                     call: *call,
                     busy: true,
                 },
-                Manner::Waits | Manner::Ignores | Manner::NoPhone => continue,
+                Manner::Waits | Manner::Ignores => continue,
             };
             *due = None;
             line.send(&message).await?;
