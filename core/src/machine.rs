@@ -185,6 +185,9 @@ impl Default for Desk {
 
 /// How long a claim lasts before it lapses.
 pub const CLAIM_MS: i64 = 4_000;
+/// How long a claim lasts whose connection has asked for its document: it is on its way into the room, or is
+/// there and the news of it is lost. The carrier has then been read three times.
+pub const ARRIVING_MS: i64 = 12_000;
 /// How long a claim lasts whose leg first has to leave another call.
 pub const SWITCH_MS: i64 = 8_000;
 /// What a paused deadline resumes with at least.

@@ -4,7 +4,9 @@
 //! A claim is a promise by a person to be in the room soon. Until the join the call stays where it was, so that
 //! a page that dies in between costs seconds and not the caller. Read next: `route.rs`.
 
-use super::{Aside, CLAIM_MS, Context, Draft, Goal, PhonePage, RESUME_MS, Refusal, SWITCH_MS};
+use super::{
+    ARRIVING_MS, Aside, CLAIM_MS, Context, Draft, Goal, PhonePage, RESUME_MS, Refusal, SWITCH_MS,
+};
 use crate::{
     call::{
         Callee, Claim, EndWhy, Leave, Leg, LegState, Line, NoWhy, Offer, Place, RingWhy, Role, Via,
@@ -155,6 +157,25 @@ impl Draft {
             until: ctx.now.plus(ms),
             left,
         });
+    }
+
+    /// The claimant's connection has asked for its document. From now on it is hung up for what the carrier says
+    /// of it, and no longer for what is not heard of it: they may be talking.
+    pub(super) fn await_arrival(&mut self, leg: u16) {
+        if let Some(claim) = self.call.claim.as_mut().filter(|c| c.leg == leg) {
+            claim.until = claim.until.max(claim.since.plus(ARRIVING_MS));
+        }
+    }
+
+    /// The carrier says that the claimant's connection lives and has not come into the room, long after it asked
+    /// for its document.
+    pub(super) fn has_not_arrived(&mut self, leg: u16, read: Timestamp, ctx: &Context) {
+        let late = self.call.leg(leg).is_some_and(|l| {
+            l.joined.is_none() && l.picked_up.is_some_and(|up| read.since(up) >= CLAIM_MS)
+        });
+        if late && self.call.claim.as_ref().is_some_and(|c| c.leg == leg) {
+            self.lapse(ctx);
+        }
     }
 
     /// The claim came to nothing: its leg goes, its person counts as unreachable for this ringing, the others

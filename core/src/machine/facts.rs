@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Aspect, CLAIM_MS, Context, Draft, Effect, Ignored, Reading};
+use super::{ARRIVING_MS, Aspect, Context, Draft, Effect, Ignored, Reading};
 use crate::{
     call::{
         CUSTOMER, Callee, Direction, EndWhy, Leave, Leg, Line, NoWhy, Place, RingWhy, Role, Via,
@@ -126,6 +126,7 @@ impl Draft {
             Fact::Fetched { leg, sid } => {
                 if self.meet(*leg, sid) {
                     self.moment(*leg, |l| &mut l.picked_up, at);
+                    self.await_arrival(*leg);
                 }
             }
             Fact::Accepted { leg, sid } => self.accepted(*leg, sid, at, ctx),
@@ -279,7 +280,7 @@ impl Draft {
         let elsewhere = ctx.reach(user).seat.is_some_and(|s| s.call != self.call.id);
         if self.call.offered_to_leg(n) && self.call.claim.is_none() && !elsewhere {
             self.by = Some(user);
-            self.put_claim(user, n, CLAIM_MS, ctx);
+            self.put_claim(user, n, ARRIVING_MS, ctx);
         } else {
             // Somebody was first, or they are in another call: this telephone is thanked and hung up.
             self.ignored = Some(Ignored::Late);

@@ -140,6 +140,7 @@ impl Draft {
                     let missing = seen.in_room.is_none() && !self.call.emergency();
                     if fresh && missing && seen.n != CUSTOMER {
                         self.not_in_room(seen.n, reading.sent, ctx);
+                        self.has_not_arrived(seen.n, reading.sent, ctx);
                     }
                 }
                 LegStatus::Over { at, outcome } => {

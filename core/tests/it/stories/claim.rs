@@ -2,7 +2,7 @@
 
 use cordboard_core::{
     call::{EndWhy, Place},
-    machine::{Effect, Fact, Intent, PhonePage},
+    machine::{ARRIVING_MS, Effect, Fact, Intent, PhonePage},
 };
 
 use super::{ADA, BOB, GRACE, MARY, park, queued, ringing, send, talking};
@@ -53,13 +53,48 @@ fn a_claim_without_a_join_lapses_and_the_others_may() {
 }
 
 #[test]
+fn whoever_may_be_talking_is_not_hung_up_because_the_news_of_it_is_lost() {
+    let mut story = queued().does(ADA, Intent::Answer);
+    let answered = story.world.now;
+    // Ada's page is in the room. The news of it is lost, and the carrier answers no question.
+    story.world.connect(ADA);
+    story.world.inbox.clear();
+    for second in [2_000, 4_000, 8_000] {
+        story.world.now = answered.plus(second);
+        story
+            .world
+            .report(story.call, &Fact::Clock, story.world.now);
+        story.world.outbox.clear();
+        story = story.is("connecting");
+    }
+    let reading = story.world.read(story.call);
+    let story = story.hears(&Fact::Read(reading)).is("talking").with(&[ADA]);
+    assert_eq!(story.now().talks().len(), 1);
+}
+
+#[test]
+fn who_asked_for_the_document_and_does_not_come_loses_the_claim_when_the_carrier_says_so() {
+    let mut story = ringing(&[ADA, GRACE]).does(ADA, Intent::Answer);
+    story.world.connect(ADA);
+    story.world.inbox.clear();
+    let page = story.sid(1);
+    story.world.wires.get_mut(&page).unwrap().room = None;
+    // Soon after, she may still be on the way; later she is not.
+    let reading = story.world.read(story.call);
+    let mut story = story.hears(&Fact::Read(reading)).is("connecting");
+    story.world.now = story.world.now.plus(4_000);
+    let reading = story.world.read(story.call);
+    story.hears(&Fact::Read(reading)).rings_for(&[GRACE], "new");
+}
+
+#[test]
 fn whoever_comes_too_late_is_hung_up_and_the_winner_stays() {
     let mut story = queued().does(ADA, Intent::Answer);
     // Ada's page is in the room, but the news of it is slow, and nobody could look.
     story.world.connect(ADA);
     let late: Vec<_> = story.world.inbox.drain(..).collect();
     story.world.outbox.clear();
-    story.world.now = story.world.now.plus(4_000);
+    story.world.now = story.world.now.plus(ARRIVING_MS);
     let mut story = story
         .hears(&Fact::Clock)
         .is("queued")
