@@ -233,6 +233,8 @@ pub(super) fn target(canvas: &mut Canvas<'_>) {
         return;
     };
     let tone = verdict(preview);
+    // Its own place, however far it grows: a neighbour that is covered is reached like any other.
+    canvas.hit(rect, Spot::Place(DropTarget::Person(*user)));
     let lines = ink::wrap(
         preview.sentence.as_str(),
         rect.width.saturating_sub(4).into(),
@@ -250,7 +252,6 @@ pub(super) fn target(canvas: &mut Canvas<'_>) {
     };
     let ground = canvas.theme.raised();
     canvas.ground(rect, ground);
-    canvas.hit(rect, Spot::Place(DropTarget::Person(*user)));
     let style = canvas.style(tone).patch(Style {
         bg: ground.bg,
         ..Default::default()

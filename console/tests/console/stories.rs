@@ -1,7 +1,7 @@
 //! What people do at the board, and what must come of it.
 
 use cordboard::{
-    app::{Area, Dialog, Link, LinkNews, Msg},
+    app::{Area, Dialog, Link, LinkNews, Msg, Spot},
     keymap::{Action, Dir, Key},
 };
 use cordboard_core::{
@@ -12,6 +12,8 @@ use cordboard_core::{
     policy::Actor,
     wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
 };
+
+use ratatui::layout::Rect;
 
 use crate::{
     desk::{Desk, MORNING, busy, quiet},
@@ -29,7 +31,12 @@ fn ringing() -> Desk {
 }
 
 fn talking() -> Desk {
-    let mut desk = ringing();
+    talking_at(120, 34)
+}
+
+fn talking_at(width: u16, height: u16) -> Desk {
+    let mut desk = Desk::new(quiet(), width, height);
+    desk.call();
     desk.key(Key::Char('a'));
     desk.pass(1_000);
     assert!(
@@ -160,6 +167,47 @@ fn a_drop_that_cannot_be_says_why_and_sends_nothing() {
     desk.release(to);
     assert_eq!(desk.sent.len(), before);
     assert!(desk.said().contains("Hedy Lamarr"), "{}", desk.said());
+}
+
+/// A sentence that is long makes the tile under the hand grow over others. The hand goes on to them all the same.
+#[test]
+fn a_tile_that_grows_hides_no_neighbour_from_the_hand() {
+    let (mut grown, mut pairs) = (0, 0);
+    for width in [108, 116, 120, 160] {
+        let mut desk = talking_at(width, 40);
+        let tiles: Vec<_> = desk
+            .drawn
+            .hits
+            .iter()
+            .filter_map(|(rect, spot)| match spot {
+                Spot::Place(DropTarget::Person(user)) => Some((*rect, *user)),
+                _ => None,
+            })
+            .collect();
+        desk.press(desk.call_at(desk.model.current().unwrap().id));
+        desk.drag_to(desk.slot_at("P3"));
+        let mut over = |at: (u16, u16), user: UserId| {
+            desk.drag_to(at);
+            let there = desk.model.carry.as_ref().and_then(|c| c.over.clone());
+            assert_eq!(there, Some(DropTarget::Person(user)), "\n{}", desk.screen());
+            desk.buf.clone()
+        };
+        for (here, user) in &tiles {
+            for (there, neighbour) in &tiles {
+                let edge = match (there.x == here.x, there.y) {
+                    (true, y) if y == here.bottom() => there.top(),
+                    (true, y) if y + there.height == here.y => there.bottom() - 1,
+                    _ => continue,
+                };
+                let seen = over((here.x + 4, here.y + 2), *user);
+                let covered = seen.cell((there.x, edge)).map(|c| c.symbol());
+                grown += usize::from(covered == Some("┃") || covered == Some("┗"));
+                over((there.x + 4, edge), *neighbour);
+                pairs += 1;
+            }
+        }
+    }
+    assert!(pairs > 40 && grown > 0, "{pairs} pairs, {grown} grown");
 }
 
 #[test]
