@@ -78,9 +78,9 @@ pub const DEMO_PEOPLE: [DemoPerson; 12] = [
     agent(7, "Margaret Hamilton", "margaret@demo.example", "107"),
     agent(8, "Dennis Ritchie", "dennis@demo.example", "108"),
     agent(9, "Radia Perlman", "radia@demo.example", "109"),
-    agent(10, "Tony Hoare", "tony@demo.example", "110"),
-    agent(11, "Karen Spärck Jones", "karen@demo.example", "111"),
-    agent(12, "Hedy Lamarr", "hedy@demo.example", "112"),
+    agent(10, "Tony Hoare", "tony@demo.example", "121"),
+    agent(11, "Karen Spärck Jones", "karen@demo.example", "122"),
+    agent(12, "Hedy Lamarr", "hedy@demo.example", "123"),
 ];
 
 /// Writes the demo's house. Doing it again changes nothing.
@@ -121,4 +121,22 @@ pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiErro
         .upsert_number(&number, &[Stop::Queue { queue: desk }])
         .await?;
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cordboard_core::ids::Emergency;
+
+    #[test]
+    fn nobodys_extension_is_a_call_for_help() {
+        for person in &DEMO_PEOPLE {
+            assert_eq!(
+                Emergency::recognise(person.extension),
+                None,
+                "{}",
+                person.name
+            );
+        }
+    }
 }

@@ -63,7 +63,7 @@ fn run() -> Screen {
     send(&mut desk, "102", "Grace Hopper");
     next(&mut desk, "+13035550128", "Northwind · Priya Raman");
     answer(&mut desk, "Northwind");
-    send(&mut desk, "110", "Tony Hoare");
+    send(&mut desk, "121", "Tony Hoare");
     desk.wait_until("two colleagues on a call", |s| {
         let busy = |row: &String| row.matches("■ on a call").count();
         (rows(s).iter().map(busy).sum::<usize>() >= 2).then_some(())

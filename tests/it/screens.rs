@@ -61,7 +61,7 @@ fn a_caller_is_carried_by_mouse_into_a_slot_and_from_there_to_a_colleague() {
 
     // Over a colleague who cannot be reached the screen says why, and a drop there moves nothing.
     let from = (from.0 + 3, from.1);
-    let never = desk.wait_for("112 Hedy Lamarr");
+    let never = desk.wait_for("123 Hedy Lamarr");
     desk.press(from);
     desk.drag(from, never);
     desk.wait_for("no: Hedy Lamarr");

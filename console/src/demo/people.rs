@@ -24,7 +24,7 @@ pub(crate) fn manner(person: &DemoPerson) -> Option<Manner> {
         "102" => Manner::Answers(seconds(1)),
         "103" => Manner::Ignores,
         "104" => Manner::Declines(seconds(1)),
-        "105" | "109" | "112" => return None,
+        "105" | "109" | "123" => return None,
         "106" => Manner::Busy,
         "108" => Manner::Answers(seconds(4)),
         _ => Manner::Answers(seconds(2)),

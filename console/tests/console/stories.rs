@@ -13,7 +13,7 @@ use cordboard_core::{
     wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
 };
 
-use ratatui::layout::Rect;
+use ratatui::buffer::Cell;
 
 use crate::{
     desk::{Desk, MORNING, busy, quiet},
@@ -200,7 +200,7 @@ fn a_tile_that_grows_hides_no_neighbour_from_the_hand() {
                     _ => continue,
                 };
                 let seen = over((here.x + 4, here.y + 2), *user);
-                let covered = seen.cell((there.x, edge)).map(|c| c.symbol());
+                let covered = seen.cell((there.x, edge)).map(Cell::symbol);
                 grown += usize::from(covered == Some("┃") || covered == Some("┗"));
                 over((there.x + 4, edge), *neighbour);
                 pairs += 1;
@@ -334,9 +334,7 @@ fn two_clicks_on_a_waiting_call_answer_it() {
 #[test]
 fn every_hint_is_a_button_that_does_what_its_key_does() {
     let mut desk = talking();
-    let at = desk.find("the hold hint", |s| {
-        *s == cordboard::app::Spot::Button(Action::Hold)
-    });
+    let at = desk.find("the hold hint", |s| *s == Spot::Button(Action::Hold));
     desk.click(at);
     assert_eq!(desk.last().1, Intent::Hold);
 }
