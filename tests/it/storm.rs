@@ -1,7 +1,7 @@
 //! A storm: two hundred calls at once over a carrier that doubles, delays and loses what it says. At the end,
 //! our account of every call is held against the carrier's own.
 //!
-//! Everything runs in this process on one clock, five times as fast as the wall's: the twin, the server on a
+//! Everything runs in this process on one clock, four times as fast as the wall's: the twin, the server on a
 //! database file, a page for each of eleven people. Four of them work the desk over HTTP; the others take,
 //! decline or ignore what is sent to them. The script is drawn from `SEED`, which is printed; the same seed
 //! draws the same script and the same faults, though not the same race between them. `STORM_CALLS=20` makes it
@@ -54,7 +54,7 @@ mod verdict;
 /// How many callers ring.
 const CALLS: usize = 200;
 /// How much faster than the wall's the clock runs.
-const SCALE: f64 = 5.0;
+const SCALE: f64 = 4.0;
 /// No more callers than this wait for an operator at once.
 const WAITING: usize = 6;
 /// Who works the desk.
