@@ -13,7 +13,6 @@ use cordboard_core::{
     machine::PhonePage,
     wire::{Command, EmergencyAddress, Order},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
@@ -66,13 +65,8 @@ pub fn write_down(app: &App, user: UserId, sid: CallSid, number: Emergency) {
     });
 }
 
-/// Keeps what is known of the number's address up to date, until `stop`. Somebody may register it at any time.
-pub async fn watch_address(
-    exchange: Exchange,
-    rest: Rest,
-    caller_id: Phone,
-    stop: CancellationToken,
-) {
+/// Keeps what is known of the number's address up to date, for ever. Somebody may register it at any time.
+pub async fn watch_address(exchange: Exchange, rest: Rest, caller_id: Phone) {
     loop {
         let pause = match rest.numbers().await {
             Answer::Done(numbers) => {
@@ -98,9 +92,6 @@ pub async fn watch_address(
                 RETRY_MS
             }
         };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = exchange.clock().sleep(pause) => {}
-        }
+        exchange.clock().sleep(pause).await;
     }
 }

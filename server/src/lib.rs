@@ -181,12 +181,14 @@ pub async fn serve(
         looks,
         stop.clone(),
     ));
-    tasks.spawn(emergency::watch_address(
-        exchange.clone(),
-        rest.clone(),
-        caller_id.clone(),
-        stop.clone(),
-    ));
+    tasks.spawn(
+        stop.clone()
+            .run_until_cancelled_owned(emergency::watch_address(
+                exchange.clone(),
+                rest.clone(),
+                caller_id.clone(),
+            )),
+    );
     tasks.spawn(
         Dispatcher {
             exchange: exchange.clone(),

@@ -232,6 +232,9 @@ impl Model {
                     "{} is being connected. Wait a moment.",
                     card.title()
                 )),
+                Some(card) if card.emergency() => {
+                    Plan::No("That is an emergency call. It is not moved.".to_owned())
+                }
                 Some(card) => Plan::Carry(card.id, None, format!("pick up {}", card.title())),
             },
             Action::TakeBack => match self.undoable() {

@@ -423,6 +423,11 @@ fn a_call_for_help_is_in_every_header_until_it_is_over() {
     );
     assert!(header(&desk).contains("● live"), "{}", desk.screen());
     assert!(desk.bells > 0, "nobody is called to the screen");
+    // And nobody is invited to move it.
+    desk.press(desk.call_at(id));
+    desk.release(desk.call_at(id));
+    desk.key(Key::Char('m'));
+    assert!(desk.model.carry.is_none(), "{}", desk.screen());
     let over = desk.house.change(id, |card| {
         card.place.at = At::Ended {
             why: EndWhy::HungUp,
