@@ -403,7 +403,12 @@ impl Exchange {
             match self.commit(commit, vec![(call.rev, step)]).await {
                 Ok(mut calls) => return Ok(Some(calls.remove(0))),
                 Err(Conflict::Seen) => return self.call(id).await,
-                Err(conflict) => self.give_way(id, conflict).await?,
+                Err(conflict) => {
+                    if matches!(conflict, Conflict::Seat { .. }) {
+                        tracing::warn!(call.id = %id, %conflict, "a fact would give a person two seats");
+                    }
+                    self.give_way(id, conflict).await?;
+                }
             }
         }
         Err(StoreError::Contended)
@@ -414,11 +419,9 @@ impl Exchange {
     async fn give_way(&self, id: CallId, conflict: Conflict) -> Result<(), StoreError> {
         match conflict {
             Conflict::Store(cause) => return Err(cause),
-            Conflict::Seat { user, call: winner } => {
-                tracing::debug!(call.id = %id, %user, %winner, "somebody has another seat by now");
+            Conflict::Seat { call: winner, .. } | Conflict::Slot { call: winner, .. } => {
                 self.refresh(winner).await?;
             }
-            Conflict::Slot { call: winner, .. } => self.refresh(winner).await?,
             Conflict::Stale(stale) => self.forget(stale),
             Conflict::Seen | Conflict::Command(_) => self.forget(id),
         }
