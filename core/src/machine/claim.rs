@@ -167,13 +167,19 @@ impl Draft {
         }
     }
 
-    /// The carrier says that the claimant's connection lives and has not come into the room, long after it asked
-    /// for its document.
+    /// The carrier says that the claimant's connection lives and has not come into the room, long after it was to.
+    /// A page comes when it has picked up; a telephone has heard a question first, and comes when its key has made
+    /// the claim.
     pub(super) fn has_not_arrived(&mut self, leg: u16, read: Timestamp, ctx: &Context) {
+        let Some(claim) = self.call.claim.as_ref().filter(|c| c.leg == leg) else {
+            return;
+        };
         let late = self.call.leg(leg).is_some_and(|l| {
-            l.joined.is_none() && l.picked_up.is_some_and(|up| read.since(up) >= CLAIM_MS)
+            l.joined.is_none()
+                && l.picked_up
+                    .is_some_and(|up| read.since(up.max(claim.since)) >= CLAIM_MS)
         });
-        if late && self.call.claim.as_ref().is_some_and(|c| c.leg == leg) {
+        if late {
             self.lapse(ctx);
         }
     }

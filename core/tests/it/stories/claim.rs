@@ -88,6 +88,22 @@ fn who_asked_for_the_document_and_does_not_come_loses_the_claim_when_the_carrier
 }
 
 #[test]
+fn a_telephone_that_heard_the_question_for_long_is_given_its_time_from_the_key_on() {
+    // Mary listens for six seconds before she presses the key.
+    let mut story = ringing(&[MARY]).picks_up(1).settle();
+    story.world.now = story.world.now.plus(6_000);
+    story = story.presses(1).is("connecting");
+    // The question to the carrier was sent just after the key, and before she was in the room.
+    let telephone = story.sid(1);
+    story.world.inbox.clear();
+    let room = story.world.wires.get_mut(&telephone).unwrap().room.take();
+    let reading = story.world.read(story.call);
+    story.world.wires.get_mut(&telephone).unwrap().room = room;
+    let story = story.hears(&Fact::Read(reading)).is("connecting");
+    assert!(story.now().leg(1).unwrap().leave.is_none());
+}
+
+#[test]
 fn whoever_comes_too_late_is_hung_up_and_the_winner_stays() {
     let mut story = queued().does(ADA, Intent::Answer);
     // Ada's page is in the room, but the news of it is slow, and nobody could look.
