@@ -13,7 +13,7 @@ use cordboard_server::{
     twilio::{TwilioConfig, rest::Rest},
 };
 use cordboard_tests::{
-    backends::sqlite_file,
+    backends::{TestDatabase, sqlite_file},
     desk::{Desk, Plan},
 };
 use cordboard_twin::{Caller, TwinConfig, control};
@@ -42,8 +42,14 @@ pub(super) struct Scene {
 impl Scene {
     /// The demo's house on a database file, in real time, with two operators: Ada (u1) and Grace (u2).
     pub(super) async fn open(password_kib: u32) -> Self {
+        Self::on(sqlite_file(), password_kib).await
+    }
+
+    /// The same on any database, which is printed for whoever reads of a failure.
+    pub(super) async fn on(database: TestDatabase, password_kib: u32) -> Self {
+        println!("on {:?}", database.kind());
         let desk = Desk::open(Plan {
-            database: sqlite_file(),
+            database,
             carrier: TwinConfig::default(),
             scale: 1.0,
             operators: &[2],
