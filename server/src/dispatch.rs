@@ -4,14 +4,19 @@
 //! A row is marked as sent before it is sent. What can be repeated is repeated; a dial is sent once, and if its
 //! answer is lost it is settled by looking, never by dialling again. What a leg is to be is read when the
 //! request leaves, so a retry asks for what is wanted now. A commit wakes the loop; the poll is the safety net.
+//! A row whose outcome could not be stored blocks its leg's lane, so it is settled as soon as the store answers.
 //!
 //! It decides nothing about calls. Read next: [`crate::reconcile`].
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use cordboard_core::{
     call::{CUSTOMER, Call, Role},
-    ids::Phone,
+    ids::{Phone, Timestamp},
     machine::{Aspect, Effect, Fact},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -38,25 +43,31 @@ const AT_ONCE: usize = 64;
 
 /// Sends what the outbox holds, until it is told to stop.
 pub struct Dispatcher {
-    /// The door.
-    pub exchange: Exchange,
-    /// The carrier.
-    pub rest: Rest,
-    /// The number that people see when we dial.
-    pub caller_id: Phone,
+    exchange: Exchange,
+    rest: Rest,
+    caller_id: Phone,
+    unsettled: Mutex<HashSet<u64>>,
 }
 
 impl Dispatcher {
+    /// For that door and that carrier. People see `caller_id` when we dial.
+    pub fn new(exchange: Exchange, rest: Rest, caller_id: Phone) -> Self {
+        Self {
+            exchange,
+            rest,
+            caller_id,
+            unsettled: Mutex::default(),
+        }
+    }
+
     /// Runs until `stop`; then finishes what is on its way.
     pub async fn run(self, stop: CancellationToken) {
         let this = std::sync::Arc::new(self);
-        if let Err(cause) = this.settle_the_past().await {
-            tracing::error!(%cause, "what was on its way at the last stop could not be settled");
-        }
         let under_way = TaskTracker::new();
         let clock = this.exchange.clock().clone();
+        let mut begun = false;
         loop {
-            let next = match this.send_due(&under_way).await {
+            let next = match this.go_on(&mut begun, &under_way).await {
                 Ok(next) => next,
                 Err(cause) => {
                     tracing::error!(%cause, "the outbox cannot be read");
@@ -76,29 +87,69 @@ impl Dispatcher {
         under_way.wait().await;
     }
 
-    /// What was marked as sent when the last process stopped. A dial may have been made: somebody looks. The
-    /// rest is sent again.
-    async fn settle_the_past(&self) -> Result<(), StoreError> {
-        let store = self.exchange.store();
-        let now = self.exchange.clock().now();
-        for row in store.outbox_sent().await? {
-            if row.effect.repeatable() {
-                store.outbox_retry(row.id, now).await?;
-            } else {
-                self.exchange
-                    .report(row.call, Report::of(Fact::Unclear, now, "carrier"))
-                    .await?;
-                store.outbox_done(row.id).await?;
+    /// Settles what is unsettled, which at the beginning is all that the last process had marked as sent, and
+    /// starts what is due. Returns when the next row is.
+    async fn go_on(
+        self: &std::sync::Arc<Self>,
+        begun: &mut bool,
+        under_way: &TaskTracker,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        if !*begun {
+            let past = self.exchange.store().outbox_sent().await?;
+            self.unsettled().extend(past.iter().map(|row| row.id));
+            *begun = true;
+        }
+        self.settle().await?;
+        self.send_due(under_way).await
+    }
+
+    /// Settles rows that are marked as sent and that nobody is sending. A dial may have been made: somebody
+    /// looks. The rest is sent again.
+    async fn settle(&self) -> Result<(), StoreError> {
+        let lost = self.unsettled().clone();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        // Whether a row is marked is asked of the store: one whose marking failed may not be, and a dial that was
+        // not sent is still to be made.
+        let sent = self.exchange.store().outbox_sent().await?;
+        for id in lost {
+            let settled = match sent.iter().find(|row| row.id == id) {
+                Some(row) => self.settle_one(row).await,
+                None => Ok(()),
+            };
+            match settled {
+                Ok(()) => _ = self.unsettled().remove(&id),
+                Err(cause) => {
+                    tracing::error!(outbox.id = id, %cause, "what was perhaps sent could not be settled")
+                }
             }
         }
         Ok(())
+    }
+
+    async fn settle_one(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        let store = self.exchange.store();
+        if row.effect.repeatable() {
+            return store
+                .outbox_retry(row.id, self.exchange.clock().now())
+                .await;
+        }
+        self.unclear(row).await?;
+        store.outbox_done(row.id).await
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts everything that is due; returns when the next row is.
     async fn send_due(
         self: &std::sync::Arc<Self>,
         under_way: &TaskTracker,
-    ) -> Result<Option<cordboard_core::ids::Timestamp>, StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
         let store = self.exchange.store();
         let now = self.exchange.clock().now();
         let mut later = None;
@@ -113,17 +164,24 @@ impl Dispatcher {
                 }
                 // One call a second, and the queue is ours, not the carrier's: theirs cannot be cancelled.
                 if let Err(at) = store.take_dial_token(now).await? {
-                    later = Some(later.map_or(at, |l: cordboard_core::ids::Timestamp| l.min(at)));
+                    later = Some(later.map_or(at, |l: Timestamp| l.min(at)));
                     continue;
                 }
             }
-            if !store.outbox_take(row.id, now).await? {
-                continue;
+            match store.outbox_take(row.id, now).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // It may be marked all the same.
+                Err(cause) => {
+                    self.unsettled().insert(row.id);
+                    return Err(cause);
+                }
             }
             let this = self.clone();
             under_way.spawn(async move {
                 if let Err(cause) = this.perform(&row).await {
                     tracing::error!(call.id = %row.call, %cause, effect = ?row.effect, "an effect's outcome could not be stored");
+                    this.unsettled().insert(row.id);
                 }
                 this.exchange.outbox().notify_one();
             });

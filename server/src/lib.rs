@@ -189,14 +189,7 @@ pub async fn serve(
                 caller_id.clone(),
             )),
     );
-    tasks.spawn(
-        Dispatcher {
-            exchange: exchange.clone(),
-            rest,
-            caller_id,
-        }
-        .run(stop.clone()),
-    );
+    tasks.spawn(Dispatcher::new(exchange.clone(), rest, caller_id).run(stop.clone()));
     tasks.spawn(dispatch::keep_time(exchange.clone(), stop.clone()));
     tasks.spawn(app.watch_pages());
     let closing = exchange.store().clone();

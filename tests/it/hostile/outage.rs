@@ -5,8 +5,48 @@
 use std::time::Duration;
 
 use cordboard_tests::{backends::sqlite_file, house::House};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use super::scene::now;
+use crate::stories::block_on;
+
+/// The store takes nothing while the carrier answers, so what came of a request cannot be written down. Its row
+/// would bar every later request for that leg.
+#[test]
+fn a_request_whose_outcome_could_not_be_stored_bars_nothing() {
+    let house = House::open(sqlite_file());
+    let rosa = house.ring("+14155550132", "Rosa Diaz");
+    house.done(&["call", "answer", &rosa]);
+    // Longer than it takes to see the request leave, and to close the store behind it.
+    house.done(&["twin", "fault", "rest.slow_max=3s", "next.slow=hold"]);
+    house.done(&["call", "hold", &rosa, "--no-wait"]);
+    let mut other = block_on(SqliteConnection::connect(house.database.url())).unwrap();
+    house.wait("the hold is on its way", |_| {
+        let sent = sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE state = 'sent'");
+        let sent: i64 = block_on(sent.fetch_one(&mut other)).unwrap();
+        (sent == 1).then_some(())
+    });
+    block_on(other.execute("BEGIN IMMEDIATE")).unwrap();
+    let log = house.folder.path().join("serve.log");
+    house.wait("what came of it cannot be stored", |_| {
+        let said = std::fs::read_to_string(&log).ok()?;
+        said.contains("an effect's outcome could not be stored")
+            .then_some(())
+    });
+    block_on(other.execute("ROLLBACK")).unwrap();
+
+    house.wait("the hold is confirmed", |h| {
+        (h.place(&rosa)["kind"] == "held").then_some(())
+    });
+    house.done(&["call", "resume", &rosa]);
+    assert_eq!(house.rows("+14155550132"), 2);
+    let left = block_on(async {
+        let left = sqlx::query_scalar("SELECT COUNT(*) FROM outbox");
+        left.fetch_one(&mut other).await
+    });
+    let left: i64 = left.unwrap();
+    assert_eq!(left, 0, "a request is left over");
+}
 
 /// The carrier fails for a while. What was asked of it meanwhile comes true soon after, not when the next look
 /// is due.
