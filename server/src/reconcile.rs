@@ -11,7 +11,7 @@ use cordboard_core::{
     ids::{CallId, CallSid, ConferenceSid, Timestamp},
     machine::{Fact, InRoom, LIST_LAG_MS, LegSeen, LegStatus, Reading, RoomSeen},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -35,6 +35,9 @@ pub async fn run(
 ) {
     let clock = exchange.clock().clone();
     let under_way = TaskTracker::new();
+    // What is asked for now does not wait behind a round, and a round leaves the carrier room for what is asked of
+    // it.
+    let (asked_for, in_rounds) = (Looks::new(16), Looks::new(4));
     let mut round = clock.now(); // the first one at once
     loop {
         tokio::select! {
@@ -45,21 +48,42 @@ pub async fn run(
                     calls.insert(next);
                 }
                 for call in calls {
-                    let (exchange, rest) = (exchange.clone(), rest.clone());
-                    under_way.spawn(async move { look(&exchange, &rest, call).await });
+                    under_way.spawn(asked_for.look(&exchange, &rest, call));
                 }
             }
             () = clock.sleep_until(round) => {
                 round = clock.now().plus(ROUND_MS);
                 for call in exchange.calls() {
-                    let (exchange, rest) = (exchange.clone(), rest.clone());
-                    under_way.spawn(async move { look(&exchange, &rest, call.id).await });
+                    under_way.spawn(in_rounds.look(&exchange, &rest, call.id));
                 }
             }
         }
     }
     under_way.close();
     under_way.wait().await;
+}
+
+/// So many looks at once: each is several requests, and there may be hundreds of calls.
+struct Looks(Arc<Semaphore>);
+
+impl Looks {
+    fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+
+    fn look(
+        &self,
+        exchange: &Exchange,
+        rest: &Rest,
+        call: CallId,
+    ) -> impl Future<Output = ()> + use<> {
+        let (turn, exchange, rest) = (self.0.clone(), exchange.clone(), rest.clone());
+        async move {
+            // It is never closed.
+            let _turn = turn.acquire_owned().await;
+            look(&exchange, &rest, call).await;
+        }
+    }
 }
 
 /// Reads one call and reports what was found. A read that fails says nothing: the call asks again by itself.
@@ -96,7 +120,7 @@ async fn read_again(
     let clock = exchange.clock();
     for pause in [200, 400, 0] {
         let sent = clock.now();
-        if let Some(seen) = read(rest, call, sent).await {
+        if let Some(seen) = read(exchange, rest, call, sent).await {
             return Some((sent, seen));
         }
         clock.sleep(pause).await;
@@ -104,7 +128,12 @@ async fn read_again(
     None
 }
 
-async fn read(rest: &Rest, call: &Call, sent: Timestamp) -> Option<(RoomSeen, Vec<LegSeen>)> {
+async fn read(
+    exchange: &Exchange,
+    rest: &Rest,
+    call: &Call,
+    sent: Timestamp,
+) -> Option<(RoomSeen, Vec<LegSeen>)> {
     let room = room(rest, call).await?;
     let there = match &room {
         RoomSeen::Open { sid, .. } => participants(rest, sid).await?,
@@ -117,7 +146,7 @@ async fn read(rest: &Rest, call: &Call, sent: Timestamp) -> Option<(RoomSeen, Ve
         let sid = match (&leg.sid, participant) {
             (Some(sid), _) => sid.clone(),
             (None, Some(p)) => p.call_sid.clone(),
-            (None, None) => match lost_dial(rest, call, leg).await? {
+            (None, None) => match lost_dial(exchange, rest, call, leg).await? {
                 Some(sid) => sid,
                 None => continue,
             },
@@ -178,7 +207,15 @@ async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
     let found = match call.room_sid() {
         Some(sid) => match rest.conference(sid).await {
             Answer::Done(room) => vec![room],
-            answer if matches!(answer.why(), Some(Why::Gone | Why::RoomOver)) => {
+            answer if answer.why() == Some(Why::RoomOver) => {
+                return Some(RoomSeen::Over {
+                    sid: sid.clone(),
+                    by: None,
+                });
+            }
+            // A room that was there a moment ago and is not to be found: an end is believed only if the caller's
+            // has come too. For who is taken for gone nobody does anything any more.
+            answer if answer.why() == Some(Why::Gone) && customer_is_over(rest, call).await? => {
                 return Some(RoomSeen::Over {
                     sid: sid.clone(),
                     by: None,
@@ -206,34 +243,62 @@ async fn room(rest: &Rest, call: &Call) -> Option<RoomSeen> {
     })
 }
 
-async fn participants(rest: &Rest, room: &ConferenceSid) -> Option<Vec<Participant>> {
-    match rest.participants(room).await {
-        Answer::Done(all) => Some(all),
-        answer if matches!(answer.why(), Some(Why::Gone | Why::RoomOver)) => Some(Vec::new()),
+async fn customer_is_over(rest: &Rest, call: &Call) -> Option<bool> {
+    let Some(sid) = call.customer().sid.as_ref() else {
+        return Some(true);
+    };
+    match rest.fetch_call(sid).await {
+        Answer::Done(seen) => Some(seen.status.is_over()),
+        answer if answer.why() == Some(Why::Gone) => Some(true),
         _ => None,
     }
 }
 
-/// A telephone that was dialled and whose answer was lost: found by its number, begun since, and not another
-/// leg's.
-async fn lost_dial(rest: &Rest, call: &Call, leg: &Leg) -> Option<Option<CallSid>> {
+async fn participants(rest: &Rest, room: &ConferenceSid) -> Option<Vec<Participant>> {
+    match rest.participants(room).await {
+        Answer::Done(all) => Some(all),
+        answer if answer.why() == Some(Why::RoomOver) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// A telephone that was dialled and whose answer was lost: the one connection to its number that has begun since
+/// and is no known leg's. Where there could be two, none: whoever is taken for another is hung up in the end. Its
+/// callbacks name the leg, and settle it.
+async fn lost_dial(
+    exchange: &Exchange,
+    rest: &Rest,
+    call: &Call,
+    leg: &Leg,
+) -> Option<Option<CallSid>> {
     let (Some(asked), Line::Telephone(number), Role::Person(_)) = (leg.asked, &leg.line, &leg.role)
     else {
         return Some(None);
     };
+    let store = exchange.store();
+    let unsettled = |l: &Leg| l.alive() && l.sid.is_none() && l.line == leg.line;
+    let rivals = exchange
+        .calls()
+        .iter()
+        .any(|other| other.id != call.id && other.legs.iter().any(unsettled));
+    // Not lost, only not sent yet: the carrier takes one a second, and says when it takes none.
+    if rivals || store.outbox_waits(call.id.leg(leg.n)).await.ok()? {
+        return Some(None);
+    }
     let filter = CallFilter {
         to: Some(number.to_string()),
         ..CallFilter::default()
     };
-    let known: HashSet<&CallSid> = call.legs.iter().filter_map(|l| l.sid.as_ref()).collect();
-    let found = rest.calls(&filter).await.done()?;
-    Some(
-        found
-            .into_iter()
-            .filter(|c| !c.status.is_over() && !known.contains(&c.sid))
-            .find(|c| c.created.is_some_and(|at| at >= asked.plus(-1_000)))
-            .map(|c| c.sid),
-    )
+    let mut candidates = Vec::new();
+    for found in rest.calls(&filter).await.done()? {
+        let since = found.created.is_some_and(|at| at >= asked.plus(-1_000));
+        if since && !found.status.is_over() && store.legs_of_sid(&found.sid).await.ok()?.is_empty()
+        {
+            candidates.push(found.sid);
+        }
+    }
+    let sid = candidates.pop();
+    Some(sid.filter(|_| candidates.is_empty()))
 }
 
 async fn status(rest: &Rest, sid: &CallSid, sent: Timestamp) -> Option<LegStatus> {

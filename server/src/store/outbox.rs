@@ -291,6 +291,13 @@ impl Store {
         rows.iter().map(OutboxRow::read).collect()
     }
 
+    /// Whether something is still to be asked for this leg that was not sent yet.
+    pub async fn outbox_waits(&self, leg: LegId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM outbox WHERE lane = $1 AND state = 'new' LIMIT 1";
+        let row = self.db.row(sql, args![leg.to_string()].into()).await?;
+        Ok(row.is_some())
+    }
+
     /// How many rows there are, sent or not.
     pub async fn outbox_len(&self) -> Result<u64, StoreError> {
         let row = self

@@ -3,9 +3,10 @@
 //! Who wins is decided by rows of the store, so each of these runs on every database there is. What programs send
 //! that is wrong in itself is in `hostile.rs`.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use cordboard_tests::backends::every_database;
+use cordboard_twin::{Behaviour, Telephone};
 use futures_util::SinkExt as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -273,4 +274,43 @@ async fn an_accept_that_does_not_become_a_join_reopens_the_offer() {
             .await;
         assert_eq!(status, StatusCode::OK, "{said}");
     }
+}
+
+/// Three callers are sent to one person's telephone, and the carrier takes one dial a second: what has not left yet
+/// is not looked for, and no telephone is taken for another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dial_that_waits_for_its_turn_takes_nobody_elses_telephone() {
+    let scene = Scene::open(64).await;
+    let ada = scene.token(ADA).await;
+    let barbara = Telephone {
+        number: "+14155550177".to_owned(),
+        behaviour: Behaviour::Rings,
+    };
+    scene.control.telephones(&[barbara]).await.unwrap();
+    for n in 0..3 {
+        let from = format!("+1415555{n:04}");
+        let (call, _) = scene.ring(&ada, &from, &format!("Caller {n}")).await;
+        let send = json!({"id": format!("send-{n}"), "do": "call", "call": call, "intent": "transfer", "to": "u5"});
+        let (status, said) = scene.command(&ada, 0, &send).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+    }
+    until("three telephones ring, a second apart", async || {
+        let board = scene.board(&ada).await;
+        let legs = board["calls"].as_array().unwrap().iter();
+        let legs = legs.flat_map(|call| call["legs"].as_array().unwrap());
+        let telephones = legs.filter(|leg| leg["role"] == "person" && !leg["sid"].is_null());
+        let sids: Vec<&str> = telephones.map(|leg| leg["sid"].as_str().unwrap()).collect();
+        let different: HashSet<&&str> = sids.iter().collect();
+        assert_eq!(
+            different.len(),
+            sids.len(),
+            "one telephone, two calls: {board}"
+        );
+        if sids.len() == 3 {
+            Ok(())
+        } else {
+            Err(board.to_string())
+        }
+    })
+    .await;
 }
