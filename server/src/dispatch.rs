@@ -15,7 +15,7 @@ use std::{
 };
 
 use cordboard_core::{
-    call::{CUSTOMER, Call, Role},
+    call::{CUSTOMER, Call, Place, RingWhy, Role},
     ids::{Phone, Timestamp},
     machine::{Aspect, Effect, Fact},
 };
@@ -283,7 +283,7 @@ impl Dispatcher {
         };
         let (wish, on) = (register.wish, register.wanted());
         let change = match (what, on) {
-            (Aspect::Hold, true) => Change::Hold(Sound::Music),
+            (Aspect::Hold, true) => Change::Hold(on_hold(&call.place)),
             (Aspect::Hold, false) => Change::Unhold,
             (Aspect::EndsRoom, on) => Change::EndOnExit(on),
         };
@@ -446,6 +446,17 @@ impl Dispatcher {
         let wait = said.unwrap_or(doubled).clamp(50, 5_000);
         let due = self.exchange.clock().now().plus(wait);
         self.exchange.store().outbox_retry(row.id, due).await
+    }
+}
+
+/// What a caller hears from the hold on. Whose other side was lost is told that somebody comes.
+const fn on_hold(place: &Place) -> Sound {
+    match place {
+        Place::Ringing {
+            why: RingWhy::Reconnect | RingWhy::Returned,
+            ..
+        } => Sound::OneMoment,
+        _ => Sound::Music,
     }
 }
 

@@ -79,3 +79,27 @@ fn a_hold_that_the_carrier_failed_comes_true_when_it_recovers() {
     );
     assert_eq!(house.rows("+14155550132"), 0);
 }
+
+/// A browser loses its call, and nobody has hung up. The caller is not left alone in silence: somebody comes back.
+#[test]
+fn a_caller_whose_operator_vanished_is_asked_for_one_moment_and_comes_back() {
+    let house = House::open(sqlite_file());
+    let rosa = house.ring("+14155550132", "Rosa Diaz");
+    house.done(&["call", "answer", &rosa]);
+    let call = house.done(&["call", "show", &rosa, "--json"]).json;
+    let legs = call["legs"].as_array().unwrap();
+    let page = legs.iter().find(|leg| leg["role"] == "person").unwrap();
+    house.done(&["twin", "hangup", page["sid"].as_str().unwrap()]);
+    house.wait("the caller comes back to Ada", |h| {
+        let place = h.place(&rosa);
+        (place["why"] == "reconnect" && place["users"][0] == "u1").then_some(())
+    });
+    house.wait("the hold sounds of one moment", |h| {
+        let requests = h.done(&["twin", "requests", "--json"]).json;
+        let rest = requests["rest"].as_array()?;
+        let hold = rest.iter().filter_map(|r| r["params"]["HoldUrl"].as_str());
+        hold.last()?.ends_with("/hold/one-moment").then_some(())
+    });
+    house.done(&["call", "answer", &rosa]);
+    assert_eq!(house.rows("+14155550132"), 2);
+}
