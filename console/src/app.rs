@@ -732,7 +732,10 @@ impl Model {
                 self.dialog = None;
                 Vec::new()
             }
+            // With a call in hand the buttons of the footer are the keys of the carry.
             (Action::Activate, None) if self.carry.is_some() => self.key_while_carrying(Key::Enter),
+            (Action::Back, None) if self.carry.is_some() => self.key_while_carrying(Key::Esc),
+            (Action::NextArea, None) if self.carry.is_some() => self.key_while_carrying(Key::Tab),
             (action, Some(_)) => {
                 self.dialog = None;
                 self.act(action)

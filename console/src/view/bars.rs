@@ -315,7 +315,6 @@ fn offered(canvas: &Canvas<'_>, names: bool) -> Vec<(Action, Ink)> {
             .map(|c| title(c, 16));
         let mut ink = hint(canvas, action, word(model, action), about.as_ref());
         if action == Action::TakeBack
-            && canvas.buf.area.width >= 100
             && let Some(card) = model.undoable()
             && let At::Transferring { deadline, .. }
             | At::Parking { deadline, .. }

@@ -7,7 +7,7 @@ use cordboard::{
 use cordboard_core::{
     board::{At, Drop, DropTarget},
     call::{Dialled, Direction, EndWhy},
-    ids::UserId,
+    ids::{SlotId, UserId},
     machine::{Intent, Target},
     policy::Actor,
     wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
@@ -340,6 +340,24 @@ fn every_hint_is_a_button_that_does_what_its_key_does() {
 }
 
 #[test]
+fn with_a_call_in_hand_the_buttons_are_the_keys_of_the_carry() {
+    let button = |desk: &Desk, action: Action| desk.find("a button", |s| *s == Spot::Button(action));
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    desk.keys("m");
+    desk.click(button(&desk, Action::Back));
+    assert!(desk.model.carry.is_none(), "put back:\n{}", desk.screen());
+
+    desk.keys("m");
+    desk.click(button(&desk, Action::NextArea));
+    let over = desk.model.carry.as_ref().and_then(|c| c.over.clone());
+    let first: SlotId = "P1".parse().unwrap();
+    assert_eq!(over, Some(DropTarget::Slot(first)), "\n{}", desk.screen());
+    desk.click(button(&desk, Action::Activate));
+    assert!(matches!(desk.last(), (c, Intent::Park { .. }) if c == call));
+}
+
+#[test]
 fn waiting_calls_keep_their_numbers_while_others_leave() {
     let mut desk = Desk::new(quiet(), 120, 34);
     let calls: Vec<_> = (0..3).map(|_| desk.call()).collect();
@@ -490,6 +508,15 @@ fn take_back_says_how_long_it_is_possible_and_undoes_the_last_move() {
     );
     desk.keys("u");
     assert_eq!(desk.last(), (call, Intent::TakeBack));
+
+    let mut small = talking_at(80, 24);
+    small.keys("t");
+    small.keys("turing");
+    small.enter();
+    small.pass(2_000);
+    let screen = small.screen();
+    let footer = screen.lines().last().unwrap_or_default();
+    assert!(footer.contains("u take back 0:18"), "\n{screen}");
 }
 
 #[test]
