@@ -58,8 +58,8 @@ pub trait Screen {
     fn mouse(&mut self, on: bool);
     /// Puts text on the clipboard of the terminal.
     fn copy(&mut self, text: &str);
-    /// Gives the terminal to the shell until we are continued.
-    fn suspend(&mut self) -> io::Result<()>;
+    /// Gives the terminal to the shell until we are continued. False: there is no shell that could do that.
+    fn suspend(&mut self) -> io::Result<bool>;
 }
 
 /// Mouse reporting: presses, drags and the wheel in SGR form. Not mode 1003, which reports every motion and
@@ -248,14 +248,14 @@ impl Screen for TerminalScreen {
         self.say(CopyToClipboard::to_clipboard_from(text));
     }
 
-    fn suspend(&mut self) -> io::Result<()> {
+    fn suspend(&mut self) -> io::Result<bool> {
         give_back();
         let stopped =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         // Here we are again.
         take(self.mouse)?;
         stopped?;
-        Ok(())
+        Ok(true)
     }
 }
 

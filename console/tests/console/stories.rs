@@ -1,7 +1,7 @@
 //! What people do at the board, and what must come of it.
 
 use cordboard::{
-    app::{Area, Dialog, Link, LinkNews, Msg, Spot},
+    app::{Area, Dialog, Link, LinkNews, Msg, Spot, update},
     keymap::{Action, Dir, Key},
 };
 use cordboard_core::{
@@ -30,7 +30,7 @@ fn ringing() -> Desk {
     desk
 }
 
-fn talking() -> Desk {
+pub(crate) fn talking() -> Desk {
     talking_at(120, 34)
 }
 
@@ -341,7 +341,8 @@ fn every_hint_is_a_button_that_does_what_its_key_does() {
 
 #[test]
 fn with_a_call_in_hand_the_buttons_are_the_keys_of_the_carry() {
-    let button = |desk: &Desk, action: Action| desk.find("a button", |s| *s == Spot::Button(action));
+    let button =
+        |desk: &Desk, action: Action| desk.find("a button", |s| *s == Spot::Button(action));
     let mut desk = talking();
     let call = desk.model.current().unwrap().id;
     desk.keys("m");
@@ -592,7 +593,7 @@ fn while_the_link_is_down_the_picture_stands_still_and_commands_are_refused() {
 fn a_command_whose_answer_the_link_took_along_is_not_called_done() {
     let mut desk = talking();
     // The house hears nothing any more: a command is sent into the dark.
-    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    let asked = update(&mut desk.model, Msg::Key(Key::Char('h')));
     assert_eq!(asked.len(), 1);
     desk.tell(Msg::Link(LinkNews::Closed {
         why: "gone".to_owned(),
@@ -611,7 +612,7 @@ fn a_command_whose_answer_the_link_took_along_is_not_called_done() {
 fn a_card_is_marked_asked_until_the_delta_and_refuses_a_second_order() {
     let mut desk = talking();
     let call = desk.model.current().unwrap().id;
-    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    let asked = update(&mut desk.model, Msg::Key(Key::Char('h')));
     assert_eq!(asked.len(), 1);
     desk.tell(Msg::Time(MORNING.plus(1_500)));
     assert!(
@@ -667,16 +668,13 @@ fn a_gap_and_a_wrong_digest_bring_a_new_snapshot() {
         digest: format!("{:016x}", desk.house.board.digest()),
         now: MORNING,
     };
-    assert_eq!(
-        cordboard::app::update(&mut desk.model, Msg::Server(Box::new(right))),
-        []
-    );
+    assert_eq!(update(&mut desk.model, Msg::Server(Box::new(right))), []);
     let wrong = ServerMsg::Pulse {
         at,
         digest: "0000000000000000".to_owned(),
         now: MORNING,
     };
-    let cmds = cordboard::app::update(&mut desk.model, Msg::Server(Box::new(wrong)));
+    let cmds = update(&mut desk.model, Msg::Server(Box::new(wrong)));
     assert_eq!(cmds, [cordboard::app::Cmd::Send(ClientMsg::Resync)]);
     assert_eq!(desk.model.link, Link::Resyncing);
     for answer in desk.house.hear(ClientMsg::Resync) {
