@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cordboard_core::{
     board::{At, Board, Card, DropTarget},
-    ids::{CallId, Rev, SafeText, SlotId, Timestamp, UserId},
+    ids::{CallId, Emergency, Rev, SafeText, SlotId, Timestamp, UserId},
     machine::Intent,
     policy::Actor,
     wire::{ClientMsg, EmergencyAddress, Me, ServerMsg},
@@ -147,6 +147,10 @@ pub enum Msg {
     Wheel(Option<Spot>, i16),
     /// Whether the terminal's window has the focus.
     Focus(bool),
+    /// There is no shell to leave to.
+    NoShell,
+    /// The open help or log is at its end when it begins with this line: further down is nothing.
+    LastLine(usize),
     /// News of the connection.
     Link(LinkNews),
     /// The server said something.
@@ -183,6 +187,8 @@ pub struct Asked {
     pub at: Timestamp,
     /// The call's revision after it, once the server has taken it.
     pub accepted: Option<Rev>,
+    /// It is a call for help: whoever hears nothing of it must not wait for this board.
+    pub help: Option<Emergency>,
 }
 
 /// How something that was said is meant.
@@ -240,9 +246,9 @@ pub enum Dialog {
 /// What is asked before it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// End somebody else's call?
+    /// End a call that is not on my line, and was not pointed at?
     HangUp(CallId, Rev),
-    /// Leave while on a call?
+    /// Leave while somebody is on my line, or waits for me?
     Quit,
 }
 
@@ -281,12 +287,16 @@ pub struct Model {
     pub first_row: usize,
     /// The first waiting call that is visible.
     pub first_chip: usize,
+    /// The first of my own calls that is visible.
+    pub first_own: usize,
     /// Where things are.
     pub shape: Shape,
     /// The colours.
     pub theme: Theme,
     /// Whether the mouse is ours.
     pub mouse: bool,
+    /// Leaving ends the server too, and every call: this is the demo, in one process.
+    pub leaving_ends_all: bool,
     /// Whether there is anything new to draw.
     pub dirty: bool,
     /// When the picture stopped being current, by the local clock.
@@ -337,9 +347,11 @@ impl Model {
             order: Vec::new(),
             first_row: 0,
             first_chip: 0,
+            first_own: 0,
             shape: Shape::default(),
             theme,
             mouse: true,
+            leaving_ends_all: false,
             dirty: true,
             lost: None,
             lagging: None,
@@ -386,8 +398,8 @@ impl Model {
         })
     }
 
-    /// The calls that wait and could be answered, longest first: those at the desk, those that ring, and
-    /// those sent to me.
+    /// The calls that wait and could be answered, at the desk or ringing: those that are for me first (they ring
+    /// for me, came back to me, were sent to me), and the longest first among each.
     pub fn waiting(&self) -> Vec<&Card> {
         let mut calls = self.board.waiting();
         if let Some(me) = &self.me {
@@ -399,7 +411,8 @@ impl Model {
                     .filter(|c| matches!(&c.place.at, At::Transferring { to, .. } if *to == mine)),
             );
         }
-        calls.sort_by_key(|c| (c.since, c.id));
+        // Since they wait, not since they called: whoever comes back after a talk has not waited through it.
+        calls.sort_by_key(|c| (!self.is_mine(c), c.place.since, c.id));
         calls
     }
 
@@ -544,7 +557,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         Msg::Paste(text) => model.paste(&text),
         Msg::Lift(call, at) => model.lift(call, Hand::Mouse, Some(at)),
         Msg::Over(target, at) => model.carry_over(target, at),
-        Msg::Release(target) => return model.release(target),
+        Msg::Release(target) => return model.let_go(target),
         Msg::Cancel => model.cancel_carry(None),
         Msg::Click(spot) => return model.click(&spot, false),
         Msg::DoubleClick(spot) => return model.click(&spot, true),
@@ -555,6 +568,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             }
         }
         Msg::Focus(true) => {}
+        Msg::NoShell => model.say(
+            Mood::Bad,
+            "There is no shell to leave to: this console was started by itself. q leaves it.",
+        ),
+        Msg::LastLine(last) => {
+            if let Some(Dialog::Help(top) | Dialog::Log(top)) = &mut model.dialog {
+                *top = last.min(*top);
+            }
+        }
         Msg::Link(news) => return model.link_news(news),
         Msg::Server(msg) => return model.hear(*msg),
     }
@@ -698,6 +720,8 @@ impl Model {
     fn click(&mut self, spot: &Spot, double: bool) -> Vec<Cmd> {
         self.dirty = true;
         match (spot, &self.dialog) {
+            // A hand that clicks twice means it once: the second answer or hang-up would reach another call.
+            (Spot::Button(_), _) if double => return Vec::new(),
             (Spot::Button(action), _) => return self.press(*action),
             (Spot::Line(n), Some(_)) => return self.click_line(*n, double),
             (Spot::Window, _) => return Vec::new(),
@@ -732,7 +756,10 @@ impl Model {
                 self.dialog = None;
                 Vec::new()
             }
+            // With a call in hand the buttons of the footer are the keys of the carry.
             (Action::Activate, None) if self.carry.is_some() => self.key_while_carrying(Key::Enter),
+            (Action::Back, None) if self.carry.is_some() => self.key_while_carrying(Key::Esc),
+            (Action::NextArea, None) if self.carry.is_some() => self.key_while_carrying(Key::Tab),
             (action, Some(_)) => {
                 self.dialog = None;
                 self.act(action)

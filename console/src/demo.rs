@@ -17,6 +17,7 @@ use std::{
 use cordboard::{
     cli::{Exit, Failure, Out, args::DemoArgs},
     client::{Client, address},
+    run::{self, ConsoleOptions},
 };
 use cordboard_server::{Config, Running, TwilioSettings};
 use cordboard_twin::{Credentials, Twin, TwinConfig, control};
@@ -289,13 +290,14 @@ async fn console(house: &House) -> Result<(), Failure> {
         .ok_or_else(|| failed("The demo has no operator."))?;
     let client = Client::new(house.server.url.clone(), None)?;
     let signed_in = client.login(&email, &SecretString::from(password)).await?;
-    crate::open_console(
-        house.server.url.clone(),
-        signed_in.token,
-        false,
-        Some(house.log.clone()),
-    )
-    .await
+    let options = ConsoleOptions {
+        leaving_ends_all: true,
+        ..ConsoleOptions::new(house.server.url.clone(), signed_in.token, house.log.clone())
+    };
+    match run::console(options).await {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Failure::refused("console", e)),
+    }
 }
 
 /// Only the people, for a server and a twin elsewhere.

@@ -103,7 +103,7 @@ impl Fragments {
 #[derive(Debug, Clone, Default)]
 pub struct Pointer {
     button: Button,
-    clicked: Option<(Spot, Timestamp)>,
+    clicked: Option<(Spot, Timestamp, (u16, u16))>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -156,7 +156,7 @@ impl Pointer {
             MouseEventKind::Drag(MouseButton::Left) => self.drag(x, y, spot),
             MouseEventKind::Up(MouseButton::Left) => match std::mem::take(&mut self.button) {
                 Button::Carrying => vec![Msg::Release(spot.and_then(Spot::target).cloned())],
-                Button::Down { spot: pressed, .. } => self.click(pressed, spot, now),
+                Button::Down { spot: pressed, .. } => self.click(pressed, spot, (x, y), now),
                 Button::Up | Button::Spent => Vec::new(),
             },
             MouseEventKind::ScrollUp => vec![Msg::Wheel(spot.cloned(), -NOTCH)],
@@ -192,19 +192,29 @@ impl Pointer {
         &mut self,
         pressed: Option<Spot>,
         released: Option<&Spot>,
+        at: (u16, u16),
         now: Timestamp,
     ) -> Vec<Msg> {
         let Some(spot) = pressed.filter(|p| Some(p) == released) else {
             return Vec::new();
         };
-        let again = self
+        let soon = self
             .clicked
             .take()
-            .is_some_and(|(last, at)| last == spot && now.since(at) <= DOUBLE_MS);
-        if again {
+            .filter(|(_, then, _)| now.since(*then) <= DOUBLE_MS);
+        // The footer changes with every call: the button that has come under a hand which clicks twice is not
+        // the one it meant.
+        if let (Some((Spot::Button(last), _, there)), Spot::Button(action)) = (&soon, &spot)
+            && last != action
+            && there.0.abs_diff(at.0) < FAR.0
+            && there.1 == at.1
+        {
+            return Vec::new();
+        }
+        if soon.is_some_and(|(last, ..)| last == spot) {
             return vec![Msg::DoubleClick(spot)];
         }
-        self.clicked = Some((spot.clone(), now));
+        self.clicked = Some((spot.clone(), now, at));
         vec![Msg::Click(spot)]
     }
 }

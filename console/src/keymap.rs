@@ -1,6 +1,7 @@
 //! The one table of what can be done, and the keys that do it.
 //!
-//! Footer, help and the keys themselves are all read from [`TABLE`]; nothing else in the console knows a key.
+//! Footer, help and the keys of the board are all read from [`TABLE`]. Keys that move about or write (arrows,
+//! digits, letters of a name) and the keys of an open window are with what they work, in [`crate::app`].
 //! Whether an action is possible now, and on which call, is decided by [`crate::app`]. This module must not
 //! know the model, nor the terminal library: keys arrive as [`Key`], translated in [`crate::input`].
 //!
@@ -78,7 +79,7 @@ pub enum Action {
     Decline,
     /// End a call.
     HangUp,
-    /// Call a number or a colleague.
+    /// Call a number.
     Dial,
     /// Find a person.
     Search,
@@ -171,7 +172,7 @@ pub const TABLE: &[Row] = &[
         "a",
         "answer",
         Group::Calls,
-        "Answer the selected call, or the one that has waited longest. A call you are on is held.",
+        "Answer the selected call, or one that rings for you, or has waited longest. A call you are on is held.",
     ),
     row(
         Action::AnswerDigit(1),
@@ -187,7 +188,7 @@ pub const TABLE: &[Row] = &[
         "Enter",
         "act",
         Group::Calls,
-        "Do the obvious with what is selected: answer, fetch, resume, send.",
+        "Do the obvious with what is selected: answer, fetch, resume, carry.",
     ),
     row(
         Action::Decline,
@@ -251,7 +252,7 @@ pub const TABLE: &[Row] = &[
         "d",
         "dial",
         Group::Calls,
-        "Call a colleague or a number.",
+        "Call a number, written with its country code, or an emergency number.",
     ),
     row(
         Action::HangUp,
@@ -259,7 +260,7 @@ pub const TABLE: &[Row] = &[
         "x",
         "hang up",
         Group::Calls,
-        "End the call. Asks first if it is somebody else's.",
+        "End the call on your line, or the one you selected. Asks before it ends any other.",
     ),
     row(
         Action::Search,
@@ -355,7 +356,7 @@ pub const TABLE: &[Row] = &[
         "q",
         "quit",
         Group::Console,
-        "Leave the console. Calls go on without it.",
+        "Leave the console. Asks first while anybody is on your line or waits for you.",
     ),
 ];
 

@@ -218,7 +218,8 @@ async fn connect(target: &Target) -> Result<Socket, End> {
                 "The server does not accept your sign-in any more. Sign in again: cordboard login."
                     .to_owned(),
             ),
-            404 => End::Never(format!("There is no Cordboard at {}.", target.url)),
+            // Not for ever: a proxy says this too, while the server behind it is being replaced.
+            404 => End::Again(format!("There is no Cordboard at {}.", target.url)),
             status => End::Again(format!("The server answered with {status}.")),
         }),
         Err(Error::Url(e)) => Err(End::Never(format!(

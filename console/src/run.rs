@@ -7,7 +7,13 @@
 //! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run
 //! it as it is, on a screen in memory.
 
-use std::{future::Future, io, path::PathBuf, thread, time::Duration};
+use std::{
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use cordboard_core::ids::Timestamp;
 use crossterm::event::{self, Event};
@@ -54,8 +60,10 @@ pub struct ConsoleOptions {
     pub bell: bool,
     /// Whether the terminal is at the far end of a slow line.
     pub remote: bool,
-    /// Where the program writes its log; named when something goes wrong.
+    /// Where the program writes its log; named when something goes wrong, if it is there by then.
     pub log: PathBuf,
+    /// Whether the server ends with this console, and every call with it: the demo.
+    pub leaving_ends_all: bool,
 }
 
 impl ConsoleOptions {
@@ -70,6 +78,7 @@ impl ConsoleOptions {
             bell: true,
             remote,
             log,
+            leaving_ends_all: false,
         }
     }
 }
@@ -90,21 +99,26 @@ pub enum ExitReason {
 pub enum ConsoleError {
     /// There is no terminal to draw on.
     #[error(
-        "The console needs a terminal: {0}. For scripts there are commands such as “cordboard calls”."
+        "The console needs a terminal: {0}. For scripts there are commands such as “cordboard call list”."
     )]
     NoTerminal(#[source] io::Error),
     /// The server does not want us, and trying again is of no use.
     #[error("{0}")]
     Refused(String),
     /// The terminal failed.
-    #[error("The terminal cannot be written to: {why}. More may be in {log}.", log = log.display())]
+    #[error("The terminal cannot be written to: {why}.{}", more_in(log.as_deref()))]
     Terminal {
         /// Why.
         #[source]
         why: io::Error,
-        /// Where the log is.
-        log: PathBuf,
+        /// Where the log is, if one is written.
+        log: Option<PathBuf>,
     },
+}
+
+fn more_in(log: Option<&Path>) -> String {
+    log.map(|log| format!(" More may be in {}.", log.display()))
+        .unwrap_or_default()
 }
 
 /// Shows the board of the server at `options.url`, until its person leaves.
@@ -117,6 +131,7 @@ pub async fn console(options: ConsoleOptions) -> Result<ExitReason, ConsoleError
         bell,
         remote,
         log,
+        leaving_ends_all,
     } = options;
     let clock = Clock::system();
     let theme = theme.unwrap_or_else(|| {
@@ -135,7 +150,7 @@ pub async fn console(options: ConsoleOptions) -> Result<ExitReason, ConsoleError
     let wire = net::start(net::Target { url, token }, clock.clone(), jitter);
     let frame_ms = if remote { REMOTE_FRAME_MS } else { FRAME_MS };
     let mut model = Model::new(clock.now(), run, theme);
-    model.mouse = mouse;
+    (model.mouse, model.leaving_ends_all) = (mouse, leaving_ends_all);
     on_terminal(model, wire, clock, Settings { frame_ms, bell }, log).await
 }
 
@@ -167,7 +182,10 @@ pub async fn on_terminal(
     };
     drop(screen);
     ended.map_err(|e| match e {
-        Ended::Screen(why) => ConsoleError::Terminal { why, log },
+        Ended::Screen(why) => ConsoleError::Terminal {
+            why,
+            log: log.is_file().then_some(log),
+        },
         Ended::Refused(why) => ConsoleError::Refused(why),
     })
 }
@@ -260,7 +278,6 @@ pub async fn drive<S: Screen>(
         title: String::new(),
     };
     let (width, height) = screen.size()?;
-    model.utc_offset = clock.utc_offset();
     update(&mut model, Msg::Size(width, height));
     let mut painted: Option<Timestamp> = None;
     let mut wire_open = true;
@@ -277,6 +294,8 @@ pub async fn drive<S: Screen>(
         }
         let due = painted.map_or(now, |at| at.plus(settings.frame_ms));
         if model.dirty && now >= due && screen.ready() {
+            // Not once at the start: summer time begins and ends under a console that runs for months.
+            model.utc_offset = clock.utc_offset();
             hands.paint(&mut model, screen)?;
             painted = Some(now);
         }
@@ -297,11 +316,7 @@ pub async fn drive<S: Screen>(
                 None => return Ok(ExitReason::HungUp),
             },
             reason = &mut stop => return Ok(reason),
-            _ = stopped.recv() => {
-                screen.suspend()?;
-                screen.clear()?;
-                model.dirty = true;
-            }
+            _ = stopped.recv() => hands.suspend(&mut model, screen)?,
             _ = continued.recv() => {
                 screen.clear()?;
                 model.dirty = true;
@@ -402,15 +417,24 @@ impl Hands {
                     screen.clear()?;
                     model.dirty = true;
                 }
-                Cmd::Suspend => {
-                    screen.suspend()?;
-                    screen.clear()?;
-                    model.dirty = true;
-                }
+                Cmd::Suspend => self.suspend(model, screen)?,
                 Cmd::Quit => return Ok(true),
             }
         }
         Ok(false)
+    }
+
+    /// Leaves to the shell until it brings us back.
+    fn suspend(&mut self, model: &mut Model, screen: &mut impl Screen) -> io::Result<()> {
+        if !screen.suspend()? {
+            update(model, Msg::NoShell);
+            return Ok(());
+        }
+        // The window had its own title meanwhile.
+        self.title.clear();
+        screen.clear()?;
+        model.dirty = true;
+        Ok(())
     }
 
     fn paint(&mut self, model: &mut Model, screen: &mut impl Screen) -> io::Result<()> {
@@ -423,6 +447,9 @@ impl Hands {
             }
         })?;
         model.dirty = false;
+        if let Some(last) = self.drawn.last_line {
+            update(model, Msg::LastLine(last));
+        }
         let title = model.title();
         if title != self.title {
             screen.title(&title);

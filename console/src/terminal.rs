@@ -2,7 +2,8 @@
 //!
 //! What was turned on is noted in one place, and every way out turns exactly that off: the guard's `Drop`, a
 //! panic, a signal, Ctrl-Z, and a terminal that was closed (which the event library does not notice; a thread
-//! watches for it).
+//! watches for it). A panic elsewhere, in a task whose end is not the console's, leaves the board standing: its
+//! message is kept for the shell's screen.
 //!
 //! Frames are put together in memory and written by a thread of their own, so a terminal that takes nothing,
 //! such as a stopped one at the far end of a slow line, never stops the loop: while one frame is on its way
@@ -14,9 +15,10 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
     },
-    thread,
+    thread::{self, ThreadId},
+    time::Duration,
 };
 
 use crossterm::{
@@ -58,8 +60,8 @@ pub trait Screen {
     fn mouse(&mut self, on: bool);
     /// Puts text on the clipboard of the terminal.
     fn copy(&mut self, text: &str);
-    /// Gives the terminal to the shell until we are continued.
-    fn suspend(&mut self) -> io::Result<()>;
+    /// Gives the terminal to the shell until we are continued. False: there is no shell that could do that.
+    fn suspend(&mut self) -> io::Result<bool>;
 }
 
 /// Mouse reporting: presses, drags and the wheel in SGR form. Not mode 1003, which reports every motion and
@@ -79,8 +81,33 @@ impl Command for MouseOff {
     }
 }
 
+/// The window's title, kept by the terminal and brought back (`CSI 22 t` and `CSI 23 t` of xterm). A terminal
+/// that does not know them passes over both.
+struct KeepTitle;
+struct BringBackTitle;
+
+impl Command for KeepTitle {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\x1b[22;0t")
+    }
+}
+
+impl Command for BringBackTitle {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\x1b[23;0t")
+    }
+}
+
 /// Whether the terminal is ours. One terminal a process, so one flag, which the panic hook can reach too.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// The thread that took it: the console runs on it, and ends with a panic on it.
+static TAKER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// Panics of others, to be read when the screen has been given back.
+static ELSEWHERE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// How many of those are kept; the log has them all.
+const KEPT: usize = 5;
+/// How long what is under way may take to go out before the terminal counts as stopped.
+const LAST_FRAME: Duration = Duration::from_secs(1);
 
 fn take(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
@@ -88,6 +115,7 @@ fn take(mouse: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     queue!(
         out,
+        KeepTitle,
         EnterAlternateScreen,
         EnableFocusChange,
         EnableBracketedPaste
@@ -111,6 +139,7 @@ fn give_back() {
             DisableFocusChange,
             ResetColor,
             LeaveAlternateScreen,
+            BringBackTitle,
             Show
         );
         let _ = out.flush();
@@ -141,10 +170,85 @@ impl Write for Gather {
 #[derive(Debug)]
 pub struct TerminalScreen {
     terminal: Terminal<CrosstermBackend<Gather>>,
-    gather: Gather,
-    frames: SyncSender<Vec<u8>>,
-    underway: Arc<AtomicUsize>,
+    out: Outlet,
     mouse: bool,
+}
+
+/// The way to the thread that writes. Nothing here waits: a terminal that takes nothing must not stop the loop.
+#[derive(Debug)]
+struct Outlet {
+    gather: Gather,
+    /// None once the terminal is being given back.
+    frames: Option<SyncSender<Vec<u8>>>,
+    underway: Arc<AtomicUsize>,
+    /// Ends with the thread that writes.
+    writing: Receiver<()>,
+}
+
+impl Outlet {
+    /// How many frames or commands may be on their way at once.
+    const ROOM: usize = 2;
+
+    /// Starts the thread, which gives what is sent to `write`.
+    fn start(mut write: impl FnMut(&[u8]) + Send + 'static) -> io::Result<Self> {
+        let (frames, to_write) = sync_channel::<Vec<u8>>(Self::ROOM);
+        let (alive, writing) = channel();
+        let underway = Arc::new(AtomicUsize::new(0));
+        let count = underway.clone();
+        thread::Builder::new()
+            .name("frames".to_owned())
+            .spawn(move || {
+                let _alive = alive;
+                for frame in to_write {
+                    write(&frame);
+                    count.fetch_sub(1, Ordering::SeqCst);
+                }
+            })?;
+        Ok(Self {
+            gather: Gather::default(),
+            frames: Some(frames),
+            underway,
+            writing,
+        })
+    }
+
+    fn ready(&self) -> bool {
+        self.underway.load(Ordering::SeqCst) == 0
+    }
+
+    /// Sends what has been gathered; where there is no room for it, it goes with what comes next.
+    fn send(&self) {
+        let mut gathered = self.gather.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(frames) = self.frames.as_ref().filter(|_| !gathered.is_empty()) else {
+            return;
+        };
+        self.underway.fetch_add(1, Ordering::SeqCst);
+        if let Err(why) = frames.try_send(std::mem::take(&mut *gathered)) {
+            self.underway.fetch_sub(1, Ordering::SeqCst);
+            if let TrySendError::Full(kept) = why {
+                *gathered = kept;
+            }
+        }
+    }
+
+    fn say(&mut self, command: impl Command) {
+        let _ = queue!(self.gather, command);
+        self.send();
+    }
+
+    /// Rings, unless the terminal is behind: a bell that comes late says nothing.
+    fn bell(&mut self) {
+        if self.ready() {
+            let _ = self.gather.write_all(b"\x07");
+            self.send();
+        }
+    }
+
+    /// Lets what is under way go out, and nothing after it. False: the terminal takes nothing.
+    fn close(&mut self) -> bool {
+        self.frames = None;
+        self.writing.recv_timeout(LAST_FRAME) != Err(RecvTimeoutError::Timeout)
+    }
 }
 
 impl TerminalScreen {
@@ -158,60 +262,37 @@ impl TerminalScreen {
         // Our own themes honour NO_COLOR. The library's way of doing so also resets bold and reverse, and
         // with them every selection.
         force_color_output(true);
-        let gather = Gather::default();
-        let terminal = Terminal::new(CrosstermBackend::new(gather.clone()))?;
-        let underway = Arc::new(AtomicUsize::new(0));
-        let (frames, to_write) = sync_channel::<Vec<u8>>(2);
-        let count = underway.clone();
-        thread::Builder::new()
-            .name("frames".to_owned())
-            .spawn(move || {
-                for frame in to_write {
-                    let mut out = io::stdout().lock();
-                    // A terminal that is gone is noticed by the watcher; there is nobody left to draw for.
-                    let _ = out.write_all(&frame).and_then(|()| out.flush());
-                    drop(out);
-                    count.fetch_sub(1, Ordering::SeqCst);
-                }
-            })?;
+        let out = Outlet::start(|frame| {
+            let mut out = io::stdout().lock();
+            // Looked at with the lock held: what was still on its way when the terminal was given back, after a
+            // panic or Ctrl-Z, must not follow it onto the shell's screen.
+            if TAKEN.load(Ordering::SeqCst) {
+                // A terminal that is gone is noticed by the watcher; there is nobody left to draw for.
+                let _ = out.write_all(frame).and_then(|()| out.flush());
+            }
+        })?;
+        let terminal = Terminal::new(CrosstermBackend::new(out.gather.clone()))?;
         give_back_on_panic();
+        *TAKER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         take(mouse)?;
         Ok(Self {
             terminal,
-            gather,
-            frames,
-            underway,
+            out,
             mouse,
         })
-    }
-
-    fn send(&mut self) {
-        let frame =
-            std::mem::take(&mut *self.gather.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if !frame.is_empty() {
-            self.underway.fetch_add(1, Ordering::SeqCst);
-            if self.frames.send(frame).is_err() {
-                self.underway.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-    }
-
-    fn say(&mut self, command: impl Command) {
-        let _ = queue!(self.gather, command);
-        self.send();
     }
 }
 
 impl Screen for TerminalScreen {
     fn ready(&self) -> bool {
-        self.underway.load(Ordering::SeqCst) == 0
+        self.out.ready()
     }
 
     fn frame(&mut self, draw: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
-        queue!(self.gather, BeginSynchronizedUpdate)?;
+        queue!(self.out.gather, BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| draw(frame))?;
-        queue!(self.gather, EndSynchronizedUpdate)?;
-        self.send();
+        queue!(self.out.gather, EndSynchronizedUpdate)?;
+        self.out.send();
         Ok(())
     }
 
@@ -227,50 +308,76 @@ impl Screen for TerminalScreen {
     }
 
     fn bell(&mut self) {
-        let _ = self.gather.write_all(b"\x07");
-        self.send();
+        self.out.bell();
     }
 
     fn title(&mut self, text: &str) {
-        self.say(SetTitle(text));
+        self.out.say(SetTitle(text));
     }
 
     fn mouse(&mut self, on: bool) {
         self.mouse = on;
         if on {
-            self.say(MouseOn);
+            self.out.say(MouseOn);
         } else {
-            self.say(MouseOff);
+            self.out.say(MouseOff);
         }
     }
 
     fn copy(&mut self, text: &str) {
-        self.say(CopyToClipboard::to_clipboard_from(text));
+        self.out.say(CopyToClipboard::to_clipboard_from(text));
     }
 
-    fn suspend(&mut self) -> io::Result<()> {
+    fn suspend(&mut self) -> io::Result<bool> {
+        use rustix::process::{Signal, getpgrp, getsid, kill_current_process_group};
+        // The first of its session has no shell above it: stopped, it would stay so for ever.
+        if getsid(None)? == getpgrp() {
+            return Ok(false);
+        }
         give_back();
-        let stopped =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        // All of the job, as a terminal's own Ctrl-Z would: the shell waits for its first process, which may be
+        // `make`. Not SIGTSTP: we listen for that ourselves, and so would not stop.
+        let stopped = kill_current_process_group(Signal::STOP);
         // Here we are again.
         take(self.mouse)?;
         stopped?;
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Drop for TerminalScreen {
     fn drop(&mut self) {
-        give_back();
+        if self.out.close() {
+            give_back();
+        } else if TAKEN.swap(false, Ordering::SeqCst) {
+            // It takes nothing, so nothing can be given back but how it reads keys; waiting for it would keep
+            // a console alive that was told to end.
+            let _ = disable_raw_mode();
+        }
+        let told = std::mem::take(&mut *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner));
+        for panic in told {
+            let _ = writeln!(io::stderr(), "{panic}");
+        }
     }
 }
 
-/// A panic's message belongs on the real screen, not on the board.
+/// A panic's message belongs on the real screen, not on the board. One that ends the console gives that back at
+/// once; one in a task (the server, the twin and the cast of a demo share this process) is kept for later.
 fn give_back_on_panic() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            let here = Some(thread::current().id());
+            let ours = *TAKER.lock().unwrap_or_else(PoisonError::into_inner) == here;
+            if TAKEN.load(Ordering::SeqCst) && !ours {
+                tracing::error!(panic = %info, "a task has panicked");
+                let mut kept = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() < KEPT {
+                    kept.push(info.to_string());
+                }
+                return;
+            }
             give_back();
             before(info);
         }));
@@ -305,4 +412,68 @@ pub fn watch_for_hang_up(gone: impl FnOnce() + Send + 'static) -> io::Result<()>
             }
         })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longer than anything here takes, unless it waits for ever.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// An outlet to a terminal that takes nothing until it is told to, and what it has taken then.
+    fn stopped() -> (Outlet, SyncSender<()>, Receiver<Vec<u8>>) {
+        let (go, wait) = sync_channel::<()>(1);
+        let (to_test, taken) = channel();
+        let out = Outlet::start(move |bytes| {
+            let _ = wait.recv();
+            let _ = to_test.send(bytes.to_vec());
+        });
+        (out.unwrap(), go, taken)
+    }
+
+    #[test]
+    fn a_stopped_terminal_stops_no_bell_and_no_title_and_loses_no_mode() {
+        let (mut out, go, taken) = stopped();
+        let (done, finished) = channel();
+        thread::spawn(move || {
+            out.say(SetTitle("one"));
+            for _ in 0..9 {
+                out.bell();
+                out.say(SetTitle("more"));
+            }
+            out.say(MouseOff);
+            done.send(out).unwrap();
+        });
+        let mut out = finished
+            .recv_timeout(PATIENCE)
+            .expect("the loop waits for a terminal that takes nothing");
+        drop(go);
+        while !out.ready() {
+            thread::yield_now();
+        }
+        out.say(SetTitle("last"));
+        assert!(out.close());
+        let all: Vec<u8> = taken.iter().flatten().collect();
+        let text = String::from_utf8(all).unwrap();
+        assert!(!text.contains("\x07\x07"), "{text:?}");
+        assert!(
+            text.contains("\x1b[?1000l"),
+            "the mouse was given back: {text:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_under_way_goes_out_before_the_terminal_is_given_back() {
+        let (mut out, go, taken) = stopped();
+        out.say(SetTitle("one"));
+        out.say(SetTitle("two"));
+        drop(go);
+        assert!(out.close(), "it was taken in time");
+        let written: Vec<u8> = taken.try_iter().flatten().collect();
+        assert!(
+            written.windows(3).any(|w| w == b"two"),
+            "it was closed while a command was still on its way"
+        );
+    }
 }

@@ -68,6 +68,8 @@ pub struct Drawn {
     pub hits: Hits,
     /// Where text is being typed.
     pub cursor: Option<Position>,
+    /// The first line of the open help or log when its last is in sight.
+    pub last_line: Option<usize>,
 }
 
 /// Draws the model into `buf`, whose size may be any.

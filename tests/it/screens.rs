@@ -4,11 +4,11 @@
 //! The mouse and the keyboard do here what verbs do in `stories.rs`; what is asserted is the screen, and that
 //! the call is where the screen says. Read next: `tests/src/terminal.rs`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use cordboard_tests::{
     backends::sqlite_file,
-    house::House,
+    house::{House, binary},
     terminal::{Size, Spot, Terminal, framed, rows, shows, spot, spot_in},
 };
 use rustix::process::Signal;
@@ -343,6 +343,73 @@ fn in_a_terminal_of_its_own() {
     let why = std::env::var(TO_PANIC).expect("it is run by the other half");
     let _screen = cordboard::terminal::TerminalScreen::take(true).unwrap();
     panic!("{why}");
+}
+
+/// In the demo the server, the twin and the cast are tasks of the same process. Where one of them panics, the
+/// board goes on.
+#[test]
+fn a_panic_elsewhere_takes_the_terminal_from_nobody_and_is_read_afterwards() {
+    let me = std::env::current_exe().unwrap();
+    let test = "screens::beside_a_task_that_panics";
+    let mut desk = Terminal::run(
+        &me,
+        &["--exact", test, "--ignored", "--nocapture"],
+        &[(TO_PANIC, "as planned".to_owned())],
+        DESK,
+    );
+    assert_eq!(desk.ended(), 0);
+    let written = String::from_utf8_lossy(&desk.bytes(0)).into_owned();
+    let at = |text: &str| {
+        written
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text:?} in:\n{written}"))
+    };
+    assert!(at("still here") < at("\x1b[?1049l"), "{written}");
+    assert!(at("\x1b[?1049l") < at("as planned"), "{written}");
+    assert_eq!(desk.disturbed(), [""; 0]);
+}
+
+#[test]
+#[ignore = "the other half of the test above, which runs it in a terminal"]
+fn beside_a_task_that_panics() {
+    let why = std::env::var(TO_PANIC).expect("it is run by the other half");
+    let mut screen = cordboard::terminal::TerminalScreen::take(true).unwrap();
+    let task = std::thread::spawn(move || panic!("{why}"));
+    assert!(task.join().is_err());
+    cordboard::terminal::Screen::title(&mut screen, "still here");
+}
+
+/// As under `make demo`: what the shell waits for is not the console, but what has started it.
+#[test]
+fn ctrl_z_leaves_to_the_shell_with_all_of_the_job_and_fg_brings_the_board_back() {
+    let house = House::open(sqlite_file());
+    let state = house.folder.path().to_str().unwrap().to_owned();
+    let mut desk = Terminal::run(
+        Path::new("/bin/sh"),
+        &["-i"],
+        &[
+            ("XDG_STATE_HOME", state),
+            ("PS1", "ready> ".to_owned()),
+            ("BOARD", binary().to_str().unwrap().to_owned()),
+        ],
+        DESK,
+    );
+    desk.wait_for("ready> ");
+    desk.keys("sh -c '\"$BOARD\" console; echo the job is over'\r");
+    desk.wait_for("● live");
+    desk.keys("\x1a");
+    desk.wait_until("the shell's screen", |s| {
+        (!s.alternate_screen() && shows(s, "topped")).then_some(())
+    });
+    desk.keys("fg\r");
+    desk.wait_until("the board again", |s| {
+        (s.alternate_screen() && shows(s, "● live")).then_some(())
+    });
+    desk.keys("q");
+    desk.wait_for("the job is over");
+    desk.keys("exit\r");
+    desk.ended();
+    assert_eq!(desk.disturbed(), [""; 0]);
 }
 
 /// Below what a PTY takes before it makes the writer wait: a reader that stops would stop its test without a

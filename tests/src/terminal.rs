@@ -403,6 +403,7 @@ impl Terminal {
                 screen.mouse_protocol_mode() != MouseProtocolMode::None,
                 "the mouse is reported",
             ),
+            (self.keeps_title(), "the window keeps the program's title"),
             (
                 !self.as_before(),
                 "lines are not edited or echoed as before",
@@ -413,6 +414,16 @@ impl Terminal {
             }
         }
         left
+    }
+
+    /// Whether the window had its title kept more often than it was given back, or was named and not given its
+    /// own title back at all.
+    fn keeps_title(&self) -> bool {
+        let seen = self.seen();
+        let count = |mark: &[u8]| seen.raw.windows(mark.len()).filter(|w| *w == mark).count();
+        let (kept, back) = (count(b"\x1b[22;0t"), count(b"\x1b[23;0t"));
+        let named = !seen.parser.callbacks().titles.is_empty();
+        kept != back || (named && back == 0)
     }
 
     /// Whether lines are edited and echoed again as they were before the program came.

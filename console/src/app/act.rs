@@ -9,7 +9,7 @@
 
 use cordboard_core::{
     board::{At, Card, Drop, DropTarget},
-    ids::{CallId, Phone, Rev, SafeText},
+    ids::{CallId, Emergency, Phone, Rev, SafeText},
     machine::Intent,
     policy::{self, Role},
     wire::{ClientMsg, Command, Order},
@@ -147,12 +147,13 @@ impl Model {
                 Plan::Open(Dialog::Help(0), None, "show what every key does".to_owned())
             }
             Action::Log => Plan::Open(Dialog::Log(0), None, "show what was said lately".to_owned()),
-            Action::Quit => match self.current() {
-                Some(card) if self.link.is_live() => {
-                    let sentence = format!("leave while {} is on the line", card.title());
-                    Plan::Open(Dialog::Confirm(Question::Quit), Some(card.id), sentence)
-                }
-                _ => Plan::Here("leave the console".to_owned()),
+            Action::Quit => match self.left_behind().filter(|_| self.link.is_live()) {
+                Some(who) => Plan::Open(
+                    Dialog::Confirm(Question::Quit),
+                    self.current().map(|c| c.id),
+                    format!("leave while {who}"),
+                ),
+                None => Plan::Here("leave the console".to_owned()),
             },
             Action::Copy => match self.number_in_hand() {
                 Some(number) => Plan::Here(format!("copy {number}")),
@@ -164,7 +165,7 @@ impl Model {
                     .filter(|c| self.movable(c).is_ok())
                     .map(|c| (c.id, c.rev));
                 Plan::Open(
-                    finding(Purpose::Search(hand), ""),
+                    finding(Purpose::Search(hand)),
                     None,
                     "find a person".to_owned(),
                 )
@@ -176,9 +177,13 @@ impl Model {
     /// What needs the server.
     fn plan_call(&self, action: Action) -> Plan {
         let Some(me) = self.me.as_ref().filter(|_| self.link.is_live()) else {
-            return Plan::No(
-                "Not connected: nothing can be done until the board is live again.".to_owned(),
-            );
+            let why = match action {
+                Action::Dial => {
+                    "Not connected: no call can be made from here. Dial from a telephone."
+                }
+                _ => "Not connected: nothing can be done until the board is live again.",
+            };
+            return Plan::No(why.to_owned());
         };
         if me.role == Role::ReadOnly {
             return Plan::No("You can look at the board, but not work calls.".to_owned());
@@ -220,7 +225,7 @@ impl Model {
                 Some(card) => match self.movable(card) {
                     Err(why) => Plan::No(why),
                     Ok(()) => Plan::Open(
-                        finding(Purpose::Transfer(card.id, card.rev), ""),
+                        finding(Purpose::Transfer(card.id, card.rev)),
                         Some(card.id),
                         format!("send {} to somebody", card.title()),
                     ),
@@ -262,22 +267,7 @@ impl Model {
                 None => Plan::No("Nothing rings for you alone.".to_owned()),
             },
             Action::HangUp => self.plan_hang_up(),
-            Action::Dial => {
-                let to = match (self.cursor.area, self.cursor.person) {
-                    (Area::People, Some(user)) if !self.is_me(user) => self
-                        .board
-                        .people
-                        .get(&user)
-                        .map(|p| p.extension.as_str())
-                        .unwrap_or_default(),
-                    _ => "",
-                };
-                Plan::Open(
-                    finding(Purpose::Dial, to),
-                    None,
-                    "call a colleague or a number".to_owned(),
-                )
-            }
+            Action::Dial => Plan::Open(finding(Purpose::Dial), None, "call a number".to_owned()),
             _ => Plan::No("That cannot be done here.".to_owned()),
         }
     }
@@ -293,19 +283,10 @@ impl Model {
                     let sentence = format!("send {} to {}", card.title(), self.name(user));
                     Plan::Carry(card.id, Some(DropTarget::Person(user)), sentence)
                 }
-                (Some(user), None) if !self.is_me(user) => {
-                    let to = self
-                        .board
-                        .people
-                        .get(&user)
-                        .map(|p| p.extension.as_str())
-                        .unwrap_or_default();
-                    Plan::Open(
-                        finding(Purpose::Dial, to),
-                        None,
-                        format!("call {}", self.name(user)),
-                    )
-                }
+                (Some(user), None) if !self.is_me(user) => Plan::No(format!(
+                    "There is no call on your line to send to {}.",
+                    self.name(user)
+                )),
                 _ => self.plan_call(Action::Answer),
             },
             Area::Slots => {
@@ -357,14 +338,16 @@ impl Model {
         let Some(card) = self.subject() else {
             return Plan::No(NO_CALL.to_owned());
         };
+        // The one on the line is meant by a bare key. What a key falls through to once that one is gone, a
+        // caller on hold or on the way to somebody, is ended only if it was pointed at.
+        let meant = self.current().is_some_and(|c| c.id == card.id)
+            || (self.cursor.area == Area::You && self.cursor.own == Some(card.id));
         match self.plan_intent(card, Intent::Hangup, "hang up on") {
-            Plan::Do(call, _, sentence, seen) if !self.own().iter().any(|c| c.id == card.id) => {
-                Plan::Open(
-                    Dialog::Confirm(Question::HangUp(call, seen)),
-                    Some(call),
-                    sentence,
-                )
-            }
+            Plan::Do(call, _, sentence, seen) if !meant => Plan::Open(
+                Dialog::Confirm(Question::HangUp(call, seen)),
+                Some(call),
+                sentence,
+            ),
             plan => plan,
         }
     }
@@ -512,6 +495,30 @@ impl Model {
             .max_by_key(|c| (c.place.since, c.id))
     }
 
+    /// Who would be left behind by leaving the console, as part of a sentence: whoever is on my line, and whoever
+    /// waits on my account, held, parked or on the way to somebody.
+    pub fn left_behind(&self) -> Option<String> {
+        let current = self.current();
+        let parked = |c: &&Card| match c.lies() {
+            At::Parked { by, .. } | At::Parking { by, .. } => self.is_me(*by),
+            _ => false,
+        };
+        let own = self.own().into_iter();
+        let mut others = own
+            .filter(|c| current.is_none_or(|on| on.id != c.id))
+            .chain(self.board.calls.values().filter(parked));
+        let who = match (others.next(), others.count()) {
+            (None, _) => None,
+            (Some(card), 0) => Some(format!("{} waits for you", card.title())),
+            (Some(_), more) => Some(format!("{} callers wait for you", more + 1)),
+        };
+        match (current, who) {
+            (Some(card), Some(who)) => Some(format!("{} is on your line and {who}", card.title())),
+            (Some(card), None) => Some(format!("{} is on your line", card.title())),
+            (None, who) => who,
+        }
+    }
+
     /// The number to copy: of the call that is meant.
     fn number_in_hand(&self) -> Option<Phone> {
         self.subject().and_then(|c| c.caller.number.clone())
@@ -530,10 +537,10 @@ impl Model {
             self.say(Mood::Info, &text);
             return Vec::new();
         }
-        // The hand goes back to one's own line with what it has taken.
+        // The hand goes back to one's own line, where what it has taken is the first. It is not selected: that
+        // would outlive its being the call one talks to, and then mean another than the one on the line.
         if matches!(intent, Intent::Answer | Intent::Retrieve | Intent::Resume) {
-            self.cursor.area = Area::You;
-            self.cursor.own = Some(call);
+            self.go_home();
         }
         self.send(
             Some(call),
@@ -556,8 +563,21 @@ impl Model {
         seen: Option<Rev>,
     ) -> Vec<Cmd> {
         self.dialog = None;
+        let help = match &order {
+            Order::Dial { to } => Emergency::recognise(to.as_str()),
+            Order::Call { .. } => None,
+        };
         if !self.link.is_live() {
-            self.say(Mood::Bad, "Not connected: nothing was sent.");
+            let text = match (&order, help) {
+                (_, Some(number)) => {
+                    format!("Not connected: nobody was called. Dial {number} from a telephone now.")
+                }
+                (Order::Dial { .. }, None) => {
+                    "Not connected: nobody was called. Dial from a telephone.".to_owned()
+                }
+                (Order::Call { .. }, _) => "Not connected: nothing was sent.".to_owned(),
+            };
+            self.say(Mood::Bad, &text);
             return Vec::new();
         }
         self.ids.count += 1;
@@ -567,6 +587,7 @@ impl Model {
             sentence: Sentence::new(sentence),
             at: self.now,
             accepted: None,
+            help,
         };
         self.asked.insert(id.clone(), asked);
         self.dirty = true;
@@ -616,10 +637,10 @@ impl Model {
     }
 }
 
-fn finding(purpose: Purpose, text: &str) -> Dialog {
+fn finding(purpose: Purpose) -> Dialog {
     Dialog::Find(Find {
         purpose,
-        text: Field::with(text),
+        text: Field::default(),
         found: Vec::new(),
         picked: None,
     })

@@ -5,11 +5,11 @@
 //! [`Board::drop_on`](cordboard_core::board::Board::drop_on), never worked out here.
 
 use cordboard_core::{
-    board::{Drop, DropTarget},
+    board::{Card, Drop, DropTarget},
     ids::{CallId, Rev},
 };
 
-use super::{Area, Cmd, Cursor, Dialog, Model, Mood, Sentence, spelled};
+use super::{Area, Cmd, Cursor, Dialog, Model, Mood, Sentence, link, spelled};
 use crate::keymap::{Action, Dir, Key};
 
 /// What picked it up.
@@ -232,6 +232,20 @@ impl Model {
         self.preview_on(self.carry.as_ref()?.over.as_ref()?)
     }
 
+    /// The mouse has let go. What was promised last is what may happen: if something else has come under the
+    /// pointer meanwhile (people were scrolled, tiles have moved), the call stays in hand, over that, until it is
+    /// dropped with that promise read.
+    pub(super) fn let_go(&mut self, target: Option<DropTarget>) -> Vec<Cmd> {
+        if let (Some(carry), Some(target)) = (&mut self.carry, &target)
+            && carry.over.as_ref() != Some(target)
+        {
+            (carry.hand, carry.at) = (Hand::Keyboard, None);
+            self.carry_to(target.clone());
+            return Vec::new();
+        }
+        self.release(target)
+    }
+
     pub(super) fn release(&mut self, target: Option<DropTarget>) -> Vec<Cmd> {
         let Some(carry) = self.carry.take() else {
             return Vec::new();
@@ -270,10 +284,13 @@ impl Model {
     }
 
     /// After a change of the board: is what is carried still there, and still where it was picked up?
-    pub(super) fn check_carry(&mut self) {
+    pub(super) fn check_carry(&mut self, changed: Option<&Card>) {
         let Some(carry) = &self.carry else { return };
         let why = match self.board.calls.get(&carry.call) {
-            None => "The caller hung up, so nothing was moved.".to_owned(),
+            None => format!(
+                "{}, so nothing was moved.",
+                link::how_it_ended(carry.call, changed)
+            ),
             Some(card) if card.moved > carry.seen => {
                 format!(
                     "{} was moved by somebody else meanwhile, so nothing was done.",

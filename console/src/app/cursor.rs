@@ -7,7 +7,7 @@ use cordboard_core::{
     ids::{CallId, SlotId, UserId},
 };
 
-use super::{Model, Spot};
+use super::{Hand, Model, Spot};
 use crate::{keymap::Dir, shape::Class};
 
 /// A part of the board.
@@ -60,6 +60,7 @@ impl Model {
     pub(super) fn go_home(&mut self) {
         self.cursor.area = Area::You;
         self.cursor.own = None;
+        self.first_own = 0;
     }
 
     /// The areas that are on the screen, in their order.
@@ -109,7 +110,7 @@ impl Model {
         let columns = isize::try_from(self.shape.columns.max(1)).unwrap_or(1);
         let side = self.shape.class == Class::Full;
         match (self.cursor.area, dir) {
-            (Area::Waiting, Dir::Up) | (Area::You, Dir::Down) => {}
+            (Area::Waiting, Dir::Up) => {}
             (Area::Waiting, Dir::Down) => self.enter(Area::People),
 
             (Area::People, Dir::Right)
@@ -152,11 +153,15 @@ impl Model {
                 self.enter(Area::You);
             }
 
-            (Area::You, Dir::Up) => self.enter(if side || self.shape.slots.is_empty() {
-                Area::People
-            } else {
-                Area::Slots
-            }),
+            // One's own calls stand one above the other; for what is carried they are one place.
+            (Area::You, Dir::Up) if self.own_index() == 0 || self.carry.is_some() => {
+                self.enter(if side || self.shape.slots.is_empty() {
+                    Area::People
+                } else {
+                    Area::Slots
+                });
+            }
+            (Area::You, Dir::Down) if self.carry.is_some() => {}
 
             (_, Dir::Left | Dir::Up) => self.step(-1),
             (_, Dir::Right | Dir::Down) => self.step(1),
@@ -169,6 +174,13 @@ impl Model {
         self.cursor
             .person
             .and_then(|p| self.order.iter().position(|u| *u == p))
+    }
+
+    /// Which of my own calls is selected: the first, if none was.
+    fn own_index(&self) -> usize {
+        let own = self.own();
+        let selected = own.iter().position(|c| Some(c.id) == self.cursor.own);
+        selected.unwrap_or(0)
     }
 
     fn slot_index(&self) -> Option<usize> {
@@ -242,7 +254,13 @@ impl Model {
             Some(_) => return,
             None => {}
         }
-        if matches!(spot, Some(Spot::Area(Area::Waiting) | Spot::Call(_, None))) {
+        if let Some(carry) = self.carry.as_mut().filter(|c| c.hand == Hand::Mouse) {
+            // What the pointer is over now is known when it moves next.
+            carry.over = None;
+        }
+        if spot.and_then(Spot::target) == Some(&DropTarget::Me) {
+            self.first_own = shift(self.first_own).min(self.last_first_own());
+        } else if matches!(spot, Some(Spot::Area(Area::Waiting) | Spot::Call(_, None))) {
             self.first_chip = shift(self.first_chip).min(
                 self.waiting()
                     .len()
@@ -270,20 +288,40 @@ impl Model {
             let rows = usize::from(self.shape.rows.max(1));
             self.first_row = self.first_row.clamp((row + 1).saturating_sub(rows), row);
         }
-        self.first_row = self.first_row.min(self.last_first_row());
-        let waiting = self.waiting();
-        let page = self.shape.chips_on_page().max(1);
-        let selected = waiting
-            .iter()
-            .position(|c| Some(c.id) == self.cursor.waiting);
-        let count = waiting.len();
-        if let (Some(at), Area::Waiting) = (selected, self.cursor.area) {
+        if let (Some(at), Area::Waiting) = (self.chip_index(), self.cursor.area) {
+            let page = self.shape.chips_on_page().max(1);
             self.first_chip = self.first_chip.clamp((at + 1).saturating_sub(page), at);
         }
-        self.first_chip = self.first_chip.min(count.saturating_sub(page));
+        if self.cursor.area == Area::You {
+            let (at, rows) = (self.own_index(), usize::from(self.shape.you.height.max(1)));
+            self.first_own = self.first_own.clamp((at + 1).saturating_sub(rows), at);
+        }
+        self.keep_page_in_bounds();
     }
 
-    /// Selections of what has gone fall back to the first.
+    fn chip_index(&self) -> Option<usize> {
+        let selected = self.cursor.waiting?;
+        self.waiting().iter().position(|c| c.id == selected)
+    }
+
+    /// No page begins so late that it is not full.
+    fn keep_page_in_bounds(&mut self) {
+        self.first_row = self.first_row.min(self.last_first_row());
+        let chips = self.waiting().len();
+        self.first_chip = self
+            .first_chip
+            .min(chips.saturating_sub(self.shape.chips_on_page().max(1)));
+        self.first_own = self.first_own.min(self.last_first_own());
+    }
+
+    /// The highest `first_own` that still fills the area.
+    fn last_first_own(&self) -> usize {
+        let rows = usize::from(self.shape.you.height.max(1));
+        self.own().len().saturating_sub(rows)
+    }
+
+    /// Selections of what has gone fall back to the first. Pages stay where they are: a board on which something
+    /// happens every second must not move under a pointer, nor undo what the wheel has done.
     pub(super) fn check_cursor(&mut self) {
         if self
             .cursor
@@ -307,7 +345,7 @@ impl Model {
         if self.cursor.slot.is_some() && self.slot_index().is_none() {
             self.cursor.slot = None;
         }
-        self.keep_cursor_in_sight();
+        self.keep_page_in_bounds();
     }
 
     /// A click selects.

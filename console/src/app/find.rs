@@ -23,7 +23,7 @@ pub enum Purpose {
     Search(Option<(CallId, Rev)>),
     /// To send that call on.
     Transfer(CallId, Rev),
-    /// To call somebody.
+    /// To call a number. Not a colleague, nor a number without its country code: the server makes no such calls.
     Dial,
 }
 
@@ -34,8 +34,6 @@ pub enum Found {
     Person(UserId),
     /// A telephone number.
     Number(Phone),
-    /// Digits that only the server can read, for instance a national number.
-    Digits(SafeText),
     /// Help.
     Emergency(Emergency),
 }
@@ -50,15 +48,6 @@ pub struct Field {
 impl Field {
     /// The longest text.
     const LONGEST: usize = 64;
-
-    /// A field with text in it, to be typed on.
-    pub fn with(text: &str) -> Self {
-        let text: Vec<char> = text.chars().take(Self::LONGEST).collect();
-        Self {
-            at: text.len(),
-            text,
-        }
-    }
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
@@ -229,12 +218,8 @@ impl Model {
             }
             (None, _) if find.purpose == Purpose::Dial => {
                 let to = match &found {
-                    Found::Person(user) => match self.board.people.get(user) {
-                        Some(person) => person.extension.clone(),
-                        None => return Vec::new(),
-                    },
+                    Found::Person(_) => return Vec::new(),
                     Found::Number(number) => SafeText::from(number.as_str()),
-                    Found::Digits(digits) => digits.clone(),
                     Found::Emergency(number) => SafeText::from(number.as_str()),
                 };
                 let sentence = self.find_sentence(&find, &found).to_string();
@@ -268,7 +253,6 @@ impl Model {
         let who = match found {
             Found::Person(user) => self.name(*user).to_string(),
             Found::Number(number) => number.to_string(),
-            Found::Digits(digits) => digits.to_string(),
             Found::Emergency(number) => format!("{number}, the emergency number"),
         };
         Sentence::new(&match find.purpose {
@@ -310,18 +294,14 @@ impl Model {
             found.push(Found::Emergency(number));
         }
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        match Phone::read(text) {
-            Ok(number) if digits >= 4 && !matches!(purpose, Purpose::Search(None)) => {
-                found.push(Found::Number(number));
-            }
-            _ => {
-                let number_like = text
-                    .chars()
-                    .all(|c| c.is_ascii_digit() || " -./()+".contains(c));
-                if purpose == Purpose::Dial && number_like && digits >= 5 {
-                    found.push(Found::Digits(SafeText::from(text)));
-                }
-            }
+        if let Ok(number) = Phone::read(text)
+            && digits >= 4
+            && !matches!(purpose, Purpose::Search(None))
+        {
+            found.push(Found::Number(number));
+        }
+        if purpose == Purpose::Dial {
+            return found;
         }
         let skip = |user: UserId| self.is_me(user) && !matches!(purpose, Purpose::Search(None));
         found.extend(
@@ -381,6 +361,6 @@ fn target_of(found: &Found) -> Option<DropTarget> {
     match found {
         Found::Person(user) => Some(DropTarget::Person(*user)),
         Found::Number(number) => Some(DropTarget::Number(number.clone())),
-        Found::Digits(_) | Found::Emergency(_) => None,
+        Found::Emergency(_) => None,
     }
 }

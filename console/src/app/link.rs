@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cordboard_core::{
-    board::{At, Board, Gap, Snapshot},
+    board::{At, Board, Card, Gap, Snapshot},
+    call::EndWhy,
     ids::{CallId, Timestamp},
     wire::{ClientMsg, Delta, Position, ServerMsg, VERSION},
 };
@@ -151,8 +152,9 @@ impl Model {
         for asked in std::mem::take(&mut self.asked).into_values() {
             if asked.accepted.is_none() {
                 let text = format!(
-                    "The connection was lost: whether “{}” was heard is not known. Look before you repeat it.",
-                    asked.sentence
+                    "The connection was lost: whether “{}” was heard is not known. {}",
+                    asked.sentence,
+                    what_now(&asked)
                 );
                 self.say(Mood::Bad, &text);
             }
@@ -207,9 +209,11 @@ impl Model {
                     self.dirty = true;
                 }
             }
-            ServerMsg::No { id, why, .. } => {
+            ServerMsg::No { id, code, why } => {
                 if self.asked.remove(&id).is_some() {
-                    self.say(Mood::Bad, &why);
+                    // No row was made, and yet it is no refusal: the phone page dials past the board.
+                    let done = code == "emergency";
+                    self.say(if done { Mood::Good } else { Mood::Bad }, &why);
                 }
             }
             ServerMsg::Done { id, .. } => {
@@ -251,7 +255,7 @@ impl Model {
         (self.lagging, self.behind, self.resyncing) = (None, None, false);
         self.go_live();
         self.reshape();
-        self.board_changed();
+        self.board_changed(None);
     }
 
     fn take_delta(&mut self, delta: &Delta) -> Vec<Cmd> {
@@ -273,7 +277,7 @@ impl Model {
         if let Some(news) = self.news(was.as_ref(), &delta.call) {
             self.say(Mood::News, &news);
         }
-        self.board_changed();
+        self.board_changed(Some(&delta.call));
         let new = self
             .waiting()
             .iter()
@@ -283,7 +287,7 @@ impl Model {
     }
 
     /// Whatever hangs on the calls that are there is brought in line with them.
-    fn board_changed(&mut self) {
+    fn board_changed(&mut self, changed: Option<&Card>) {
         self.dirty = true;
         let waiting: Vec<CallId> = self.waiting().iter().map(|c| c.id).collect();
         self.digits.retain(|call, _| waiting.contains(call));
@@ -295,13 +299,13 @@ impl Model {
                 }
             }
         }
-        self.check_carry();
-        self.check_dialog();
+        self.check_carry(changed);
+        self.check_dialog(changed);
         self.check_cursor();
     }
 
     /// A window about a call that has gone closes.
-    fn check_dialog(&mut self) {
+    fn check_dialog(&mut self, changed: Option<&Card>) {
         let about = match &self.dialog {
             Some(
                 Dialog::Park(call, _)
@@ -315,7 +319,7 @@ impl Model {
             && !self.board.calls.contains_key(&call)
         {
             self.dialog = None;
-            self.say(Mood::Info, "The caller hung up.");
+            self.say(Mood::Info, &format!("{}.", how_it_ended(call, changed)));
         }
     }
 
@@ -352,10 +356,7 @@ impl Model {
         for asked in silent.into_values() {
             self.say(
                 Mood::Bad,
-                &format!(
-                    "No answer to “{}”. Look before you repeat it.",
-                    asked.sentence
-                ),
+                &format!("No answer to “{}”. {}", asked.sentence, what_now(&asked)),
             );
         }
         if self.link == Link::Resyncing && self.lagging.is_some_and(|at| now.since(at) > WELCOME_MS)
@@ -368,6 +369,24 @@ impl Model {
             return self.bell(REMIND_MS);
         }
         Vec::new()
+    }
+}
+
+/// How a call ended that is no longer there, as far as the change that ended it says so.
+pub(super) fn how_it_ended(call: CallId, changed: Option<&Card>) -> &'static str {
+    match changed.filter(|c| c.id == call).map(|c| &c.place.at) {
+        Some(At::Ended {
+            why: EndWhy::Abandoned | EndWhy::CallerLeft,
+        }) => "The caller hung up",
+        _ => "The call is over",
+    }
+}
+
+/// What to do about a command of which nothing was heard.
+fn what_now(asked: &Asked) -> String {
+    match asked.help {
+        Some(number) => format!("Dial {number} from a telephone now."),
+        None => "Look before you repeat it.".to_owned(),
     }
 }
 

@@ -292,6 +292,11 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     let width: u16 = offered.iter().map(|(_, ink)| advance(ink.width())).sum();
     if x + width > limit + 2 {
         offered = self::offered(canvas, false);
+        // Nor for a margin where it would cost the last of them.
+        let width: u16 = offered.iter().map(|(_, ink)| advance(ink.width())).sum();
+        if canvas.buf.area.width < 100 && x + width > limit + 2 {
+            x = rect.x;
+        }
     }
     for (action, ink) in offered {
         x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Button(action)));
@@ -315,7 +320,6 @@ fn offered(canvas: &Canvas<'_>, names: bool) -> Vec<(Action, Ink)> {
             .map(|c| title(c, 16));
         let mut ink = hint(canvas, action, word(model, action), about.as_ref());
         if action == Action::TakeBack
-            && canvas.buf.area.width >= 100
             && let Some(card) = model.undoable()
             && let At::Transferring { deadline, .. }
             | At::Parking { deadline, .. }

@@ -293,7 +293,7 @@ pub(super) fn urgency(canvas: &Canvas<'_>, deadline: Timestamp) -> Tone {
 }
 
 /// The word for a slot in which no call is known.
-fn free(canvas: &Canvas<'_>) -> &'static str {
+pub(super) fn free(canvas: &Canvas<'_>) -> &'static str {
     if canvas.model.link.is_live() {
         "free"
     } else {

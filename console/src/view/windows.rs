@@ -6,9 +6,9 @@
 use cordboard_core::ids::{CallId, SafeText};
 use ratatui::layout::Rect;
 
-use super::{Canvas, ink, ink::Ink, lately::said, title};
+use super::{Canvas, doing, ink, ink::Ink, lately::said, slots, title};
 use crate::{
-    app::{Dialog, Find, Found, Offer, Purpose, Question, Sentence, Spot},
+    app::{Dialog, Find, Found, Model, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
     theme::Tone,
 };
@@ -31,16 +31,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         }
         Some(Dialog::Confirm(question)) => {
             let text = match question {
-                Question::Quit => match model.current() {
-                    Some(card) => format!(
-                        "{} is on your line. Leaving the console ends no call: your phone page keeps it. Leave?",
-                        card.title()
-                    ),
-                    None => "Leave the console?".to_owned(),
-                },
+                Question::Quit => leaving(model),
                 Question::HangUp(call, _) => {
                     let who = named(canvas, *call, 30);
-                    format!("This is not your call. Hang up on {who} all the same?")
+                    let own = model.own().into_iter().find(|c| c.id == *call);
+                    match own.map(|c| doing(&c.place.at)) {
+                        Some(doing) => {
+                            format!("{who} is not on your line, but {doing}. Hang up on them?")
+                        }
+                        None => format!("This is not your call. Hang up on {who} all the same?"),
+                    }
                 }
             };
             ask(canvas, &Sentence::new(&text));
@@ -66,6 +66,22 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
             list(canvas, &head, 64, lines);
         }
     }
+}
+
+/// What leaving would mean, and the question.
+fn leaving(model: &Model) -> String {
+    let who = match model.left_behind() {
+        Some(who) => format!("{who}. "),
+        None => String::new(),
+    };
+    let what = if model.leaving_ends_all {
+        "This is the demo: leaving ends it, with every call. Leave?"
+    } else if model.current().is_some() {
+        "Leaving the console ends no call: your phone page keeps it. Leave?"
+    } else {
+        "Leaving the console ends no call: whoever waits rings again when the time is up. Leave?"
+    };
+    format!("{who}{what}")
 }
 
 /// Whom a window is about.
@@ -156,6 +172,7 @@ fn park(canvas: &mut Canvas<'_>, head: &Ink) {
                 Some(card) => ink
                     .say("taken by ", Tone::Faint)
                     .safe(&title(card, 30), Tone::Faint),
+                None if !model.link.is_live() => ink.say(slots::free(canvas), Tone::Faint),
                 None if Some(&slot.id) == first_free.as_ref() => {
                     ink.say("free", Tone::Good).say("  Enter or p", Tone::Faint)
                 }
@@ -231,7 +248,7 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
         let ghost = match find.purpose {
             Purpose::Search(_) => "letters of a name, or an extension",
             Purpose::Transfer(..) => "a name, an extension, or a number such as +14155550132",
-            Purpose::Dial => "a name, an extension, or a number",
+            Purpose::Dial => "a number with its country code, such as +14155550132",
         };
         field.say(ghost, Tone::Faint)
     } else {
@@ -250,7 +267,18 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
         candidate(canvas, find, found, find.picked == Some(n), rect);
         canvas.hit(rect, Spot::Line(n));
     }
-    let (text, tone) = if let Some(found) = find.picked.and_then(|n| find.found.get(n)) {
+    let picked = find.picked.and_then(|n| find.found.get(n));
+    let (text, tone) = if !model.link.is_live() && !matches!(find.purpose, Purpose::Search(None)) {
+        // Nothing that is listed here could be done now.
+        let text = match (find.purpose, picked) {
+            (Purpose::Dial, Some(Found::Emergency(number))) => {
+                format!("Not connected. Dial {number} from a telephone now.")
+            }
+            (Purpose::Dial, _) => "Not connected. Dial from a telephone.".to_owned(),
+            _ => "Not connected: nothing can be moved until the board is live again.".to_owned(),
+        };
+        (text, Tone::Bad)
+    } else if let Some(found) = picked {
         let sentence = model.find_sentence(find, found);
         let (lead, tone) = if model.find_legal(find, found) {
             ("Enter", Tone::Target)
@@ -271,10 +299,16 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             Offer::No(_) => (String::new(), Tone::Faint),
         }
     } else if find.found.is_empty() {
-        (
-            "Nobody fits. Write outside numbers with their country code, such as +1.".to_owned(),
-            Tone::Faint,
-        )
+        let text = match (find.purpose, find.text.is_empty()) {
+            (Purpose::Dial, true) => {
+                "Type the number. An emergency number stands as it is dialled."
+            }
+            (Purpose::Dial, false) => {
+                "That is no whole number yet. Write it with its country code, such as +1."
+            }
+            _ => "Nobody fits. Write outside numbers with their country code, such as +1.",
+        };
+        (text.to_owned(), Tone::Faint)
     } else {
         (
             "Type letters of a name, or choose with the arrows.".to_owned(),
@@ -330,11 +364,6 @@ fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, 
         Found::Number(number) => {
             let left = ink.phone(number, tone);
             let right = canvas.ink().say("outside number ", Tone::Faint);
-            canvas.line_both(rect, &left.on(ground), &right.on(ground));
-        }
-        Found::Digits(digits) => {
-            let left = ink.safe(digits, tone);
-            let right = canvas.ink().say("as dialled ", Tone::Faint);
             canvas.line_both(rect, &left.on(ground), &right.on(ground));
         }
         Found::Emergency(number) => {
@@ -401,7 +430,9 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
         .unwrap_or(u16::MAX)
         .saturating_add(2);
     let inner = window(canvas, width, height, &head);
-    let top = top.min(lines.len().saturating_sub(inner.height.into()));
+    let last = lines.len().saturating_sub(inner.height.into());
+    canvas.drawn.last_line = Some(last);
+    let top = top.min(last);
     let count = lines.len();
     for (n, (ink, action)) in lines
         .into_iter()
@@ -431,7 +462,9 @@ fn log(canvas: &mut Canvas<'_>, top: usize) {
         let ink = canvas.ink().say("Nothing yet.", Tone::Faint).on(raised);
         canvas.line(row(inner, 0), &ink);
     }
-    let top = top.min(count.saturating_sub(inner.height.into()));
+    let last = count.saturating_sub(inner.height.into());
+    canvas.drawn.last_line = Some(last);
+    let top = top.min(last);
     for (n, note) in model
         .notes
         .iter()

@@ -64,7 +64,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         return;
     }
     let rows = usize::from(shape.you.height).max(1);
-    for (n, card) in own.iter().take(rows).enumerate() {
+    let first = model.first_own.min(own.len().saturating_sub(rows));
+    for (n, card) in own.iter().skip(first).take(rows).enumerate() {
         let rect = Rect {
             y: shape.you.y + u16::try_from(n).unwrap_or(0),
             height: 1,
@@ -82,10 +83,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
 
 fn nobody(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
-    let ink = canvas
-        .ink()
-        .gap(1)
-        .say("No call on your line.", Tone::Faint);
+    let told = if model.link.is_live() {
+        "No call on your line."
+    } else {
+        "Whether a call is on your line is not known."
+    };
+    let ink = canvas.ink().gap(1).say(told, Tone::Faint);
     let ink = match model.offer(Action::Answer) {
         Offer::Yes { sentence, .. } => ink.say("  a: ", Tone::Ring).sentence(&sentence, Tone::Text),
         Offer::No(_) => ink,

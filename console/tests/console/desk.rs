@@ -179,6 +179,9 @@ impl Desk {
         self.buf.reset();
         self.drawn = view::draw(&self.model, &mut self.buf);
         self.model.dirty = false;
+        if let Some(last) = self.drawn.last_line {
+            update(&mut self.model, Msg::LastLine(last));
+        }
     }
 
     /// The screen as text.

@@ -216,3 +216,23 @@ async fn what_cannot_be_read_ends_the_connection_and_not_the_console() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_proxy_that_knows_nobody_is_asked_again() {
+    let (listener, target) = listening().await;
+    let mut wire = start(target, Clock::system(), 7);
+    next(&mut wire, "connecting").await;
+    let (mut stream, _) = within("a connection", listener.accept()).await.unwrap();
+    let mut request = [0_u8; 2048];
+    within("the request", stream.read(&mut request))
+        .await
+        .unwrap();
+    let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    stream.write_all(answer).await.unwrap();
+    match next(&mut wire, "the loss").await {
+        Msg::Link(LinkNews::Closed { why, next: Some(_) }) => {
+            assert!(why.contains("no Cordboard at"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,8 +1,9 @@
 //! The console as a person meets it: keys and mouse in, screens and commands out, against the made-up house
 //! of the `board` example.
 //!
-//! `desk.rs` is the harness; `stories.rs` what people do; `screens.rs` what they see; `anything.rs` what must
-//! hold whatever happens; `running.rs` the real loop; `linking.rs` the real link.
+//! `desk.rs` is the harness; `stories.rs` what people do; `slips.rs` what must not come of it; `screens.rs` what
+//! they see; `anything.rs` what must hold whatever happens; `running.rs` the real loop; `linking.rs` the real
+//! link.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,4 +18,5 @@ mod desk;
 mod linking;
 mod running;
 mod screens;
+mod slips;
 mod stories;

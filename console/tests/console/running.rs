@@ -35,6 +35,7 @@ struct Paper {
     frames: usize,
     titles: Vec<String>,
     bells: usize,
+    shell: bool,
 }
 
 impl Paper {
@@ -44,6 +45,7 @@ impl Paper {
             frames: 0,
             titles: Vec::new(),
             bells: 0,
+            shell: false,
         }
     }
 }
@@ -73,8 +75,8 @@ impl Screen for Paper {
     }
     fn mouse(&mut self, _on: bool) {}
     fn copy(&mut self, _text: &str) {}
-    fn suspend(&mut self) -> io::Result<()> {
-        Ok(())
+    fn suspend(&mut self) -> io::Result<bool> {
+        Ok(self.shell)
     }
 }
 
@@ -106,6 +108,10 @@ struct Run {
 
 /// Runs the loop over these events, on a board with these messages already on the wire.
 fn run(incoming: Vec<Msg>, events: Vec<Event>) -> Run {
+    run_on(Paper::new(120, 34), incoming, events)
+}
+
+fn run_on(mut paper: Paper, incoming: Vec<Msg>, events: Vec<Event>) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -117,7 +123,6 @@ fn run(incoming: Vec<Msg>, events: Vec<Event>) -> Run {
             to_loop.try_send(msg).unwrap();
         }
         let clock = Clock::ByHand(Arc::new(AtomicI64::new(MORNING.millis())));
-        let mut paper = Paper::new(120, 34);
         let wire = Wire {
             incoming: from_net,
             outgoing,
@@ -199,6 +204,31 @@ fn keys_become_commands_and_q_leaves() {
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("loop_answering_120x34", run.paper.terminal.backend());
     });
+}
+
+#[test]
+fn ctrl_z_without_a_shell_is_refused_in_words_and_with_one_the_title_is_ours_again() {
+    let suspend = || Event::Key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL));
+    let alone = run(hello(&mut quiet()), vec![suspend(), press('l'), press('q')]);
+    let drawn = alone.paper.terminal.backend().to_string();
+    assert!(drawn.contains("There is no shell to leave to"), "{drawn}");
+    let titles = |run: &Run| {
+        run.paper
+            .titles
+            .iter()
+            .filter(|t| *t == "Cordboard")
+            .count()
+    };
+    assert_eq!(titles(&alone), 1);
+    let shell = run_on(
+        Paper {
+            shell: true,
+            ..Paper::new(120, 34)
+        },
+        hello(&mut quiet()),
+        vec![press('l'), suspend(), press('q')],
+    );
+    assert_eq!(titles(&shell), 2, "{:?}", shell.paper.titles);
 }
 
 #[test]

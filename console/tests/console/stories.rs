@@ -1,13 +1,13 @@
 //! What people do at the board, and what must come of it.
 
 use cordboard::{
-    app::{Area, Dialog, Link, LinkNews, Msg, Spot},
+    app::{Area, Dialog, Link, LinkNews, Msg, Spot, update},
     keymap::{Action, Dir, Key},
 };
 use cordboard_core::{
     board::{At, Drop, DropTarget},
     call::{Dialled, Direction, EndWhy},
-    ids::UserId,
+    ids::{SlotId, UserId},
     machine::{Intent, Target},
     policy::Actor,
     wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
@@ -30,7 +30,7 @@ fn ringing() -> Desk {
     desk
 }
 
-fn talking() -> Desk {
+pub(crate) fn talking() -> Desk {
     talking_at(120, 34)
 }
 
@@ -340,6 +340,25 @@ fn every_hint_is_a_button_that_does_what_its_key_does() {
 }
 
 #[test]
+fn with_a_call_in_hand_the_buttons_are_the_keys_of_the_carry() {
+    let button =
+        |desk: &Desk, action: Action| desk.find("a button", |s| *s == Spot::Button(action));
+    let mut desk = talking();
+    let call = desk.model.current().unwrap().id;
+    desk.keys("m");
+    desk.click(button(&desk, Action::Back));
+    assert!(desk.model.carry.is_none(), "put back:\n{}", desk.screen());
+
+    desk.keys("m");
+    desk.click(button(&desk, Action::NextArea));
+    let over = desk.model.carry.as_ref().and_then(|c| c.over.clone());
+    let first: SlotId = "P1".parse().unwrap();
+    assert_eq!(over, Some(DropTarget::Slot(first)), "\n{}", desk.screen());
+    desk.click(button(&desk, Action::Activate));
+    assert!(matches!(desk.last(), (c, Intent::Park { .. }) if c == call));
+}
+
+#[test]
 fn waiting_calls_keep_their_numbers_while_others_leave() {
     let mut desk = Desk::new(quiet(), 120, 34);
     let calls: Vec<_> = (0..3).map(|_| desk.call()).collect();
@@ -490,6 +509,15 @@ fn take_back_says_how_long_it_is_possible_and_undoes_the_last_move() {
     );
     desk.keys("u");
     assert_eq!(desk.last(), (call, Intent::TakeBack));
+
+    let mut small = talking_at(80, 24);
+    small.keys("t");
+    small.keys("turing");
+    small.enter();
+    small.pass(2_000);
+    let screen = small.screen();
+    let footer = screen.lines().last().unwrap_or_default();
+    assert!(footer.contains("u take back 0:18"), "\n{screen}");
 }
 
 #[test]
@@ -565,7 +593,7 @@ fn while_the_link_is_down_the_picture_stands_still_and_commands_are_refused() {
 fn a_command_whose_answer_the_link_took_along_is_not_called_done() {
     let mut desk = talking();
     // The house hears nothing any more: a command is sent into the dark.
-    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    let asked = update(&mut desk.model, Msg::Key(Key::Char('h')));
     assert_eq!(asked.len(), 1);
     desk.tell(Msg::Link(LinkNews::Closed {
         why: "gone".to_owned(),
@@ -584,7 +612,7 @@ fn a_command_whose_answer_the_link_took_along_is_not_called_done() {
 fn a_card_is_marked_asked_until_the_delta_and_refuses_a_second_order() {
     let mut desk = talking();
     let call = desk.model.current().unwrap().id;
-    let asked = cordboard::app::update(&mut desk.model, Msg::Key(Key::Char('h')));
+    let asked = update(&mut desk.model, Msg::Key(Key::Char('h')));
     assert_eq!(asked.len(), 1);
     desk.tell(Msg::Time(MORNING.plus(1_500)));
     assert!(
@@ -640,16 +668,13 @@ fn a_gap_and_a_wrong_digest_bring_a_new_snapshot() {
         digest: format!("{:016x}", desk.house.board.digest()),
         now: MORNING,
     };
-    assert_eq!(
-        cordboard::app::update(&mut desk.model, Msg::Server(Box::new(right))),
-        []
-    );
+    assert_eq!(update(&mut desk.model, Msg::Server(Box::new(right))), []);
     let wrong = ServerMsg::Pulse {
         at,
         digest: "0000000000000000".to_owned(),
         now: MORNING,
     };
-    let cmds = cordboard::app::update(&mut desk.model, Msg::Server(Box::new(wrong)));
+    let cmds = update(&mut desk.model, Msg::Server(Box::new(wrong)));
     assert_eq!(cmds, [cordboard::app::Cmd::Send(ClientMsg::Resync)]);
     assert_eq!(desk.model.link, Link::Resyncing);
     for answer in desk.house.hear(ClientMsg::Resync) {
