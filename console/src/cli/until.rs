@@ -8,7 +8,7 @@
 
 use cordboard_core::{
     board::{At, Card},
-    call::LegState,
+    call::{CUSTOMER, LegState},
     ids::{CallId, UserId},
     machine::Target,
     wire::{ClientMsg, ServerMsg, VERSION},
@@ -153,6 +153,12 @@ fn over(card: Card, names: &Names) -> Fate {
     Fate::Lost(card, why)
 }
 
+/// Whether the customer still hears music. Everybody else may be in the room already; together they are when
+/// the carrier has confirmed the end of the hold.
+fn on_hold(card: &Card) -> bool {
+    card.legs.iter().any(|l| l.id.n == CUSTOMER && l.held)
+}
+
 /// Reads off a call's cards, in order, how a transfer or a dial ends.
 #[derive(Debug)]
 struct Judge {
@@ -167,7 +173,7 @@ impl Judge {
         }
         match &self.wanted {
             Wanted::Answered => match &card.place.at {
-                At::Talking { .. } => Some(Fate::Together(card.clone())),
+                At::Talking { .. } if !on_hold(card) => Some(Fate::Together(card.clone())),
                 _ => None,
             },
             Wanted::Taken(to) => match (&card.place.at, to) {
@@ -177,6 +183,7 @@ impl Judge {
                 }
                 // Somebody has accepted: when they are together it shows who.
                 (At::Connecting { .. }, _) => None,
+                (At::Talking { .. }, _) if on_hold(card) => None,
                 (At::Talking { users }, Target::User(user)) if users.contains(user) => {
                     Some(Fate::Together(card.clone()))
                 }
@@ -209,7 +216,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordboard_core::ids::Phone;
+    use cordboard_core::{board::CardLeg, ids::Phone};
     use serde_json::{Value, json};
 
     fn card(place: Value) -> Card {
@@ -272,7 +279,38 @@ mod tests {
             wanted: Wanted::Taken(Target::Number(number)),
             under_way: true,
         };
-        let talking = card(json!({ "kind": "talking", "users": [] }));
+        let mut talking = card(json!({ "kind": "talking", "users": [] }));
+        let customer = CardLeg {
+            id: talking.id.leg(CUSTOMER),
+            role: "customer".to_owned(),
+            number: None,
+            held: true,
+            ..talking.legs[0].clone()
+        };
+        talking.legs.push(customer);
+        assert_eq!(
+            judge.see(&talking, &Names::default(), None),
+            None,
+            "they are in one room, but the caller still hears music"
+        );
+        talking.legs[1].held = false;
+        assert!(matches!(
+            judge.see(&talking, &Names::default(), None),
+            Some(Fate::Together(_))
+        ));
+    }
+
+    #[test]
+    fn a_dial_has_not_ended_while_the_far_side_is_held() {
+        let mut judge = Judge {
+            wanted: Wanted::Answered,
+            under_way: true,
+        };
+        let mut talking = card(json!({ "kind": "talking", "users": ["u1"] }));
+        talking.legs[0].id = talking.id.leg(CUSTOMER);
+        talking.legs[0].held = true;
+        assert_eq!(judge.see(&talking, &Names::default(), None), None);
+        talking.legs[0].held = false;
         assert!(matches!(
             judge.see(&talking, &Names::default(), None),
             Some(Fate::Together(_))
