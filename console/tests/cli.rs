@@ -12,7 +12,10 @@ use std::{
     collections::HashMap,
     io::Write as _,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,8 +44,12 @@ const TOKEN: &str = "good-token";
 /// What the fake server was sent, and what it is to answer.
 struct Fake {
     commands: Mutex<Vec<(Value, u64)>>,
-    /// Told to consoles after a command.
+    /// Told to consoles after a command; null cuts them off.
     news: broadcast::Sender<Value>,
+    /// How many consoles are turned away, because the server is not there. Whoever comes after them finds the
+    /// call taken.
+    away: AtomicU32,
+    back: AtomicBool,
 }
 
 type Shared = State<Arc<Fake>>;
@@ -142,6 +149,22 @@ async fn command(
         "would" => answer("would", "talking"),
         "lost" => panic!("this connection is dropped on purpose"),
         "lostonce" if again == 1 => panic!("this connection is dropped on purpose"),
+        // Sent before: whatever was to happen has happened, and nothing is news.
+        "again" => answer("done", "together"),
+        "againback" => answer("done", "ringing"),
+        // The board comes whole while the command is on its way: its changes were too many.
+        "lagged" => {
+            let mut board = snapshot(3, "together");
+            board["t"] = json!("snapshot");
+            fake.news.send(board).unwrap();
+            answer("done", "transferring")
+        }
+        // The server goes away before it is known how it ends, and is back after a while.
+        "restart" => {
+            fake.away.store(2, Ordering::SeqCst);
+            fake.news.send(Value::Null).unwrap();
+            answer("done", "transferring")
+        }
         way @ ("taken" | "back") => {
             let end = if way == "taken" {
                 "together"
@@ -163,6 +186,13 @@ async fn console(State(fake): Shared, headers: HeaderMap, upgrade: WebSocketUpgr
     if !known(&headers) {
         return error(401, "not-signed-in", "Sign in first.");
     }
+    let away = fake
+        .away
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    if away.is_ok() {
+        fake.back.store(true, Ordering::SeqCst);
+        return error(503, "unavailable", "The server is starting.");
+    }
     upgrade.on_upgrade(move |socket| follow(fake, socket))
 }
 
@@ -179,7 +209,11 @@ async fn follow(fake: Arc<Fake>, mut socket: WebSocket) {
     ];
     let delta = |rev: u64, kind: &str| json!({ "t": "delta", "epoch": "e1", "rev": rev, "call": card(kind, rev), "cause": { "kind": "command", "id": "x" } });
     if hello["since"].is_null() {
-        let mut first = snapshot(1, "talking");
+        let mut first = if fake.back.load(Ordering::SeqCst) {
+            snapshot(3, "together")
+        } else {
+            snapshot(1, "talking")
+        };
         first["t"] = json!("snapshot");
         say.push(first);
     } else {
@@ -193,6 +227,9 @@ async fn follow(fake: Arc<Fake>, mut socket: WebSocket) {
         let _ = socket.send(Message::text(message.to_string())).await;
     }
     while let Ok(message) = news.recv().await {
+        if message.is_null() {
+            return;
+        }
         if socket
             .send(Message::text(message.to_string()))
             .await
@@ -220,6 +257,8 @@ async fn start() -> (Arc<Fake>, Environment) {
     let fake = Arc::new(Fake {
         commands: Mutex::default(),
         news: broadcast::channel(16).0,
+        away: AtomicU32::new(0),
+        back: AtomicBool::new(false),
     });
     let me = |headers: HeaderMap| async move {
         if known(&headers) {
@@ -465,6 +504,34 @@ async fn until_answered_ends_when_they_talk_or_it_came_back() {
     assert!(err.contains("Grace Hopper did not take it"), "{err}");
     let (exit, ..) = run(&env, &line("refused-1")).await;
     assert_eq!(exit, 1);
+}
+
+#[tokio::test]
+async fn until_answered_knows_an_end_that_was_before_its_answer() {
+    let (_, env) = start().await;
+    let id = call_id();
+    for (command, exit) in [("again-1", 0), ("againback-1", 1), ("lagged-1", 0)] {
+        let line =
+            format!("cordboard call transfer {id} 102 --until answered --json --id {command}");
+        let (got, out, err) = run(&env, &line).await;
+        assert_eq!(got, exit, "{command}: {out}{err}");
+    }
+}
+
+#[tokio::test]
+async fn until_answered_outlives_the_server_it_asked() {
+    let (fake, env) = start().await;
+    let line = format!(
+        "cordboard call transfer {} 102 --until answered --json --id restart-1",
+        call_id()
+    );
+    let (exit, out, err) = run(&env, &line).await;
+    assert_eq!(exit, 0, "{out}{err}");
+    assert_eq!(
+        fake.away.load(Ordering::SeqCst),
+        0,
+        "it came back more than once"
+    );
 }
 
 #[tokio::test]

@@ -271,13 +271,13 @@ async fn carry_out(
     }
     let card = match (follow, &answer.call) {
         (Some(follow), Some(card)) => {
-            let (call, id) = (card.id, answer.id.clone());
-            let end = tokio::time::timeout(PATIENCE, follow.end(client, call)).await;
-            match end.map_err(|_| unknown(&answer))?? {
+            let end = tokio::time::timeout(PATIENCE, follow.end(card)).await;
+            let end = end.map_err(|_| unknown(&answer))?;
+            match end.map_err(|why| unfollowed(&answer, &why))? {
                 Fate::Together(card) => Some(card),
                 Fate::Lost(card, why) => {
                     return Err(Failure::refused("came-back", why)
-                        .with("id", id)
+                        .with("id", &answer.id)
                         .with("call", card));
                 }
             }
@@ -334,6 +334,16 @@ fn unknown(answer: &Answer) -> Failure {
         Some(card) => failure.with("call", card),
         None => failure,
     }
+}
+
+/// The command was done, and then the server would not let its call be followed.
+fn unfollowed(answer: &Answer, why: &Failure) -> Failure {
+    let why = format!(
+        "It was sent on, but nobody can say how it ended: {} Look at the call before you try again.",
+        why.why
+    );
+    let failure = Failure::new(Exit::Unknown, "unknown", why).with("id", &answer.id);
+    failure.with("call", &answer.call)
 }
 
 /// An id that nobody else chooses: it makes a repeated command harmless.
