@@ -182,6 +182,28 @@ async fn command(
     }
 }
 
+async fn sent(
+    State(fake): Shared,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    if !known(&headers) {
+        return error(401, "not-signed-in", "Sign in first.");
+    }
+    let commands = fake.commands.lock().unwrap();
+    if commands
+        .iter()
+        .any(|(c, _)| c["id"] == query["id"].as_str())
+    {
+        Json(
+            json!({ "ok": true, "id": query["id"], "outcome": "done", "call": card("talking", 3) }),
+        )
+        .into_response()
+    } else {
+        error(404, "not-found", "You have sent no command under this id.")
+    }
+}
+
 async fn console(State(fake): Shared, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !known(&headers) {
         return error(401, "not-signed-in", "Sign in first.");
@@ -291,7 +313,7 @@ async fn start() -> (Arc<Fake>, Environment) {
                 }
             }),
         )
-        .route("/api/commands", post(command))
+        .route("/api/commands", post(command).get(sent))
         .route("/ws/console", get(console))
         .with_state(fake.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -481,6 +503,24 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
     let sent = fake.commands.lock().unwrap().clone();
     assert_eq!(sent.len(), 2);
     assert_eq!(sent[0], sent[1]);
+}
+
+/// The slots of the board here are free, as they are after the first time.
+#[tokio::test]
+async fn a_slot_is_fetched_from_once_however_often_it_is_asked_for() {
+    let (fake, env) = start().await;
+    let line = "cordboard slot retrieve P2 --id a%2F.b";
+    let (exit, _, err) = run(&env, line).await;
+    assert_eq!(exit, 1, "{err}");
+    assert!(err.contains("P2 is free"), "{err}");
+
+    let first = json!({ "id": "a%2F.b", "do": "call", "call": call_id(), "intent": "retrieve" });
+    fake.commands.lock().unwrap().push((first.clone(), 0));
+    let (exit, _, err) = run(&env, line).await;
+    assert_eq!(exit, 0, "{err}");
+    let sent = fake.commands.lock().unwrap().clone();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1].0, first, "the same command, under the same id");
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pub fn router(app: App) -> Router {
         .route("/api/board", get(board))
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call))
-        .route("/api/commands", post(command))
+        .route("/api/commands", post(command).get(command_sent))
         .route("/ws/console", get(ws::console))
         .route("/ws/phone", get(ws::phone))
         .route("/healthz", get(healthz))
@@ -217,7 +217,7 @@ struct Wait {
 struct Answered {
     ok: bool,
     id: String,
-    /// `done`, `committed`, `unknown` or `would`.
+    /// `done`, `committed`, `unknown` or `would`; of a command that was sent before, also `failed`.
     outcome: &'static str,
     /// None for a call that has none: the page dials for help by itself.
     call: Option<Card>,
@@ -292,6 +292,37 @@ async fn command(
         Finish::Unknown => answered("unknown", card, None),
         Finish::Failed(why) => Err(ApiError::Failed(why)),
     }
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    id: String,
+}
+
+/// A command that this person has sent: its call as it is now, and how far it came. Whoever repeats a command
+/// that named its call by where it was, a slot, learns here which call that was.
+async fn command_sent(
+    State(app): State<App>,
+    session: Session,
+    Query(Sent { id }): Query<Sent>,
+) -> Result<Json<Answered>, ApiError> {
+    let unknown = || ApiError::NotFound("You have sent no command under this id.".to_owned());
+    let record = app.exchange.store().command(session.user, &id).await?;
+    let record = record.ok_or_else(unknown)?;
+    let call = app.exchange.call(record.call).await?.ok_or_else(unknown)?;
+    let (outcome, why) = match record.outcome.ended() {
+        None => ("committed", None),
+        Some(Finish::Done) => ("done", None),
+        Some(Finish::Unknown) => ("unknown", None),
+        Some(Finish::Failed(why)) => ("failed", Some(why)),
+    };
+    Ok(Json(Answered {
+        ok: true,
+        id,
+        outcome,
+        call: Some(Card::of(&call)),
+        why,
+    }))
 }
 
 /// How a command ends, if it does within the limit. The store is asked where the news may have been missed: it

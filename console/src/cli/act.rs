@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cordboard_core::{
     board::{Person, Snapshot},
-    ids::{CallId, CallSid, Emergency, Phone, SafeText},
+    ids::{CallId, CallSid, Emergency, Phone, SafeText, SlotId},
     machine::{ERRAND_MS, Intent, Target},
     wire::{Command, Order},
 };
@@ -171,31 +171,37 @@ pub(super) async fn slot(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let SlotVerb::Retrieve { slot, how } = verb;
-    let board = client.board().await?;
-    let Some(found) = board.slots.iter().find(|s| s.id == slot) else {
+    let before = match &how.id {
+        // A command that is repeated means the call it meant, wherever that is by now.
+        Some(id) if !how.dry_run => client.sent(id).await?,
+        _ => None,
+    };
+    let call = match before {
+        Some(call) => call,
+        None => parked(&client.board().await?, &slot)?,
+    };
+    let order = Order::Call {
+        call,
+        intent: Intent::Retrieve,
+    };
+    carry_out(client, order, &how, None, out).await
+}
+
+/// The call in a slot.
+fn parked(board: &Snapshot, slot: &SlotId) -> Result<CallId, Failure> {
+    let Some(found) = board.slots.iter().find(|s| s.id == *slot) else {
         let names: Vec<&str> = board.slots.iter().map(|s| s.id.as_str()).collect();
         return Err(Failure::refused(
             "unknown-slot",
             format!("There is no slot {slot}. There are {}.", names.join(", ")),
         ));
     };
-    let Some(call) = found.call else {
-        return Err(Failure::refused(
+    found.call.ok_or_else(|| {
+        Failure::refused(
             "refused",
             format!("{slot} is free: there is nothing to fetch."),
-        ));
-    };
-    carry_out(
-        client,
-        Order::Call {
-            call,
-            intent: Intent::Retrieve,
-        },
-        &how,
-        None,
-        out,
-    )
-    .await
+        )
+    })
 }
 
 /// Dials. Neither a number nor an emergency waits for a look at the board.
