@@ -29,7 +29,7 @@ pub struct Config {
     /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its
     /// owner only.
     pub secret: Option<SecretString>,
-    /// Where such a secret is kept.
+    /// Where such a secret is kept: the folder of the database, if it has one and nothing else was said.
     pub data_dir: PathBuf,
     /// The carrier's account.
     pub twilio: TwilioSettings,
@@ -132,7 +132,15 @@ impl Settings {
     /// Completes the settings to a configuration.
     pub fn complete(self) -> Result<Config, ConfigError> {
         use ConfigError::Missing;
-        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("."));
+        let beside = || {
+            let file = crate::store::file_of(self.database_url.as_deref()?)?;
+            let folder = file.parent()?.to_owned();
+            (!folder.as_os_str().is_empty()).then_some(folder)
+        };
+        let data_dir = self
+            .data_dir
+            .or_else(beside)
+            .unwrap_or_else(|| PathBuf::from("."));
         Ok(Config {
             listen: self
                 .listen
@@ -230,4 +238,44 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            twilio_account_sid: Some(format!("AC{}", "a".repeat(32))),
+            twilio_auth_token: Some("the-auth-token".into()),
+            twilio_api_key: Some(format!("SK{}", "b".repeat(32))),
+            twilio_api_secret: Some("the-api-secret".into()),
+            twilio_app_sid: Some(format!("AP{}", "c".repeat(32))),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn the_secret_is_kept_beside_the_database_wherever_one_starts_from() {
+        let kept = |database: &str, data_dir: Option<&str>| {
+            let settings = Settings {
+                database_url: Some(database.to_owned()),
+                data_dir: data_dir.map(PathBuf::from),
+                ..settings()
+            };
+            settings.complete().unwrap().data_dir
+        };
+        for (database, folder) in [
+            ("sqlite:/x/y.db", "/x"),
+            ("sqlite:///x/y.db?mode=rwc", "/x"),
+            ("sqlite:new/y.db", "new"),
+            ("sqlite:/a%20b/y.db", "/a b"),
+            ("sqlite:y.db", "."),
+            ("sqlite::memory:", "."),
+            ("postgres://me@host/name", "."),
+        ] {
+            assert_eq!(kept(database, None), Path::new(folder), "{database}");
+        }
+        assert_eq!(kept("sqlite:/x/y.db", Some("/z")), Path::new("/z"));
+    }
 }
