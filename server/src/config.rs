@@ -110,9 +110,15 @@ pub enum ConfigError {
     Address(&'static str),
     /// A secret that can be guessed.
     #[error(
-        "CORDBOARD_SECRET is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
+        "CORDBOARD_SECRET (in the settings file: secret) is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
     )]
     WeakSecret,
+    /// The file with the secret that was made has none in it.
+    #[error(
+        "{} should hold the secret that was made at the first start, and has fewer than 32 characters. Put it back from a backup, or remove the file to have another made: everybody then signs in again.",
+        .0.display()
+    )]
+    WeakKept(PathBuf),
     /// An account that cannot work.
     #[error(transparent)]
     Twilio(#[from] crate::twilio::ConfigError),
@@ -199,6 +205,15 @@ impl Config {
         Ok(config)
     }
 
+    /// Makes the folder of the database, if it has one: a database makes its file, but no folder.
+    pub(crate) fn make_room(&self) -> Result<(), ConfigError> {
+        let file = crate::store::file_of(&self.database_url);
+        match file.as_deref().and_then(Path::parent) {
+            Some(folder) if !folder.as_os_str().is_empty() => make_folder(folder),
+            _ => Ok(()),
+        }
+    }
+
     /// The secret: the one that was set, or the one that is kept, made at the first start.
     pub(crate) fn secret(&self) -> Result<SecretString, ConfigError> {
         if let Some(secret) = &self.secret {
@@ -215,7 +230,7 @@ impl Config {
         };
         match std::fs::read_to_string(&path) {
             Ok(kept) if kept.trim().len() >= 32 => return Ok(kept.trim().into()),
-            Ok(_) => return Err(ConfigError::WeakSecret),
+            Ok(_) => return Err(ConfigError::WeakKept(path)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(fail(e)),
         }
@@ -224,10 +239,22 @@ impl Config {
             crate::auth::unguessable(),
             crate::auth::unguessable()
         );
-        std::fs::create_dir_all(&self.data_dir).map_err(fail)?;
+        make_folder(&self.data_dir)?;
         write_private(&path, &made).map_err(fail)?;
         Ok(made.into())
     }
+}
+
+/// Makes a folder that only its owner can look into, where there is none.
+fn make_folder(path: &Path) -> Result<(), ConfigError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|e| ConfigError::File {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 /// Writes a file that only its owner can read; never over one that is there.
@@ -277,5 +304,34 @@ mod tests {
             assert_eq!(kept(database, None), Path::new(folder), "{database}");
         }
         assert_eq!(kept("sqlite:/x/y.db", Some("/z")), Path::new("/z"));
+    }
+
+    #[tokio::test]
+    async fn a_database_in_a_new_folder_opens_also_with_a_secret_that_was_set() {
+        let home = tempfile::tempdir().unwrap();
+        let config = Settings {
+            data_dir: Some(home.path().join("deep/new")),
+            secret: Some("s".repeat(32).into()),
+            ..settings()
+        };
+        let config = config.complete().unwrap();
+        config.make_room().unwrap();
+        config.secret().unwrap();
+        let store = crate::store::Store::open(&config.database_url).await;
+        store.unwrap().close().await;
+        assert!(home.path().join("deep/new/cordboard.db").exists());
+    }
+
+    #[test]
+    fn a_kept_secret_that_is_damaged_is_not_blamed_on_the_environment() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("secret"), "short\n").unwrap();
+        let config = Settings {
+            data_dir: Some(home.path().to_owned()),
+            ..settings()
+        };
+        let why = config.complete().unwrap().secret().unwrap_err().to_string();
+        assert!(why.contains("remove the file"), "{why}");
+        assert!(!why.contains("CORDBOARD_SECRET"), "{why}");
     }
 }
