@@ -194,6 +194,10 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
         &mut settings.public_url,
         read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from),
     );
+    put(
+        &mut settings.fallback_url,
+        read::<Url>("CORDBOARD_FALLBACK_URL")?.map(String::from),
+    );
     put(&mut settings.secret, secret("CORDBOARD_SECRET"));
     put(
         &mut settings.data_dir,
@@ -208,6 +212,10 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     );
     put(&mut settings.twilio_account_sid, said("TWILIO_ACCOUNT_SID"));
     put(&mut settings.twilio_auth_token, secret("TWILIO_AUTH_TOKEN"));
+    put(
+        &mut settings.twilio_secondary_auth_token,
+        secret("TWILIO_SECONDARY_AUTH_TOKEN"),
+    );
     put(&mut settings.twilio_api_key, said("TWILIO_API_KEY"));
     put(&mut settings.twilio_api_secret, secret("TWILIO_API_SECRET"));
     put(&mut settings.twilio_app_sid, said("TWILIO_APP_SID"));

@@ -22,6 +22,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What the carrier calls and signs. Without one: the address it listens on.
     pub public_url: Option<Url>,
+    /// Another host, which answers when we do not: the media that held callers hear, and what becomes of a call
+    /// whose webhook failed. Without one: ourselves.
+    pub fallback_url: Option<Url>,
     /// `sqlite:…` or `postgres:…`.
     pub database_url: String,
     /// For many instances; not used by this version.
@@ -49,6 +52,8 @@ pub struct TwilioSettings {
     pub account_sid: String,
     /// Signs webhooks.
     pub auth_token: SecretString,
+    /// Signs them after a promotion: accepted too, while tokens are changed.
+    pub secondary_auth_token: Option<SecretString>,
     /// `SK…`
     pub api_key: String,
     /// Its secret.
@@ -66,6 +71,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// See [`Config::public_url`].
     pub public_url: Option<String>,
+    /// See [`Config::fallback_url`].
+    pub fallback_url: Option<String>,
     /// See [`Config::database_url`].
     pub database_url: Option<String>,
     /// See [`Config::redis_url`].
@@ -80,6 +87,8 @@ pub struct Settings {
     pub twilio_account_sid: Option<String>,
     /// See [`TwilioSettings::auth_token`].
     pub twilio_auth_token: Option<SecretString>,
+    /// See [`TwilioSettings::secondary_auth_token`].
+    pub twilio_secondary_auth_token: Option<SecretString>,
     /// See [`TwilioSettings::api_key`].
     pub twilio_api_key: Option<String>,
     /// See [`TwilioSettings::api_secret`].
@@ -103,7 +112,9 @@ pub enum ConfigError {
         why: String,
     },
     /// A setting that is needed and absent.
-    #[error("{0} is not set. Set it in the environment, or see `cordboard serve --help`.")]
+    #[error(
+        "{0} is not set, or empty. Set it in the environment, or see `cordboard serve --help`."
+    )]
     Missing(&'static str),
     /// A setting that is not an address.
     #[error("{0} is not an address such as https://desk.example.com.")]
@@ -138,8 +149,9 @@ impl Settings {
     /// Completes the settings to a configuration.
     pub fn complete(self) -> Result<Config, ConfigError> {
         use ConfigError::Missing;
+        let database_url = said(self.database_url);
         let beside = || {
-            let file = crate::store::file_of(self.database_url.as_deref()?)?;
+            let file = crate::store::file_of(database_url.as_deref()?)?;
             let folder = file.parent()?.to_owned();
             (!folder.as_os_str().is_empty()).then_some(folder)
         };
@@ -147,39 +159,46 @@ impl Settings {
             .data_dir
             .or_else(beside)
             .unwrap_or_else(|| PathBuf::from("."));
+        let maybe = |name, text| said(text).map(|u| address(name, &u)).transpose();
+        let secret = |name, text| said_secret(text).ok_or(Missing(name));
         Ok(Config {
             listen: self
                 .listen
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            public_url: self
-                .public_url
-                .map(|u| address("CORDBOARD_PUBLIC_URL", &u))
-                .transpose()?,
-            database_url: self
-                .database_url
+            public_url: maybe("CORDBOARD_PUBLIC_URL", self.public_url)?,
+            fallback_url: maybe("CORDBOARD_FALLBACK_URL", self.fallback_url)?,
+            database_url: database_url
                 .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("cordboard.db").display())),
-            redis_url: self.redis_url,
-            secret: self.secret,
+            redis_url: said(self.redis_url),
+            secret: said_secret(self.secret),
             data_dir,
             twilio: TwilioSettings {
                 api_base: address(
                     "TWILIO_API_BASE",
-                    self.twilio_api_base
+                    said(self.twilio_api_base)
                         .as_deref()
                         .unwrap_or("https://api.twilio.com"),
                 )?,
-                account_sid: self
-                    .twilio_account_sid
-                    .ok_or(Missing("TWILIO_ACCOUNT_SID"))?,
-                auth_token: self.twilio_auth_token.ok_or(Missing("TWILIO_AUTH_TOKEN"))?,
-                api_key: self.twilio_api_key.ok_or(Missing("TWILIO_API_KEY"))?,
-                api_secret: self.twilio_api_secret.ok_or(Missing("TWILIO_API_SECRET"))?,
-                app_sid: self.twilio_app_sid.ok_or(Missing("TWILIO_APP_SID"))?,
+                account_sid: said(self.twilio_account_sid).ok_or(Missing("TWILIO_ACCOUNT_SID"))?,
+                auth_token: secret("TWILIO_AUTH_TOKEN", self.twilio_auth_token)?,
+                secondary_auth_token: said_secret(self.twilio_secondary_auth_token),
+                api_key: said(self.twilio_api_key).ok_or(Missing("TWILIO_API_KEY"))?,
+                api_secret: secret("TWILIO_API_SECRET", self.twilio_api_secret)?,
+                app_sid: said(self.twilio_app_sid).ok_or(Missing("TWILIO_APP_SID"))?,
             },
             seed_demo: self.seed_demo,
             password_kib: crate::auth::PASSWORD_KIB,
         })
     }
+}
+
+/// An empty setting is none. An empty token would be a key that everybody knows.
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.trim().is_empty())
+}
+
+fn said_secret(text: Option<SecretString>) -> Option<SecretString> {
+    text.filter(|t| !t.expose_secret().trim().is_empty())
 }
 
 fn address(name: &'static str, text: &str) -> Result<Url, ConfigError> {
@@ -194,12 +213,12 @@ impl Config {
             api_base: t.api_base,
             account_sid: t.account_sid,
             auth_token: t.auth_token,
-            secondary_auth_token: None,
+            secondary_auth_token: t.secondary_auth_token,
             api_key: t.api_key,
             api_secret: t.api_secret,
             app_sid: t.app_sid,
             public_url,
-            fallback_media_base: None,
+            fallback_media_base: self.fallback_url.clone(),
         };
         config.check()?;
         Ok(config)
@@ -333,5 +352,44 @@ mod tests {
         let why = config.complete().unwrap().secret().unwrap_err().to_string();
         assert!(why.contains("remove the file"), "{why}");
         assert!(!why.contains("CORDBOARD_SECRET"), "{why}");
+    }
+
+    #[test]
+    fn a_file_sets_what_survives_us_and_the_token_that_comes_next() {
+        let file = r#"
+            fallback_url = "https://static.example.net/cordboard"
+            twilio_account_sid = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            twilio_auth_token = "the-auth-token"
+            twilio_secondary_auth_token = "the-next-token"
+            twilio_api_key = "SKbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+            twilio_api_secret = "the-api-secret"
+            twilio_app_sid = "APcccccccccccccccccccccccccccccccc"
+        "#;
+        let config = |file: &str| toml::from_str::<Settings>(file).unwrap().complete();
+        let here: Url = "https://desk.example.com".parse().unwrap();
+        let twilio = config(file).unwrap().twilio(here.clone()).unwrap();
+        let next = twilio.secondary_auth_token.unwrap();
+        assert_eq!(next.expose_secret(), "the-next-token");
+        let fallback = twilio.fallback_media_base.unwrap();
+        assert_eq!(fallback.as_str(), "https://static.example.net/cordboard");
+
+        let empty = file
+            .replace("https://static.example.net/cordboard", "")
+            .replace("the-next-token", " ");
+        let twilio = config(&empty).unwrap().twilio(here).unwrap();
+        assert!(twilio.secondary_auth_token.is_none() && twilio.fallback_media_base.is_none());
+    }
+
+    #[test]
+    fn an_empty_token_verifies_nothing() {
+        let empty = Settings {
+            twilio_auth_token: Some(String::new().into()),
+            ..settings()
+        };
+        let why = empty.complete().unwrap_err().to_string();
+        assert!(
+            why.starts_with("TWILIO_AUTH_TOKEN is not set, or empty."),
+            "{why}"
+        );
     }
 }
