@@ -192,7 +192,9 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     );
     put(
         &mut settings.public_url,
-        read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from),
+        args.public_url
+            .map_or_else(|| read("CORDBOARD_PUBLIC_URL"), |u| Ok(Some(u)))?
+            .map(String::from),
     );
     put(
         &mut settings.fallback_url,
@@ -204,11 +206,19 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
         args.data_dir
             .or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)),
     );
-    put(&mut settings.database_url, said("DATABASE_URL"));
-    put(&mut settings.redis_url, said("REDIS_URL"));
+    put(
+        &mut settings.database_url,
+        args.database_url.or_else(|| said("DATABASE_URL")),
+    );
+    put(
+        &mut settings.redis_url,
+        args.redis_url.or_else(|| said("REDIS_URL")),
+    );
     put(
         &mut settings.twilio_api_base,
-        read::<Url>("TWILIO_API_BASE")?.map(String::from),
+        args.twilio_api_base
+            .map_or_else(|| read("TWILIO_API_BASE"), |u| Ok(Some(u)))?
+            .map(String::from),
     );
     put(&mut settings.twilio_account_sid, said("TWILIO_ACCOUNT_SID"));
     put(&mut settings.twilio_auth_token, secret("TWILIO_AUTH_TOKEN"));
@@ -280,16 +290,39 @@ mod tests {
     fn a_flag_goes_before_the_file() {
         let file = Settings {
             listen: "127.0.0.1:1".parse().ok(),
+            public_url: Some("https://file.example".to_owned()),
+            database_url: Some("sqlite:file.db".to_owned()),
+            redis_url: Some("redis://file".to_owned()),
+            twilio_api_base: Some("https://file.example".to_owned()),
             ..Settings::default()
         };
         let args = ServeArgs {
             listen: "127.0.0.1:2".parse().ok(),
-            config: None,
-            data_dir: None,
+            public_url: "https://flag.example".parse().ok(),
+            database_url: Some("sqlite:flag.db".to_owned()),
+            redis_url: Some("redis://flag".to_owned()),
+            twilio_api_base: "https://flag.example".parse().ok(),
             seed_demo: true,
+            ..ServeArgs::default()
         };
         let settings = over(file, args).unwrap();
         assert_eq!(settings.listen.unwrap().port(), 2);
+        let set = [
+            settings.public_url,
+            settings.database_url,
+            settings.redis_url,
+            settings.twilio_api_base,
+        ]
+        .map(Option::unwrap);
+        assert_eq!(
+            set,
+            [
+                "https://flag.example/",
+                "sqlite:flag.db",
+                "redis://flag",
+                "https://flag.example/"
+            ]
+        );
         assert!(settings.seed_demo);
     }
 }

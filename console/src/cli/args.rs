@@ -32,6 +32,12 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 refused or failed · 2 wrong usage · 3 not signed in or not allowed · \
 4 the server cannot be reached · 5 sent, outcome unknown";
 
+const SETTINGS: &str = "\
+In the environment: CORDBOARD_LISTEN, CORDBOARD_PUBLIC_URL, CORDBOARD_FALLBACK_URL, CORDBOARD_SECRET, \
+CORDBOARD_DATA_DIR, DATABASE_URL, REDIS_URL, TWILIO_API_BASE, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, \
+TWILIO_SECONDARY_AUTH_TOKEN, TWILIO_API_KEY, TWILIO_API_SECRET, TWILIO_APP_SID.
+In the settings file (TOML): the same in small letters, without CORDBOARD_. Secrets have no flags.";
+
 /// Flags that every verb knows.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
@@ -253,17 +259,31 @@ pub struct DemoArgs {
     pub port: u16,
 }
 
-/// How to run the backend. Everything can also be said in the settings file or the environment.
-#[derive(Debug, Clone, Args)]
+/// How to run the backend. A flag goes before the environment, and that before the settings file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = SETTINGS)]
 pub struct ServeArgs {
     /// The address to listen on, such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// The address that Twilio calls and signs; otherwise the one that is listened on.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Url>,
+    /// Where everything is kept: sqlite:FILE or postgres://USER@HOST/NAME. Others on this machine can read
+    /// flags: one with a password belongs into DATABASE_URL.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// For many instances; not used by this version.
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// Where Twilio's REST API is, or the twin's.
+    #[arg(long, value_name = "URL")]
+    pub twilio_api_base: Option<Url>,
     /// The settings file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the current
-    /// folder.
+    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the folder of
+    /// the database, otherwise the current one.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Write the demo's people, slots and number, once, and point the number at this server.
@@ -452,6 +472,7 @@ mod tests {
             "cordboard demo --headless --seed 7 --calls-per-minute 0 --data-dir d --port 0",
             "cordboard demo --cast --url http://127.0.0.1:1 --twin http://127.0.0.1:2",
             "cordboard serve --listen 127.0.0.1:0 --seed-demo --json",
+            "cordboard serve --public-url https://desk.example --database-url sqlite:x/y.db --redis-url redis://h --twilio-api-base http://127.0.0.1:2",
             "cordboard console --plain",
             "cordboard twin serve --listen 127.0.0.1:0 --json",
             "cordboard twin call --from +14155550132 --to +14155550100 --name Rosa --patience 60s --json --twin http://127.0.0.1:2",
