@@ -14,7 +14,7 @@ use clap::Parser;
 use cordboard::{
     cli::{
         self, Exit, Failure, Out,
-        args::{Cli, ServeArgs, Verb},
+        args::{Cli, ServeArgs, TwinVerb, Verb},
         session::Environment,
     },
     client::address,
@@ -78,9 +78,10 @@ fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
     let env = Environment::read();
     let url = cli.common.url.clone();
     match cli.verb {
-        Some(Verb::Demo(args)) => {
+        Some(Verb::Demo(mut args)) => {
             // With --cast the server may also be the one in the environment; the demo proper has its own.
             let url = if args.cast {
+                args.twin = env.twin(args.twin)?;
                 env.server(url.as_ref())?
             } else {
                 None
@@ -88,7 +89,14 @@ fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
             many(demo::run(args, url, out))
         }
         Some(Verb::Serve(args)) => many(serve(args, out)),
-        Some(Verb::Twin { verb }) => many(demo::twin::run(verb, out)),
+        Some(Verb::Twin { verb, twin }) => {
+            // One that is started has no use for another's address.
+            let twin = match verb {
+                TwinVerb::Serve { .. } => twin,
+                _ => env.twin(twin)?,
+            };
+            many(demo::twin::run(verb, twin, out))
+        }
         Some(Verb::Console(args)) => many(console(&env, url.as_ref(), args.plain)),
         None => many(console(&env, url.as_ref(), false)),
         Some(verb) => Ok(one()?.block_on(cli::run(

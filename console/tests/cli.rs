@@ -324,7 +324,7 @@ async fn start() -> (Arc<Fake>, Environment) {
         Environment {
             url: Some(url),
             token: Some(TOKEN.to_owned().into()),
-            file: None,
+            ..Environment::default()
         },
     )
 }
@@ -667,6 +667,8 @@ async fn watching_begins_with_the_board_and_resumes_without_it() {
 fn binary(state: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cordboard"));
     command
+        // Set and empty, as compose files leave them, is not set.
+        .env("CORDBOARD_TWIN", "")
         .env_remove("CORDBOARD_URL")
         .env_remove("CORDBOARD_TOKEN")
         .env("XDG_STATE_HOME", state);
@@ -736,11 +738,29 @@ fn usage_pipes_and_pages() {
         serde_json::from_slice::<Value>(&wrong.stdout).unwrap()["error"]["code"],
         "usage"
     );
+    for none in [
+        &["twin", "world"][..],
+        &["demo", "--cast", "--url", "http://127.0.0.1:1"],
+    ] {
+        let said = run(none);
+        assert_eq!(said.status.code(), Some(2), "no twin was named: {said:?}");
+        let why = String::from_utf8_lossy(&said.stderr);
+        assert!(why.starts_with("Say which twin"), "{why}");
+    }
     assert_eq!(
-        run(&["twin", "world"]).status.code(),
-        Some(2),
-        "no twin was named"
+        run(&["twin", "--twin", "http://127.0.0.1:1", "world"])
+            .status
+            .code(),
+        Some(4)
     );
+    let bad = binary(state.path())
+        .args(["twin", "world"])
+        .env("CORDBOARD_TWIN", "nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(bad.status.code(), Some(2));
+    let why = String::from_utf8_lossy(&bad.stderr);
+    assert!(why.starts_with("CORDBOARD_TWIN is not"), "{why}");
     assert_eq!(
         run(&["twin", "world", "--twin", "http://127.0.0.1:1"])
             .status

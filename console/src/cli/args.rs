@@ -60,6 +60,9 @@ pub enum Verb {
     Console(ConsoleArgs),
     /// The Twilio double: run it alone, or work it.
     Twin {
+        /// Which twin to work. Otherwise CORDBOARD_TWIN.
+        #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
+        twin: Option<Url>,
         /// What.
         #[command(subcommand)]
         verb: TwinVerb,
@@ -237,10 +240,10 @@ pub struct DemoArgs {
     #[arg(long)]
     pub headless: bool,
     /// Only the colleagues and callers, against a server (--url) and a twin (--twin) elsewhere.
-    #[arg(long, requires = "twin", conflicts_with_all = ["headless", "data_dir", "port"])]
+    #[arg(long, conflicts_with_all = ["headless", "data_dir", "port"])]
     pub cast: bool,
     /// The twin to use with --cast. Otherwise CORDBOARD_TWIN.
-    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     pub twin: Option<Url>,
     /// Makes the day repeatable.
     #[arg(long, value_name = "N")]
@@ -305,9 +308,6 @@ pub enum TwinVerb {
     },
     /// Let a caller ring a number.
     Call {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// The caller's number.
         #[arg(long, value_parser = phone)]
         from: Phone,
@@ -326,9 +326,6 @@ pub enum TwinVerb {
     },
     /// Press keys, as the far end of a call.
     Press {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Which leg.
         call_sid: String,
         /// 0-9, *, #; w waits half a second.
@@ -337,23 +334,13 @@ pub enum TwinVerb {
     },
     /// Hang up, as the far end of a call.
     Hangup {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Which leg.
         call_sid: String,
     },
     /// Show calls, conferences, participants, and who hears whom.
-    World {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
-    },
+    World,
     /// Let things go wrong on purpose.
     Fault {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Such as webhook.double=0.3 or rest.slow=0.1; nothing: show what is set.
         #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
         set: Vec<(String, String)>,
@@ -362,19 +349,7 @@ pub enum TwinVerb {
         clear: bool,
     },
     /// Show the REST requests it served and the webhooks it sent.
-    Requests {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
-    },
-}
-
-/// Which twin.
-#[derive(Debug, Clone, Args)]
-pub struct AtTwin {
-    /// Its address.
-    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
-    pub twin: Url,
+    Requests,
 }
 
 /// A server's address. Only the scheme, the host and the port count, so that one server has one name.
@@ -480,6 +455,7 @@ mod tests {
             "cordboard twin fault webhook.double=0.3 rest.429=0.1 --twin http://127.0.0.1:2",
             "cordboard twin fault --clear --twin http://127.0.0.1:2",
             "cordboard twin world --json --twin http://127.0.0.1:2",
+            "cordboard twin --twin http://127.0.0.1:2 world --json",
             "cordboard login --url http://127.0.0.1:1 --email a@example.com --password-stdin",
             "cordboard watch --json --since e1:42",
             "cordboard call list --json",
@@ -503,7 +479,6 @@ mod tests {
             "cordboard frobnicate",
             "cordboard call answer",
             "cordboard watch --since 42",
-            "cordboard demo --cast",
             "cordboard demo --calls-per-minute -1",
             "cordboard call hold c_1 --no-wait --dry-run",
             "cordboard call hold c_1 --id",
