@@ -97,7 +97,7 @@ pub enum Verb {
     },
     /// Call somebody, as the person who is signed in.
     Dial {
-        /// An extension, a colleague's name, or a telephone number.
+        /// A telephone number with its country code, or an emergency number.
         to: String,
         /// How to carry it out.
         #[command(flatten)]
