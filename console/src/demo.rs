@@ -295,7 +295,7 @@ async fn console(house: &House) -> Result<(), Failure> {
         house.server.url.clone(),
         signed_in.token,
         false,
-        Some(house.log.clone()),
+        house.log.clone(),
     )
     .await
 }

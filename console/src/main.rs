@@ -7,7 +7,12 @@
 //! Read next: [`cordboard::cli::args`].
 
 use std::{
-    env, future::Future, io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration,
+    env,
+    future::Future,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -21,7 +26,6 @@ use cordboard::{
     run::{self, ConsoleOptions},
 };
 use cordboard_server::Settings;
-use etcetera::{BaseStrategy, base_strategy::Xdg};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
@@ -241,18 +245,25 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// The console for whoever is signed in.
+/// The console for whoever is signed in. Its screen is taken, so its log is a file.
 async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<(), Failure> {
     let (url, token) = env.signed_in(url)?;
-    open_console(url, token, plain, None).await
+    let beside = env.file.as_deref().and_then(Path::parent);
+    let log = console_log(beside).map_err(|e| {
+        Failure::refused(
+            "console",
+            format!("The console's log cannot be written: {e}."),
+        )
+    })?;
+    open_console(url, token, plain, log).await
 }
 
-/// Opens the console; its log goes beside the token file, unless it has a better place.
+/// Opens the console. What it and its libraries have to say goes into `log`, which is named when it fails.
 async fn open_console(
     url: Url,
     token: SecretString,
     plain: bool,
-    log: Option<PathBuf>,
+    log: PathBuf,
 ) -> Result<(), Failure> {
     if plain {
         return Err(Failure::new(
@@ -261,29 +272,57 @@ async fn open_console(
             "The console has no plain mode yet. Use cordboard watch, and the call verbs.",
         ));
     }
-    let log = log.or_else(|| {
-        Some(
-            Xdg::new()
-                .ok()?
-                .state_dir()?
-                .join("cordboard")
-                .join("console.log"),
-        )
-    });
-    let log = log.unwrap_or_else(|| env::temp_dir().join("cordboard-console.log"));
     match run::console(ConsoleOptions::new(url, token, log)).await {
         Ok(_) => Ok(()),
         Err(e) => Err(Failure::refused("console", e)),
     }
 }
 
-/// Warnings go to standard error, for programs that run without a screen.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG")
-        .unwrap_or_else(|_| "warn".into());
+/// Listens for the console's log: in a folder that is the user's own, beside the token file; where that cannot
+/// be, in a fresh temporary file. Only its owner can read it.
+fn console_log(folder: Option<&Path>) -> std::io::Result<PathBuf> {
+    let open = |folder: &Path| {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+        let path = folder.join("console.log");
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::io::Result::Ok((options.open(&path)?, path))
+    };
+    let kept = folder.map(open).and_then(std::io::Result::ok);
+    let (file, path) = if let Some(kept) = kept {
+        kept
+    } else {
+        let file = tempfile::Builder::new()
+            .prefix("cordboard-console-")
+            .suffix(".log")
+            .tempfile()?;
+        file.keep()?
+    };
     // A second subscriber in one process is refused: then somebody else is listening already.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter("info"))
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .try_init();
+    Ok(path)
+}
+
+/// What is worth a line, if CORDBOARD_LOG does not say otherwise.
+fn filter(usual: &str) -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG").unwrap_or_else(|_| usual.into())
+}
+
+/// Warnings go to standard error, for programs that run without a screen.
+fn log_to_stderr() {
+    // A second subscriber in one process is refused: then somebody else is listening already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter("warn"))
         // Colours are for a terminal; a file is read with other tools.
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -332,5 +371,22 @@ mod tests {
             ]
         );
         assert!(settings.seed_demo);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_consoles_log_is_its_owners_and_has_a_place_without_a_home() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let kept = console_log(Some(&home.path().join("cordboard"))).unwrap();
+        assert_eq!(kept, home.path().join("cordboard/console.log"));
+        let file = home.path().join("file");
+        std::fs::write(&file, "no folder").unwrap();
+        let fresh = console_log(Some(&file)).unwrap();
+        for path in [&kept, &fresh] {
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+        std::fs::remove_file(fresh).unwrap();
     }
 }
