@@ -109,7 +109,7 @@ impl From<SessionError> for Failure {
             SessionError::SignedOut | SessionError::SignedOutThere(_) => {
                 Self::new(Exit::NotAllowed, "not-signed-in", error)
             }
-            SessionError::Environment(_) => Self::new(Exit::Usage, "usage", error),
+            SessionError::Environment(..) => Self::new(Exit::Usage, "usage", error),
             SessionError::Homeless | SessionError::File { .. } => {
                 Self::new(Exit::Refused, "token-file", error)
             }

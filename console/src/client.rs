@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cordboard_core::{
     board::{Card, Snapshot},
-    ids::{SafeText, Timestamp},
+    ids::{CallId, SafeText, Timestamp},
     wire::{ClientMsg, Command, Me, PhoneMsg, PhoneServerMsg, ServerMsg},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -255,6 +255,27 @@ impl Client {
         Err(ClientError::Lost {
             why: lost.unwrap_or_default(),
         })
+    }
+
+    /// The call of a command that was sent before under this id, if there was one.
+    pub async fn sent(&self, id: &str) -> Result<Option<CallId>, ClientError> {
+        #[derive(Deserialize)]
+        struct Sent {
+            call: Card,
+        }
+        let mut url = self
+            .base
+            .join("api/commands")
+            .map_err(|e| self.garbled(&e))?;
+        url.query_pairs_mut().append_pair("id", id);
+        match self
+            .ask::<Sent>(Method::GET, url.as_str(), None::<&()>, ANSWER)
+            .await
+        {
+            Ok(sent) => Ok(Some(sent.call.id)),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// Opens the console's socket. Say [`ClientMsg::Hello`] first.

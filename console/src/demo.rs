@@ -17,7 +17,7 @@ use std::{
 use cordboard::{
     cli::{Exit, Failure, Out, args::DemoArgs},
     client::{Client, address},
-    run::{self, ConsoleOptions},
+    run::ConsoleOptions,
 };
 use cordboard_server::{Config, Running, TwilioSettings};
 use cordboard_twin::{Credentials, Twin, TwinConfig, control};
@@ -198,6 +198,7 @@ fn server_config(args: &DemoArgs, folder: &Path, twin: &Twin) -> Result<Config, 
     Ok(Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         public_url: None,
+        fallback_url: None,
         database_url: format!("sqlite:{}", folder.join("cordboard.db").display()),
         redis_url: None,
         secret: None,
@@ -206,6 +207,7 @@ fn server_config(args: &DemoArgs, folder: &Path, twin: &Twin) -> Result<Config, 
             api_base,
             account_sid: credentials.account_sid,
             auth_token: credentials.auth_token.into(),
+            secondary_auth_token: None,
             api_key: credentials.api_key,
             api_secret: credentials.api_secret.into(),
             app_sid: credentials.app_sid,
@@ -294,10 +296,7 @@ async fn console(house: &House) -> Result<(), Failure> {
         leaving_ends_all: true,
         ..ConsoleOptions::new(house.server.url.clone(), signed_in.token, house.log.clone())
     };
-    match run::console(options).await {
-        Ok(_) => Ok(()),
-        Err(e) => Err(Failure::refused("console", e)),
-    }
+    crate::open_console(options).await
 }
 
 /// Only the people, for a server and a twin elsewhere.

@@ -7,21 +7,25 @@
 //! Read next: [`cordboard::cli::args`].
 
 use std::{
-    env, future::Future, io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration,
+    env,
+    future::Future,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
 use cordboard::{
     cli::{
         self, Exit, Failure, Out,
-        args::{Cli, ServeArgs, Verb},
+        args::{Cli, ServeArgs, TwinVerb, Verb},
         session::Environment,
     },
     client::address,
     run::{self, ConsoleOptions},
 };
 use cordboard_server::Settings;
-use etcetera::{BaseStrategy, base_strategy::Xdg};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
@@ -78,9 +82,10 @@ fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
     let env = Environment::read();
     let url = cli.common.url.clone();
     match cli.verb {
-        Some(Verb::Demo(args)) => {
+        Some(Verb::Demo(mut args)) => {
             // With --cast the server may also be the one in the environment; the demo proper has its own.
             let url = if args.cast {
+                args.twin = env.twin(args.twin)?;
                 env.server(url.as_ref())?
             } else {
                 None
@@ -88,7 +93,14 @@ fn work(cli: Cli, out: &mut Out<'_>) -> Result<Exit, Failure> {
             many(demo::run(args, url, out))
         }
         Some(Verb::Serve(args)) => many(serve(args, out)),
-        Some(Verb::Twin { verb }) => many(demo::twin::run(verb, out)),
+        Some(Verb::Twin { verb, twin }) => {
+            // One that is started has no use for another's address.
+            let twin = match verb {
+                TwinVerb::Serve { .. } => twin,
+                _ => env.twin(twin)?,
+            };
+            many(demo::twin::run(verb, twin, out))
+        }
         Some(Verb::Console(args)) => many(console(&env, url.as_ref(), args.plain)),
         None => many(console(&env, url.as_ref(), false)),
         Some(verb) => Ok(one()?.block_on(cli::run(
@@ -192,7 +204,13 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     );
     put(
         &mut settings.public_url,
-        read::<Url>("CORDBOARD_PUBLIC_URL")?.map(String::from),
+        args.public_url
+            .map_or_else(|| read("CORDBOARD_PUBLIC_URL"), |u| Ok(Some(u)))?
+            .map(String::from),
+    );
+    put(
+        &mut settings.fallback_url,
+        read::<Url>("CORDBOARD_FALLBACK_URL")?.map(String::from),
     );
     put(&mut settings.secret, secret("CORDBOARD_SECRET"));
     put(
@@ -200,14 +218,26 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
         args.data_dir
             .or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)),
     );
-    put(&mut settings.database_url, said("DATABASE_URL"));
-    put(&mut settings.redis_url, said("REDIS_URL"));
+    put(
+        &mut settings.database_url,
+        args.database_url.or_else(|| said("DATABASE_URL")),
+    );
+    put(
+        &mut settings.redis_url,
+        args.redis_url.or_else(|| said("REDIS_URL")),
+    );
     put(
         &mut settings.twilio_api_base,
-        read::<Url>("TWILIO_API_BASE")?.map(String::from),
+        args.twilio_api_base
+            .map_or_else(|| read("TWILIO_API_BASE"), |u| Ok(Some(u)))?
+            .map(String::from),
     );
     put(&mut settings.twilio_account_sid, said("TWILIO_ACCOUNT_SID"));
     put(&mut settings.twilio_auth_token, secret("TWILIO_AUTH_TOKEN"));
+    put(
+        &mut settings.twilio_secondary_auth_token,
+        secret("TWILIO_SECONDARY_AUTH_TOKEN"),
+    );
     put(&mut settings.twilio_api_key, said("TWILIO_API_KEY"));
     put(&mut settings.twilio_api_secret, secret("TWILIO_API_SECRET"));
     put(&mut settings.twilio_app_sid, said("TWILIO_APP_SID"));
@@ -215,19 +245,8 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// The console for whoever is signed in.
+/// The console for whoever is signed in. Its screen is taken, so its log is a file.
 async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<(), Failure> {
-    let (url, token) = env.signed_in(url)?;
-    open_console(url, token, plain, None).await
-}
-
-/// Opens the console; its log goes beside the token file, unless it has a better place.
-async fn open_console(
-    url: Url,
-    token: SecretString,
-    plain: bool,
-    log: Option<PathBuf>,
-) -> Result<(), Failure> {
     if plain {
         return Err(Failure::new(
             Exit::Usage,
@@ -235,29 +254,69 @@ async fn open_console(
             "The console has no plain mode yet. Use cordboard watch, and the call verbs.",
         ));
     }
-    let log = log.or_else(|| {
-        Some(
-            Xdg::new()
-                .ok()?
-                .state_dir()?
-                .join("cordboard")
-                .join("console.log"),
+    let (url, token) = env.signed_in(url)?;
+    let beside = env.file.as_deref().and_then(Path::parent);
+    let log = console_log(beside).map_err(|e| {
+        Failure::refused(
+            "console",
+            format!("The console's log cannot be written: {e}."),
         )
-    });
-    let log = log.unwrap_or_else(|| env::temp_dir().join("cordboard-console.log"));
-    match run::console(ConsoleOptions::new(url, token, log)).await {
+    })?;
+    open_console(ConsoleOptions::new(url, token, log)).await
+}
+
+async fn open_console(options: ConsoleOptions) -> Result<(), Failure> {
+    match run::console(options).await {
         Ok(_) => Ok(()),
         Err(e) => Err(Failure::refused("console", e)),
     }
 }
 
-/// Warnings go to standard error, for programs that run without a screen.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG")
-        .unwrap_or_else(|_| "warn".into());
+/// Listens for the console's log: in a folder that is the user's own, beside the token file; where that cannot
+/// be, in a fresh temporary file. Only its owner can read it.
+fn console_log(folder: Option<&Path>) -> std::io::Result<PathBuf> {
+    let open = |folder: &Path| {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+        let path = folder.join("console.log");
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::io::Result::Ok((options.open(&path)?, path))
+    };
+    let kept = folder.map(open).and_then(std::io::Result::ok);
+    let (file, path) = if let Some(kept) = kept {
+        kept
+    } else {
+        let file = tempfile::Builder::new()
+            .prefix("cordboard-console-")
+            .suffix(".log")
+            .tempfile()?;
+        file.keep()?
+    };
     // A second subscriber in one process is refused: then somebody else is listening already.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter("info"))
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .try_init();
+    Ok(path)
+}
+
+/// What is worth a line, if CORDBOARD_LOG does not say otherwise.
+fn filter(usual: &str) -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_env("CORDBOARD_LOG").unwrap_or_else(|_| usual.into())
+}
+
+/// Warnings go to standard error, for programs that run without a screen.
+fn log_to_stderr() {
+    // A second subscriber in one process is refused: then somebody else is listening already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter("warn"))
         // Colours are for a terminal; a file is read with other tools.
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -272,16 +331,56 @@ mod tests {
     fn a_flag_goes_before_the_file() {
         let file = Settings {
             listen: "127.0.0.1:1".parse().ok(),
+            public_url: Some("https://file.example".to_owned()),
+            database_url: Some("sqlite:file.db".to_owned()),
+            redis_url: Some("redis://file".to_owned()),
+            twilio_api_base: Some("https://file.example".to_owned()),
             ..Settings::default()
         };
         let args = ServeArgs {
             listen: "127.0.0.1:2".parse().ok(),
-            config: None,
-            data_dir: None,
+            public_url: "https://flag.example".parse().ok(),
+            database_url: Some("sqlite:flag.db".to_owned()),
+            redis_url: Some("redis://flag".to_owned()),
+            twilio_api_base: "https://flag.example".parse().ok(),
             seed_demo: true,
+            ..ServeArgs::default()
         };
         let settings = over(file, args).unwrap();
         assert_eq!(settings.listen.unwrap().port(), 2);
+        let set = [
+            settings.public_url,
+            settings.database_url,
+            settings.redis_url,
+            settings.twilio_api_base,
+        ]
+        .map(Option::unwrap);
+        assert_eq!(
+            set,
+            [
+                "https://flag.example/",
+                "sqlite:flag.db",
+                "redis://flag",
+                "https://flag.example/"
+            ]
+        );
         assert!(settings.seed_demo);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_consoles_log_is_its_owners_and_has_a_place_without_a_home() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let kept = console_log(Some(&home.path().join("cordboard"))).unwrap();
+        assert_eq!(kept, home.path().join("cordboard/console.log"));
+        let file = home.path().join("file");
+        std::fs::write(&file, "no folder").unwrap();
+        let fresh = console_log(Some(&file)).unwrap();
+        for path in [&kept, &fresh] {
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+        std::fs::remove_file(fresh).unwrap();
     }
 }

@@ -12,7 +12,10 @@ use std::{
     collections::HashMap,
     io::Write as _,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,8 +44,12 @@ const TOKEN: &str = "good-token";
 /// What the fake server was sent, and what it is to answer.
 struct Fake {
     commands: Mutex<Vec<(Value, u64)>>,
-    /// Told to consoles after a command.
+    /// Told to consoles after a command; null cuts them off.
     news: broadcast::Sender<Value>,
+    /// How many consoles are turned away, because the server is not there. Whoever comes after them finds the
+    /// call taken.
+    away: AtomicU32,
+    back: AtomicBool,
 }
 
 type Shared = State<Arc<Fake>>;
@@ -142,6 +149,22 @@ async fn command(
         "would" => answer("would", "talking"),
         "lost" => panic!("this connection is dropped on purpose"),
         "lostonce" if again == 1 => panic!("this connection is dropped on purpose"),
+        // Sent before: whatever was to happen has happened, and nothing is news.
+        "again" => answer("done", "together"),
+        "againback" => answer("done", "ringing"),
+        // The board comes whole while the command is on its way: its changes were too many.
+        "lagged" => {
+            let mut board = snapshot(3, "together");
+            board["t"] = json!("snapshot");
+            fake.news.send(board).unwrap();
+            answer("done", "transferring")
+        }
+        // The server goes away before it is known how it ends, and is back after a while.
+        "restart" => {
+            fake.away.store(2, Ordering::SeqCst);
+            fake.news.send(Value::Null).unwrap();
+            answer("done", "transferring")
+        }
         way @ ("taken" | "back") => {
             let end = if way == "taken" {
                 "together"
@@ -159,9 +182,38 @@ async fn command(
     }
 }
 
+async fn sent(
+    State(fake): Shared,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    if !known(&headers) {
+        return error(401, "not-signed-in", "Sign in first.");
+    }
+    let commands = fake.commands.lock().unwrap();
+    if commands
+        .iter()
+        .any(|(c, _)| c["id"] == query["id"].as_str())
+    {
+        Json(
+            json!({ "ok": true, "id": query["id"], "outcome": "done", "call": card("talking", 3) }),
+        )
+        .into_response()
+    } else {
+        error(404, "not-found", "You have sent no command under this id.")
+    }
+}
+
 async fn console(State(fake): Shared, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !known(&headers) {
         return error(401, "not-signed-in", "Sign in first.");
+    }
+    let away = fake
+        .away
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    if away.is_ok() {
+        fake.back.store(true, Ordering::SeqCst);
+        return error(503, "unavailable", "The server is starting.");
     }
     upgrade.on_upgrade(move |socket| follow(fake, socket))
 }
@@ -179,7 +231,11 @@ async fn follow(fake: Arc<Fake>, mut socket: WebSocket) {
     ];
     let delta = |rev: u64, kind: &str| json!({ "t": "delta", "epoch": "e1", "rev": rev, "call": card(kind, rev), "cause": { "kind": "command", "id": "x" } });
     if hello["since"].is_null() {
-        let mut first = snapshot(1, "talking");
+        let mut first = if fake.back.load(Ordering::SeqCst) {
+            snapshot(3, "together")
+        } else {
+            snapshot(1, "talking")
+        };
         first["t"] = json!("snapshot");
         say.push(first);
     } else {
@@ -193,6 +249,9 @@ async fn follow(fake: Arc<Fake>, mut socket: WebSocket) {
         let _ = socket.send(Message::text(message.to_string())).await;
     }
     while let Ok(message) = news.recv().await {
+        if message.is_null() {
+            return;
+        }
         if socket
             .send(Message::text(message.to_string()))
             .await
@@ -220,6 +279,8 @@ async fn start() -> (Arc<Fake>, Environment) {
     let fake = Arc::new(Fake {
         commands: Mutex::default(),
         news: broadcast::channel(16).0,
+        away: AtomicU32::new(0),
+        back: AtomicBool::new(false),
     });
     let me = |headers: HeaderMap| async move {
         if known(&headers) {
@@ -252,7 +313,7 @@ async fn start() -> (Arc<Fake>, Environment) {
                 }
             }),
         )
-        .route("/api/commands", post(command))
+        .route("/api/commands", post(command).get(sent))
         .route("/ws/console", get(console))
         .with_state(fake.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -263,7 +324,7 @@ async fn start() -> (Arc<Fake>, Environment) {
         Environment {
             url: Some(url),
             token: Some(TOKEN.to_owned().into()),
-            file: None,
+            ..Environment::default()
         },
     )
 }
@@ -444,6 +505,24 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
     assert_eq!(sent[0], sent[1]);
 }
 
+/// The slots of the board here are free, as they are after the first time.
+#[tokio::test]
+async fn a_slot_is_fetched_from_once_however_often_it_is_asked_for() {
+    let (fake, env) = start().await;
+    let line = "cordboard slot retrieve P2 --id a%2F.b";
+    let (exit, _, err) = run(&env, line).await;
+    assert_eq!(exit, 1, "{err}");
+    assert!(err.contains("P2 is free"), "{err}");
+
+    let first = json!({ "id": "a%2F.b", "do": "call", "call": call_id(), "intent": "retrieve" });
+    fake.commands.lock().unwrap().push((first.clone(), 0));
+    let (exit, _, err) = run(&env, line).await;
+    assert_eq!(exit, 0, "{err}");
+    let sent = fake.commands.lock().unwrap().clone();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1].0, first, "the same command, under the same id");
+}
+
 #[tokio::test]
 async fn until_answered_ends_when_they_talk_or_it_came_back() {
     let (_, env) = start().await;
@@ -465,6 +544,34 @@ async fn until_answered_ends_when_they_talk_or_it_came_back() {
     assert!(err.contains("Grace Hopper did not take it"), "{err}");
     let (exit, ..) = run(&env, &line("refused-1")).await;
     assert_eq!(exit, 1);
+}
+
+#[tokio::test]
+async fn until_answered_knows_an_end_that_was_before_its_answer() {
+    let (_, env) = start().await;
+    let id = call_id();
+    for (command, exit) in [("again-1", 0), ("againback-1", 1), ("lagged-1", 0)] {
+        let line =
+            format!("cordboard call transfer {id} 102 --until answered --json --id {command}");
+        let (got, out, err) = run(&env, &line).await;
+        assert_eq!(got, exit, "{command}: {out}{err}");
+    }
+}
+
+#[tokio::test]
+async fn until_answered_outlives_the_server_it_asked() {
+    let (fake, env) = start().await;
+    let line = format!(
+        "cordboard call transfer {} 102 --until answered --json --id restart-1",
+        call_id()
+    );
+    let (exit, out, err) = run(&env, &line).await;
+    assert_eq!(exit, 0, "{out}{err}");
+    assert_eq!(
+        fake.away.load(Ordering::SeqCst),
+        0,
+        "it came back more than once"
+    );
 }
 
 #[tokio::test]
@@ -528,7 +635,7 @@ async fn watching_begins_with_the_board_and_resumes_without_it() {
             .unwrap();
     };
     let ((exit, out, err), ()) = tokio::join!(run(&env, "cordboard watch --json"), telling);
-    assert_eq!(exit, 3, "{err}");
+    assert_eq!(exit, 1, "nobody's token was refused: {err}");
     let lines: Vec<Value> = out
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
@@ -560,6 +667,8 @@ async fn watching_begins_with_the_board_and_resumes_without_it() {
 fn binary(state: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cordboard"));
     command
+        // Set and empty, as compose files leave them, is not set.
+        .env("CORDBOARD_TWIN", "")
         .env_remove("CORDBOARD_URL")
         .env_remove("CORDBOARD_TOKEN")
         .env("XDG_STATE_HOME", state);
@@ -629,11 +738,29 @@ fn usage_pipes_and_pages() {
         serde_json::from_slice::<Value>(&wrong.stdout).unwrap()["error"]["code"],
         "usage"
     );
+    for none in [
+        &["twin", "world"][..],
+        &["demo", "--cast", "--url", "http://127.0.0.1:1"],
+    ] {
+        let said = run(none);
+        assert_eq!(said.status.code(), Some(2), "no twin was named: {said:?}");
+        let why = String::from_utf8_lossy(&said.stderr);
+        assert!(why.starts_with("Say which twin"), "{why}");
+    }
     assert_eq!(
-        run(&["twin", "world"]).status.code(),
-        Some(2),
-        "no twin was named"
+        run(&["twin", "--twin", "http://127.0.0.1:1", "world"])
+            .status
+            .code(),
+        Some(4)
     );
+    let bad = binary(state.path())
+        .args(["twin", "world"])
+        .env("CORDBOARD_TWIN", "nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(bad.status.code(), Some(2));
+    let why = String::from_utf8_lossy(&bad.stderr);
+    assert!(why.starts_with("CORDBOARD_TWIN is not"), "{why}");
     assert_eq!(
         run(&["twin", "world", "--twin", "http://127.0.0.1:1"])
             .status

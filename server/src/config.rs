@@ -22,6 +22,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What the carrier calls and signs. Without one: the address it listens on.
     pub public_url: Option<Url>,
+    /// Another host, which answers when we do not: the media that held callers hear, and what becomes of a call
+    /// whose webhook failed. Without one: ourselves.
+    pub fallback_url: Option<Url>,
     /// `sqlite:…` or `postgres:…`.
     pub database_url: String,
     /// For many instances; not used by this version.
@@ -29,7 +32,7 @@ pub struct Config {
     /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its
     /// owner only.
     pub secret: Option<SecretString>,
-    /// Where such a secret is kept.
+    /// Where such a secret is kept: the folder of the database, if it has one and nothing else was said.
     pub data_dir: PathBuf,
     /// The carrier's account.
     pub twilio: TwilioSettings,
@@ -49,6 +52,8 @@ pub struct TwilioSettings {
     pub account_sid: String,
     /// Signs webhooks.
     pub auth_token: SecretString,
+    /// Signs them after a promotion: accepted too, while tokens are changed.
+    pub secondary_auth_token: Option<SecretString>,
     /// `SK…`
     pub api_key: String,
     /// Its secret.
@@ -66,6 +71,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// See [`Config::public_url`].
     pub public_url: Option<String>,
+    /// See [`Config::fallback_url`].
+    pub fallback_url: Option<String>,
     /// See [`Config::database_url`].
     pub database_url: Option<String>,
     /// See [`Config::redis_url`].
@@ -80,6 +87,8 @@ pub struct Settings {
     pub twilio_account_sid: Option<String>,
     /// See [`TwilioSettings::auth_token`].
     pub twilio_auth_token: Option<SecretString>,
+    /// See [`TwilioSettings::secondary_auth_token`].
+    pub twilio_secondary_auth_token: Option<SecretString>,
     /// See [`TwilioSettings::api_key`].
     pub twilio_api_key: Option<String>,
     /// See [`TwilioSettings::api_secret`].
@@ -103,16 +112,24 @@ pub enum ConfigError {
         why: String,
     },
     /// A setting that is needed and absent.
-    #[error("{0} is not set. Set it in the environment, or see `cordboard serve --help`.")]
+    #[error(
+        "{0} is not set, or empty. Set it in the environment, or see `cordboard serve --help`."
+    )]
     Missing(&'static str),
     /// A setting that is not an address.
     #[error("{0} is not an address such as https://desk.example.com.")]
     Address(&'static str),
     /// A secret that can be guessed.
     #[error(
-        "CORDBOARD_SECRET is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
+        "CORDBOARD_SECRET (in the settings file: secret) is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
     )]
     WeakSecret,
+    /// The file with the secret that was made has none in it.
+    #[error(
+        "{} should hold the secret that was made at the first start, and has fewer than 32 characters. Put it back from a backup, or remove the file to have another made: everybody then signs in again.",
+        .0.display()
+    )]
+    WeakKept(PathBuf),
     /// An account that cannot work.
     #[error(transparent)]
     Twilio(#[from] crate::twilio::ConfigError),
@@ -132,40 +149,56 @@ impl Settings {
     /// Completes the settings to a configuration.
     pub fn complete(self) -> Result<Config, ConfigError> {
         use ConfigError::Missing;
-        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("."));
+        let database_url = said(self.database_url);
+        let beside = || {
+            let file = crate::store::file_of(database_url.as_deref()?)?;
+            let folder = file.parent()?.to_owned();
+            (!folder.as_os_str().is_empty()).then_some(folder)
+        };
+        let data_dir = self
+            .data_dir
+            .or_else(beside)
+            .unwrap_or_else(|| PathBuf::from("."));
+        let maybe = |name, text| said(text).map(|u| address(name, &u)).transpose();
+        let secret = |name, text| said_secret(text).ok_or(Missing(name));
         Ok(Config {
             listen: self
                 .listen
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            public_url: self
-                .public_url
-                .map(|u| address("CORDBOARD_PUBLIC_URL", &u))
-                .transpose()?,
-            database_url: self
-                .database_url
+            public_url: maybe("CORDBOARD_PUBLIC_URL", self.public_url)?,
+            fallback_url: maybe("CORDBOARD_FALLBACK_URL", self.fallback_url)?,
+            database_url: database_url
                 .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("cordboard.db").display())),
-            redis_url: self.redis_url,
-            secret: self.secret,
+            redis_url: said(self.redis_url),
+            secret: said_secret(self.secret),
             data_dir,
             twilio: TwilioSettings {
                 api_base: address(
                     "TWILIO_API_BASE",
-                    self.twilio_api_base
+                    said(self.twilio_api_base)
                         .as_deref()
                         .unwrap_or("https://api.twilio.com"),
                 )?,
-                account_sid: self
-                    .twilio_account_sid
-                    .ok_or(Missing("TWILIO_ACCOUNT_SID"))?,
-                auth_token: self.twilio_auth_token.ok_or(Missing("TWILIO_AUTH_TOKEN"))?,
-                api_key: self.twilio_api_key.ok_or(Missing("TWILIO_API_KEY"))?,
-                api_secret: self.twilio_api_secret.ok_or(Missing("TWILIO_API_SECRET"))?,
-                app_sid: self.twilio_app_sid.ok_or(Missing("TWILIO_APP_SID"))?,
+                account_sid: said(self.twilio_account_sid).ok_or(Missing("TWILIO_ACCOUNT_SID"))?,
+                auth_token: secret("TWILIO_AUTH_TOKEN", self.twilio_auth_token)?,
+                secondary_auth_token: said_secret(self.twilio_secondary_auth_token),
+                api_key: said(self.twilio_api_key).ok_or(Missing("TWILIO_API_KEY"))?,
+                api_secret: secret("TWILIO_API_SECRET", self.twilio_api_secret)?,
+                app_sid: said(self.twilio_app_sid).ok_or(Missing("TWILIO_APP_SID"))?,
             },
             seed_demo: self.seed_demo,
             password_kib: crate::auth::PASSWORD_KIB,
         })
     }
+}
+
+/// An empty setting is none. An empty token would be a key that everybody knows.
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.trim().is_empty())
+}
+
+fn said_secret(text: Option<SecretString>) -> Option<SecretString> {
+    text.filter(|t| !t.expose_secret().trim().is_empty())
 }
 
 fn address(name: &'static str, text: &str) -> Result<Url, ConfigError> {
@@ -180,15 +213,24 @@ impl Config {
             api_base: t.api_base,
             account_sid: t.account_sid,
             auth_token: t.auth_token,
-            secondary_auth_token: None,
+            secondary_auth_token: t.secondary_auth_token,
             api_key: t.api_key,
             api_secret: t.api_secret,
             app_sid: t.app_sid,
             public_url,
-            fallback_media_base: None,
+            fallback_media_base: self.fallback_url.clone(),
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// Makes the folder of the database, if it has one: a database makes its file, but no folder.
+    pub(crate) fn make_room(&self) -> Result<(), ConfigError> {
+        let file = crate::store::file_of(&self.database_url);
+        match file.as_deref().and_then(Path::parent) {
+            Some(folder) if !folder.as_os_str().is_empty() => make_folder(folder),
+            _ => Ok(()),
+        }
     }
 
     /// The secret: the one that was set, or the one that is kept, made at the first start.
@@ -207,7 +249,7 @@ impl Config {
         };
         match std::fs::read_to_string(&path) {
             Ok(kept) if kept.trim().len() >= 32 => return Ok(kept.trim().into()),
-            Ok(_) => return Err(ConfigError::WeakSecret),
+            Ok(_) => return Err(ConfigError::WeakKept(path)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(fail(e)),
         }
@@ -216,10 +258,22 @@ impl Config {
             crate::auth::unguessable(),
             crate::auth::unguessable()
         );
-        std::fs::create_dir_all(&self.data_dir).map_err(fail)?;
+        make_folder(&self.data_dir)?;
         write_private(&path, &made).map_err(fail)?;
         Ok(made.into())
     }
+}
+
+/// Makes a folder that only its owner can look into, where there is none.
+fn make_folder(path: &Path) -> Result<(), ConfigError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|e| ConfigError::File {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 /// Writes a file that only its owner can read; never over one that is there.
@@ -230,4 +284,112 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            twilio_account_sid: Some(format!("AC{}", "a".repeat(32))),
+            twilio_auth_token: Some("the-auth-token".into()),
+            twilio_api_key: Some(format!("SK{}", "b".repeat(32))),
+            twilio_api_secret: Some("the-api-secret".into()),
+            twilio_app_sid: Some(format!("AP{}", "c".repeat(32))),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn the_secret_is_kept_beside_the_database_wherever_one_starts_from() {
+        let kept = |database: &str, data_dir: Option<&str>| {
+            let settings = Settings {
+                database_url: Some(database.to_owned()),
+                data_dir: data_dir.map(PathBuf::from),
+                ..settings()
+            };
+            settings.complete().unwrap().data_dir
+        };
+        for (database, folder) in [
+            ("sqlite:/x/y.db", "/x"),
+            ("sqlite:///x/y.db?mode=rwc", "/x"),
+            ("sqlite:new/y.db", "new"),
+            ("sqlite:/a%20b/y.db", "/a b"),
+            ("sqlite:y.db", "."),
+            ("sqlite::memory:", "."),
+            ("postgres://me@host/name", "."),
+        ] {
+            assert_eq!(kept(database, None), Path::new(folder), "{database}");
+        }
+        assert_eq!(kept("sqlite:/x/y.db", Some("/z")), Path::new("/z"));
+    }
+
+    #[tokio::test]
+    async fn a_database_in_a_new_folder_opens_also_with_a_secret_that_was_set() {
+        let home = tempfile::tempdir().unwrap();
+        let config = Settings {
+            data_dir: Some(home.path().join("deep/new")),
+            secret: Some("s".repeat(32).into()),
+            ..settings()
+        };
+        let config = config.complete().unwrap();
+        config.make_room().unwrap();
+        config.secret().unwrap();
+        let store = crate::store::Store::open(&config.database_url).await;
+        store.unwrap().close().await;
+        assert!(home.path().join("deep/new/cordboard.db").exists());
+    }
+
+    #[test]
+    fn a_kept_secret_that_is_damaged_is_not_blamed_on_the_environment() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("secret"), "short\n").unwrap();
+        let config = Settings {
+            data_dir: Some(home.path().to_owned()),
+            ..settings()
+        };
+        let why = config.complete().unwrap().secret().unwrap_err().to_string();
+        assert!(why.contains("remove the file"), "{why}");
+        assert!(!why.contains("CORDBOARD_SECRET"), "{why}");
+    }
+
+    #[test]
+    fn a_file_sets_what_survives_us_and_the_token_that_comes_next() {
+        let file = r#"
+            fallback_url = "https://static.example.net/cordboard"
+            twilio_account_sid = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            twilio_auth_token = "the-auth-token"
+            twilio_secondary_auth_token = "the-next-token"
+            twilio_api_key = "SKbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+            twilio_api_secret = "the-api-secret"
+            twilio_app_sid = "APcccccccccccccccccccccccccccccccc"
+        "#;
+        let config = |file: &str| toml::from_str::<Settings>(file).unwrap().complete();
+        let here: Url = "https://desk.example.com".parse().unwrap();
+        let twilio = config(file).unwrap().twilio(here.clone()).unwrap();
+        let next = twilio.secondary_auth_token.unwrap();
+        assert_eq!(next.expose_secret(), "the-next-token");
+        let fallback = twilio.fallback_media_base.unwrap();
+        assert_eq!(fallback.as_str(), "https://static.example.net/cordboard");
+
+        let empty = file
+            .replace("https://static.example.net/cordboard", "")
+            .replace("the-next-token", " ");
+        let twilio = config(&empty).unwrap().twilio(here).unwrap();
+        assert!(twilio.secondary_auth_token.is_none() && twilio.fallback_media_base.is_none());
+    }
+
+    #[test]
+    fn an_empty_token_verifies_nothing() {
+        let empty = Settings {
+            twilio_auth_token: Some(String::new().into()),
+            ..settings()
+        };
+        let why = empty.complete().unwrap_err().to_string();
+        assert!(
+            why.starts_with("TWILIO_AUTH_TOKEN is not set, or empty."),
+            "{why}"
+        );
+    }
 }

@@ -15,11 +15,12 @@ use axum::{
 use cordboard_core::{
     board::{Card, Snapshot},
     call::Talk,
-    ids::{CallId, CallSid, Timestamp},
+    ids::{CallId, CallSid, Timestamp, UserId},
     machine::Finish,
     wire::{Command, Me, Order},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     emergency,
     error::ApiError,
     exchange::{Accepted, Session},
+    live::Ended,
     twilio::words::one_line,
     ws,
 };
@@ -48,7 +50,7 @@ pub fn router(app: App) -> Router {
         .route("/api/board", get(board))
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call))
-        .route("/api/commands", post(command))
+        .route("/api/commands", post(command).get(command_sent))
         .route("/ws/console", get(ws::console))
         .route("/ws/phone", get(ws::phone))
         .route("/healthz", get(healthz))
@@ -215,7 +217,7 @@ struct Wait {
 struct Answered {
     ok: bool,
     id: String,
-    /// `done`, `committed`, `unknown` or `would`.
+    /// `done`, `committed`, `unknown` or `would`; of a command that was sent before, also `failed`.
     outcome: &'static str,
     /// None for a call that has none: the page dials for help by itself.
     call: Option<Card>,
@@ -266,22 +268,17 @@ async fn command(
         Some(finish) => finish,
         None if wait == 0 => return answered("committed", card, None),
         None => {
-            let ended = async {
-                loop {
-                    match outcomes.recv().await {
-                        Ok(e) if e.by == session.user && *e.command == *command.id => {
-                            return Some(e.result);
-                        }
-                        Ok(_) => {}
-                        Err(_) => return None,
-                    }
+            let limit = Duration::from_millis(wait.min(LONGEST_WAIT_MS));
+            let stored = || {
+                let (store, id) = (app.exchange.store().clone(), command.id.clone());
+                async move {
+                    // A store that fails now says nothing about the command: unknown is the truth.
+                    let record = store.command(session.user, &id).await.ok().flatten();
+                    record.and_then(|r| r.outcome.ended())
                 }
             };
-            let limit = Duration::from_millis(wait.min(LONGEST_WAIT_MS));
-            tokio::time::timeout(limit, ended)
+            ended(&mut outcomes, session.user, &command.id, limit, stored)
                 .await
-                .ok()
-                .flatten()
                 .unwrap_or(Finish::Unknown)
         }
     };
@@ -297,6 +294,66 @@ async fn command(
     }
 }
 
+#[derive(Deserialize)]
+struct Sent {
+    id: String,
+}
+
+/// A command that this person has sent: its call as it is now, and how far it came. Whoever repeats a command
+/// that named its call by where it was, a slot, learns here which call that was.
+async fn command_sent(
+    State(app): State<App>,
+    session: Session,
+    Query(Sent { id }): Query<Sent>,
+) -> Result<Json<Answered>, ApiError> {
+    let unknown = || ApiError::NotFound("You have sent no command under this id.".to_owned());
+    let record = app.exchange.store().command(session.user, &id).await?;
+    let record = record.ok_or_else(unknown)?;
+    let call = app.exchange.call(record.call).await?.ok_or_else(unknown)?;
+    let (outcome, why) = match record.outcome.ended() {
+        None => ("committed", None),
+        Some(Finish::Done) => ("done", None),
+        Some(Finish::Unknown) => ("unknown", None),
+        Some(Finish::Failed(why)) => ("failed", Some(why)),
+    };
+    Ok(Json(Answered {
+        ok: true,
+        id,
+        outcome,
+        call: Some(Card::of(&call)),
+        why,
+    }))
+}
+
+/// How a command ends, if it does within the limit. The store is asked where the news may have been missed: it
+/// came faster than we read, or only just.
+async fn ended<F: Future<Output = Option<Finish>>>(
+    outcomes: &mut Receiver<Ended>,
+    by: UserId,
+    command: &str,
+    limit: Duration,
+    stored: impl Fn() -> F,
+) -> Option<Finish> {
+    let heard = async {
+        loop {
+            match outcomes.recv().await {
+                Ok(e) if e.by == by && *e.command == *command => return Some(e.result),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    if let Some(finish) = stored().await {
+                        return Some(finish);
+                    }
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    };
+    match tokio::time::timeout(limit, heard).await {
+        Ok(Some(finish)) => Some(finish),
+        Ok(None) | Err(_) => stored().await,
+    }
+}
+
 async fn healthz() -> &'static str {
     "ok"
 }
@@ -304,4 +361,50 @@ async fn healthz() -> &'static str {
 async fn readyz(State(app): State<App>) -> Result<&'static str, ApiError> {
     app.exchange.store().board_position().await?;
     Ok("ready")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::broadcast;
+
+    fn of(command: &str) -> Ended {
+        Ended {
+            by: UserId(1),
+            command: command.into(),
+            call: CallId::from_bits(7),
+            result: Finish::Done,
+        }
+    }
+
+    #[tokio::test]
+    async fn news_that_was_missed_is_read_from_the_store() {
+        let (say, mut outcomes) = broadcast::channel(1);
+        // The channel keeps one: ours is dropped before we read.
+        for command in ["ours", "a", "b"] {
+            say.send(of(command)).unwrap();
+        }
+        let wait = Duration::from_mins(1);
+        let stored = || async { Some(Finish::Failed("Nobody answered.".to_owned())) };
+        assert_eq!(
+            ended(&mut outcomes, UserId(1), "ours", wait, stored).await,
+            Some(Finish::Failed("Nobody answered.".to_owned()))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_store_has_the_last_word_when_the_time_is_over() {
+        let (_say, mut outcomes) = broadcast::channel(1);
+        let (user, wait) = (UserId(1), Duration::ZERO);
+        let stored = || async { Some(Finish::Done) };
+        assert_eq!(
+            ended(&mut outcomes, user, "ours", wait, stored).await,
+            Some(Finish::Done)
+        );
+        let pending = || async { None };
+        assert_eq!(
+            ended(&mut outcomes, user, "ours", wait, pending).await,
+            None
+        );
+    }
 }

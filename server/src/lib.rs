@@ -124,6 +124,7 @@ pub async fn serve(
     let keys = Keys::new(&config.secret()?);
     let passwords = Passwords::new(config.password_kib);
 
+    config.make_room()?;
     let store = Store::open(&config.database_url).await?;
     let seeded = if config.seed_demo {
         Some(seed::demo(&store, &passwords).await?)

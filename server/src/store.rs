@@ -28,6 +28,7 @@ pub use commit::{
 pub use house::{NewPerson, NumberRow, PersonRow, QueueRow, SlotRow};
 pub use outbox::{OutboxRow, State};
 
+pub(crate) use sql::file_of;
 use sql::{Db, args};
 
 /// An open database. Clones are the same one.

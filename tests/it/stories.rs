@@ -33,8 +33,13 @@ fn a_caller_is_answered_held_parked_fetched_and_sent_to_everybody() {
         house.done(&["call", "park", &rosa, "--slot", "P2", "--note", "for Grace"]);
         assert_eq!(house.place(&rosa)["slot"], "P2");
         hears(&house, ROSA, 0, "music");
-        house.done(&["slot", "retrieve", "P2"]);
-        hears(&house, ROSA, 2, "people");
+        // Twice under one id: the second finds the slot free and is the first all the same.
+        for _ in 0..2 {
+            house.done(&["slot", "retrieve", "P2", "--id", "fetch-1"]);
+            hears(&house, ROSA, 2, "people");
+        }
+        let other = house.verb(&["call", "hangup", &rosa, "--id", "fetch-1"]);
+        assert_eq!(other.code, 1, "another command under its id: {other:?}");
 
         // Declined: back to the sender, who answers again.
         let back = house.verb(&["call", "transfer", &rosa, "104", "--until", "answered"]);

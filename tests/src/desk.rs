@@ -73,6 +73,7 @@ impl Desk {
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             public_url: None,
+            fallback_url: None,
             database_url: plan.database.url().to_owned(),
             redis_url: None,
             secret: None,
@@ -81,6 +82,7 @@ impl Desk {
                 api_base: twin.url().parse().expect("the twin has an address"),
                 account_sid: credentials.account_sid,
                 auth_token: credentials.auth_token.into(),
+                secondary_auth_token: None,
                 api_key: credentials.api_key,
                 api_secret: credentials.api_secret.into(),
                 app_sid: credentials.app_sid,
@@ -90,7 +92,8 @@ impl Desk {
         };
         let of_twin = twin.clock().clone();
         let clock = cordboard_server::Clock::from_fn(move || of_twin.now_ms(), plan.scale);
-        let server = cordboard_server::serve(config, clock, stop.clone())
+        // Boxed: a server that starts is large, and desks are opened deep within other futures.
+        let server = Box::pin(cordboard_server::serve(config, clock, stop.clone()))
             .await
             .expect("the server starts");
         Self {

@@ -13,7 +13,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::form::Form;
 use crate::twiml::MAX_BYTES;
 use crate::world::{Method, Target};
@@ -166,7 +166,7 @@ impl Hooks {
     }
 
     pub(crate) fn attempt(&self, id: u64, mut outcome: Value) {
-        outcome["at"] = json!(self.clock.now_ms());
+        outcome["at"] = json!(rfc3339(self.clock.now_ms()));
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let first = log.1.front().map_or(0, |l| l.id);
         let at = usize::try_from(id.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -187,7 +187,7 @@ impl Hooks {
                     params.entry(key.clone()).or_insert_with(|| json!(value));
                 }
                 let mut body = json!({
-                    "at": l.at, "kind": l.kind, "method": l.method, "url": l.url, "params": params,
+                    "at": rfc3339(l.at), "kind": l.kind, "method": l.method, "url": l.url, "params": params,
                     "token": l.token, "attempts": l.attempts,
                 });
                 if let Some(fault) = &l.fault {

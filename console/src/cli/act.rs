@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cordboard_core::{
     board::{Person, Snapshot},
-    ids::{CallId, CallSid, Emergency, Phone, SafeText},
+    ids::{CallId, CallSid, Emergency, Phone, SafeText, SlotId},
     machine::{ERRAND_MS, Intent, Target},
     wire::{Command, Order},
 };
@@ -171,31 +171,37 @@ pub(super) async fn slot(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let SlotVerb::Retrieve { slot, how } = verb;
-    let board = client.board().await?;
-    let Some(found) = board.slots.iter().find(|s| s.id == slot) else {
+    let before = match &how.id {
+        // A command that is repeated means the call it meant, wherever that is by now.
+        Some(id) if !how.dry_run => client.sent(id).await?,
+        _ => None,
+    };
+    let call = match before {
+        Some(call) => call,
+        None => parked(&client.board().await?, &slot)?,
+    };
+    let order = Order::Call {
+        call,
+        intent: Intent::Retrieve,
+    };
+    carry_out(client, order, &how, None, out).await
+}
+
+/// The call in a slot.
+fn parked(board: &Snapshot, slot: &SlotId) -> Result<CallId, Failure> {
+    let Some(found) = board.slots.iter().find(|s| s.id == *slot) else {
         let names: Vec<&str> = board.slots.iter().map(|s| s.id.as_str()).collect();
         return Err(Failure::refused(
             "unknown-slot",
             format!("There is no slot {slot}. There are {}.", names.join(", ")),
         ));
     };
-    let Some(call) = found.call else {
-        return Err(Failure::refused(
+    found.call.ok_or_else(|| {
+        Failure::refused(
             "refused",
             format!("{slot} is free: there is nothing to fetch."),
-        ));
-    };
-    carry_out(
-        client,
-        Order::Call {
-            call,
-            intent: Intent::Retrieve,
-        },
-        &how,
-        None,
-        out,
-    )
-    .await
+        )
+    })
 }
 
 /// Dials. Neither a number nor an emergency waits for a look at the board.
@@ -271,13 +277,13 @@ async fn carry_out(
     }
     let card = match (follow, &answer.call) {
         (Some(follow), Some(card)) => {
-            let (call, id) = (card.id, answer.id.clone());
-            let end = tokio::time::timeout(PATIENCE, follow.end(client, call)).await;
-            match end.map_err(|_| unknown(&answer))?? {
+            let end = tokio::time::timeout(PATIENCE, follow.end(card)).await;
+            let end = end.map_err(|_| unknown(&answer))?;
+            match end.map_err(|why| unfollowed(&answer, &why))? {
                 Fate::Together(card) => Some(card),
                 Fate::Lost(card, why) => {
                     return Err(Failure::refused("came-back", why)
-                        .with("id", id)
+                        .with("id", &answer.id)
                         .with("call", card));
                 }
             }
@@ -334,6 +340,16 @@ fn unknown(answer: &Answer) -> Failure {
         Some(card) => failure.with("call", card),
         None => failure,
     }
+}
+
+/// The command was done, and then the server would not let its call be followed.
+fn unfollowed(answer: &Answer, why: &Failure) -> Failure {
+    let why = format!(
+        "It was sent on, but nobody can say how it ended: {} Look at the call before you try again.",
+        why.why
+    );
+    let failure = Failure::new(Exit::Unknown, "unknown", why).with("id", &answer.id);
+    failure.with("call", &answer.call)
 }
 
 /// An id that nobody else chooses: it makes a repeated command harmless.

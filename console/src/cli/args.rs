@@ -32,6 +32,12 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 refused or failed · 2 wrong usage · 3 not signed in or not allowed · \
 4 the server cannot be reached · 5 sent, outcome unknown";
 
+const SETTINGS: &str = "\
+In the environment: CORDBOARD_LISTEN, CORDBOARD_PUBLIC_URL, CORDBOARD_FALLBACK_URL, CORDBOARD_SECRET, \
+CORDBOARD_DATA_DIR, DATABASE_URL, REDIS_URL, TWILIO_API_BASE, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, \
+TWILIO_SECONDARY_AUTH_TOKEN, TWILIO_API_KEY, TWILIO_API_SECRET, TWILIO_APP_SID.
+In the settings file (TOML): the same in small letters, without CORDBOARD_. Secrets have no flags.";
+
 /// Flags that every verb knows.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
@@ -54,6 +60,9 @@ pub enum Verb {
     Console(ConsoleArgs),
     /// The Twilio double: run it alone, or work it.
     Twin {
+        /// Which twin to work. Otherwise CORDBOARD_TWIN.
+        #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
+        twin: Option<Url>,
         /// What.
         #[command(subcommand)]
         verb: TwinVerb,
@@ -88,7 +97,7 @@ pub enum Verb {
     },
     /// Call somebody, as the person who is signed in.
     Dial {
-        /// An extension, a colleague's name, or a telephone number.
+        /// A telephone number with its country code, or an emergency number.
         to: String,
         /// How to carry it out.
         #[command(flatten)]
@@ -231,10 +240,10 @@ pub struct DemoArgs {
     #[arg(long)]
     pub headless: bool,
     /// Only the colleagues and callers, against a server (--url) and a twin (--twin) elsewhere.
-    #[arg(long, requires = "twin", conflicts_with_all = ["headless", "data_dir", "port"])]
+    #[arg(long, conflicts_with_all = ["headless", "data_dir", "port"])]
     pub cast: bool,
     /// The twin to use with --cast. Otherwise CORDBOARD_TWIN.
-    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     pub twin: Option<Url>,
     /// Makes the day repeatable.
     #[arg(long, value_name = "N")]
@@ -253,17 +262,31 @@ pub struct DemoArgs {
     pub port: u16,
 }
 
-/// How to run the backend. Everything can also be said in the settings file or the environment.
-#[derive(Debug, Clone, Args)]
+/// How to run the backend. A flag goes before the environment, and that before the settings file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = SETTINGS)]
 pub struct ServeArgs {
     /// The address to listen on, such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// The address that Twilio calls and signs; otherwise the one that is listened on.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Url>,
+    /// Where everything is kept: sqlite:FILE or postgres://USER@HOST/NAME. Others on this machine can read
+    /// flags: one with a password belongs into DATABASE_URL.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// For many instances; not used by this version.
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// Where Twilio's REST API is, or the twin's.
+    #[arg(long, value_name = "URL")]
+    pub twilio_api_base: Option<Url>,
     /// The settings file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the current
-    /// folder.
+    /// Where the database and the made secret are kept; otherwise CORDBOARD_DATA_DIR, otherwise the folder of
+    /// the database, otherwise the current one.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Write the demo's people, slots and number, once, and point the number at this server.
@@ -285,9 +308,6 @@ pub enum TwinVerb {
     },
     /// Let a caller ring a number.
     Call {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// The caller's number.
         #[arg(long, value_parser = phone)]
         from: Phone,
@@ -306,9 +326,6 @@ pub enum TwinVerb {
     },
     /// Press keys, as the far end of a call.
     Press {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Which leg.
         call_sid: String,
         /// 0-9, *, #; w waits half a second.
@@ -317,23 +334,13 @@ pub enum TwinVerb {
     },
     /// Hang up, as the far end of a call.
     Hangup {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Which leg.
         call_sid: String,
     },
     /// Show calls, conferences, participants, and who hears whom.
-    World {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
-    },
+    World,
     /// Let things go wrong on purpose.
     Fault {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
         /// Such as webhook.double=0.3 or rest.slow=0.1; nothing: show what is set.
         #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
         set: Vec<(String, String)>,
@@ -342,19 +349,7 @@ pub enum TwinVerb {
         clear: bool,
     },
     /// Show the REST requests it served and the webhooks it sent.
-    Requests {
-        /// Which twin.
-        #[command(flatten)]
-        at: AtTwin,
-    },
-}
-
-/// Which twin.
-#[derive(Debug, Clone, Args)]
-pub struct AtTwin {
-    /// Its address.
-    #[arg(long, value_name = "URL", env = "CORDBOARD_TWIN", value_parser = http_url)]
-    pub twin: Url,
+    Requests,
 }
 
 /// A server's address. Only the scheme, the host and the port count, so that one server has one name.
@@ -452,6 +447,7 @@ mod tests {
             "cordboard demo --headless --seed 7 --calls-per-minute 0 --data-dir d --port 0",
             "cordboard demo --cast --url http://127.0.0.1:1 --twin http://127.0.0.1:2",
             "cordboard serve --listen 127.0.0.1:0 --seed-demo --json",
+            "cordboard serve --public-url https://desk.example --database-url sqlite:x/y.db --redis-url redis://h --twilio-api-base http://127.0.0.1:2",
             "cordboard console --plain",
             "cordboard twin serve --listen 127.0.0.1:0 --json",
             "cordboard twin call --from +14155550132 --to +14155550100 --name Rosa --patience 60s --json --twin http://127.0.0.1:2",
@@ -459,6 +455,7 @@ mod tests {
             "cordboard twin fault webhook.double=0.3 rest.429=0.1 --twin http://127.0.0.1:2",
             "cordboard twin fault --clear --twin http://127.0.0.1:2",
             "cordboard twin world --json --twin http://127.0.0.1:2",
+            "cordboard twin --twin http://127.0.0.1:2 world --json",
             "cordboard login --url http://127.0.0.1:1 --email a@example.com --password-stdin",
             "cordboard watch --json --since e1:42",
             "cordboard call list --json",
@@ -482,7 +479,6 @@ mod tests {
             "cordboard frobnicate",
             "cordboard call answer",
             "cordboard watch --since 42",
-            "cordboard demo --cast",
             "cordboard demo --calls-per-minute -1",
             "cordboard call hold c_1 --no-wait --dry-run",
             "cordboard call hold c_1 --id",

@@ -33,8 +33,8 @@ pub enum SessionError {
     #[error("You are not signed in at {at}. Run cordboard login --url {at}.", at = address(.0))]
     SignedOutThere(Url),
     /// The address in the environment is not one.
-    #[error("CORDBOARD_URL is {0}.")]
-    Environment(String),
+    #[error("{0} is {1}.")]
+    Environment(&'static str, String),
     /// There is no home to keep it in.
     #[error(
         "There is no home folder to keep the token in. Set XDG_STATE_HOME, or CORDBOARD_URL and CORDBOARD_TOKEN."
@@ -86,6 +86,8 @@ struct Sessions {
 pub struct Environment {
     /// `CORDBOARD_URL`.
     pub url: Option<String>,
+    /// `CORDBOARD_TWIN`.
+    pub twin: Option<String>,
     /// `CORDBOARD_TOKEN`.
     pub token: Option<SecretString>,
     /// The token file.
@@ -98,6 +100,7 @@ impl Environment {
         let said = |name| env::var(name).ok().filter(|v| !v.trim().is_empty());
         Self {
             url: said("CORDBOARD_URL"),
+            twin: said("CORDBOARD_TWIN"),
             token: said("CORDBOARD_TOKEN").map(|t| t.trim().to_owned().into()),
             file: Xdg::new()
                 .ok()
@@ -112,10 +115,22 @@ impl Environment {
             return Ok(Some(url.clone()));
         }
         if let Some(text) = &self.url {
-            return http_url(text).map(Some).map_err(SessionError::Environment);
+            return http_url(text)
+                .map(Some)
+                .map_err(|why| SessionError::Environment("CORDBOARD_URL", why));
         }
         // One that was kept and can no longer be read counts as none.
         Ok(self.load()?.current.and_then(|url| http_url(&url).ok()))
+    }
+
+    /// Which twin is meant, if any is.
+    pub fn twin(&self, flag: Option<Url>) -> Result<Option<Url>, SessionError> {
+        match (flag, &self.twin) {
+            (None, Some(text)) => http_url(text)
+                .map(Some)
+                .map_err(|why| SessionError::Environment("CORDBOARD_TWIN", why)),
+            (flag, _) => Ok(flag),
+        }
     }
 
     /// The server that is meant and the token for it.

@@ -6,10 +6,12 @@
 //!
 //! Read next: `cli/act.rs`.
 
+use std::time::Duration;
+
 use cordboard_core::{
     board::{At, Card},
-    call::LegState,
-    ids::{CallId, UserId},
+    call::{CUSTOMER, LegState},
+    ids::{Rev, UserId},
     machine::Target,
     wire::{ClientMsg, ServerMsg, VERSION},
 };
@@ -45,8 +47,13 @@ pub(super) struct Follow<'a> {
     names: Names,
     me: Option<UserId>,
     seen: Vec<Card>,
+    /// The newest revision of the call that was judged.
+    rev: Option<Rev>,
     judge: Judge,
 }
+
+/// The shortest and the longest pause before connecting again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 impl<'a> Follow<'a> {
     pub(super) async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, Failure> {
@@ -77,6 +84,7 @@ impl<'a> Follow<'a> {
             names: names.unwrap_or_default(),
             me,
             seen: Vec::new(),
+            rev: None,
             judge,
         })
     }
@@ -95,6 +103,8 @@ impl<'a> Follow<'a> {
                 answer = &mut sending => return answer,
                 message = socket.next() => match message {
                     Ok(ServerMsg::Delta(delta)) => self.seen.push(delta.call),
+                    // Sent instead of changes that were too many: it has what they came to.
+                    Ok(ServerMsg::Snapshot(board)) => self.seen.extend(board.calls),
                     Ok(_) => {}
                     Err(_) => self.socket = None,
                 },
@@ -102,48 +112,75 @@ impl<'a> Follow<'a> {
         }
     }
 
-    pub(super) async fn end(mut self, client: &Client, call: CallId) -> Result<Fate, Failure> {
+    /// Waits for the end, which may have been before the command was answered: one that is repeated finds its
+    /// call wherever it has come to since. `done` is the call as the answer brought it.
+    pub(super) async fn end(mut self, done: &Card) -> Result<Fate, Failure> {
         for card in std::mem::take(&mut self.seen) {
-            if card.id == call
-                && let Some(fate) = self.judge.see(&card, &self.names, self.me)
-            {
+            if let Some(fate) = self.see(&card, done) {
                 return Ok(fate);
             }
         }
-        // Whatever happens from here on happens after the command was done.
-        self.judge.under_way = true;
+        if let Some(fate) = self.see(done, done) {
+            return Ok(fate);
+        }
+        let mut pause = PAUSE.0;
         loop {
-            let Some(socket) = &mut self.socket else {
-                // The socket was lost: follow again, from the board as it is now.
-                let mut socket = self.client.console().await?;
-                socket
-                    .send(&ClientMsg::Hello {
-                        version: VERSION,
-                        since: None,
-                    })
-                    .await?;
-                self.socket = Some(socket);
-                continue;
+            let why = match self.listen(done).await {
+                Ok(fate) => return Ok(fate),
+                Err(why) => why,
             };
-            let card = match socket.next().await {
-                Ok(ServerMsg::Delta(delta)) if delta.call.id == call => delta.call,
-                Ok(ServerMsg::Snapshot(board)) => {
-                    let found = board.calls.into_iter().find(|c| c.id == call);
-                    let Some(card) = found else {
-                        return Ok(over(client.call(&call.to_string()).await?.0, &self.names));
-                    };
-                    card
+            // A server that starts anew refuses connections for a while, and then has the board as it was.
+            if !matches!(why, ClientError::Unreachable { .. }) {
+                return Err(Failure::from(why));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Follows over one connection; a new one begins with the board as it is now.
+    async fn listen(&mut self, done: &Card) -> Result<Fate, ClientError> {
+        let mut socket = if let Some(socket) = self.socket.take() {
+            socket
+        } else {
+            let mut socket = self.client.console().await?;
+            let (version, since) = (VERSION, None);
+            socket.send(&ClientMsg::Hello { version, since }).await?;
+            socket
+        };
+        loop {
+            let card = match socket.next().await? {
+                ServerMsg::Delta(delta) => delta.call,
+                ServerMsg::Snapshot(board) => {
+                    match board.calls.into_iter().find(|c| c.id == done.id) {
+                        Some(card) => card,
+                        None => self.client.call(&done.id.to_string()).await?.0,
+                    }
                 }
-                Ok(_) => continue,
-                Err(_) => {
-                    self.socket = None;
-                    continue;
+                ServerMsg::Bye { why, again: false } => {
+                    return Err(ClientError::Refused {
+                        status: 409,
+                        code: "bye".to_owned(),
+                        why,
+                    });
                 }
+                _ => continue,
             };
-            if let Some(fate) = self.judge.see(&card, &self.names, self.me) {
+            if let Some(fate) = self.see(&card, done) {
                 return Ok(fate);
             }
         }
+    }
+
+    /// Judges a card, if it is of this call and newer than the last one.
+    fn see(&mut self, card: &Card, done: &Card) -> Option<Fate> {
+        if card.id != done.id || self.rev.is_some_and(|rev| card.rev <= rev) {
+            return None;
+        }
+        self.rev = Some(card.rev);
+        // What is as new as the answer has happened after the command was done.
+        self.judge.under_way |= card.rev >= done.rev;
+        self.judge.see(card, &self.names, self.me)
     }
 }
 
@@ -151,6 +188,12 @@ impl<'a> Follow<'a> {
 fn over(card: Card, names: &Names) -> Fate {
     let why = show::sentence(&card, names);
     Fate::Lost(card, why)
+}
+
+/// Whether the customer still hears music. Everybody else may be in the room already; together they are when
+/// the carrier has confirmed the end of the hold.
+fn on_hold(card: &Card) -> bool {
+    card.legs.iter().any(|l| l.id.n == CUSTOMER && l.held)
 }
 
 /// Reads off a call's cards, in order, how a transfer or a dial ends.
@@ -167,7 +210,7 @@ impl Judge {
         }
         match &self.wanted {
             Wanted::Answered => match &card.place.at {
-                At::Talking { .. } => Some(Fate::Together(card.clone())),
+                At::Talking { .. } if !on_hold(card) => Some(Fate::Together(card.clone())),
                 _ => None,
             },
             Wanted::Taken(to) => match (&card.place.at, to) {
@@ -177,6 +220,7 @@ impl Judge {
                 }
                 // Somebody has accepted: when they are together it shows who.
                 (At::Connecting { .. }, _) => None,
+                (At::Talking { .. }, _) if on_hold(card) => None,
                 (At::Talking { users }, Target::User(user)) if users.contains(user) => {
                     Some(Fate::Together(card.clone()))
                 }
@@ -209,7 +253,10 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordboard_core::ids::Phone;
+    use cordboard_core::{
+        board::CardLeg,
+        ids::{CallId, Phone},
+    };
     use serde_json::{Value, json};
 
     fn card(place: Value) -> Card {
@@ -272,7 +319,38 @@ mod tests {
             wanted: Wanted::Taken(Target::Number(number)),
             under_way: true,
         };
-        let talking = card(json!({ "kind": "talking", "users": [] }));
+        let mut talking = card(json!({ "kind": "talking", "users": [] }));
+        let customer = CardLeg {
+            id: talking.id.leg(CUSTOMER),
+            role: "customer".to_owned(),
+            number: None,
+            held: true,
+            ..talking.legs[0].clone()
+        };
+        talking.legs.push(customer);
+        assert_eq!(
+            judge.see(&talking, &Names::default(), None),
+            None,
+            "they are in one room, but the caller still hears music"
+        );
+        talking.legs[1].held = false;
+        assert!(matches!(
+            judge.see(&talking, &Names::default(), None),
+            Some(Fate::Together(_))
+        ));
+    }
+
+    #[test]
+    fn a_dial_has_not_ended_while_the_far_side_is_held() {
+        let mut judge = Judge {
+            wanted: Wanted::Answered,
+            under_way: true,
+        };
+        let mut talking = card(json!({ "kind": "talking", "users": ["u1"] }));
+        talking.legs[0].id = talking.id.leg(CUSTOMER);
+        talking.legs[0].held = true;
+        assert_eq!(judge.see(&talking, &Names::default(), None), None);
+        talking.legs[0].held = false;
         assert!(matches!(
             judge.see(&talking, &Names::default(), None),
             Some(Fate::Together(_))

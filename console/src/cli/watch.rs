@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        Exit, Failure, Out, now,
+        Failure, Out, now,
         show::{self, Names},
     },
     client::{Client, ClientError},
@@ -335,7 +335,8 @@ async fn follow(
             }
             ServerMsg::Welcome { .. } => *reached = true,
             ServerMsg::Bye { why, again: false } => {
-                return Err(End::Give(Failure::new(Exit::NotAllowed, "bye", why)));
+                // A token is refused before there is a socket. This is another version, or a misunderstanding.
+                return Err(End::Give(Failure::refused("bye", why)));
             }
             ServerMsg::Bye { why, again: true } => {
                 let url = client.url().clone();

@@ -18,16 +18,24 @@ use cordboard_twin::{
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::Quit;
 
-/// Does one of the twin's verbs.
-pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure> {
-    let control = |at: &cordboard::cli::args::AtTwin| Client::new(address(&at.twin));
+/// Does one of the twin's verbs; all but one are done to the twin at `at`.
+pub(crate) async fn run(verb: TwinVerb, at: Option<Url>, out: &mut Out<'_>) -> Result<(), Failure> {
+    let usage = |why| Failure::new(Exit::Usage, "usage", why);
+    let control = match (&verb, at) {
+        (TwinVerb::Serve { listen, seed }, None) => return serve(*listen, *seed, out).await,
+        (TwinVerb::Serve { .. }, Some(_)) => {
+            return Err(usage("A twin that is started has no need of --twin."));
+        }
+        (_, None) => return Err(usage("Say which twin: --twin URL, or CORDBOARD_TWIN.")),
+        (_, Some(twin)) => Client::new(address(&twin)),
+    };
     match verb {
-        TwinVerb::Serve { listen, seed } => serve(listen, seed, out).await,
+        TwinVerb::Serve { .. } => Ok(()),
         TwinVerb::Call {
-            at,
             from,
             to,
             name,
@@ -42,27 +50,23 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
                 talks: talk.map(|d| d.as_secs_f64()),
                 ..Caller::default()
             };
-            let sid = control(&at).call(&caller).await.map_err(said)?;
+            let sid = control.call(&caller).await.map_err(said)?;
             Ok(out.say(&json!({ "call_sid": sid }), [&sid])?)
         }
-        TwinVerb::Press {
-            at,
-            call_sid,
-            digits,
-        } => {
-            control(&at).press(&call_sid, &digits).await.map_err(said)?;
+        TwinVerb::Press { call_sid, digits } => {
+            control.press(&call_sid, &digits).await.map_err(said)?;
             Ok(out.say(&json!({ "ok": true }), ["Pressed."])?)
         }
-        TwinVerb::Hangup { at, call_sid } => {
-            control(&at).hangup(&call_sid).await.map_err(said)?;
+        TwinVerb::Hangup { call_sid } => {
+            control.hangup(&call_sid).await.map_err(said)?;
             Ok(out.say(&json!({ "ok": true }), ["Hung up."])?)
         }
-        TwinVerb::World { at } => {
-            let world = control(&at).world().await.map_err(said)?;
+        TwinVerb::World => {
+            let world = control.world().await.map_err(said)?;
             Ok(out.say(&world, picture(&world))?)
         }
-        TwinVerb::Fault { at, set, clear } => {
-            let client = control(&at);
+        TwinVerb::Fault { set, clear } => {
+            let client = control;
             let mut now = if clear {
                 client.clear_faults().await
             } else {
@@ -78,8 +82,8 @@ pub(crate) async fn run(verb: TwinVerb, out: &mut Out<'_>) -> Result<(), Failure
             }
             Ok(out.say(&now, pretty(&now))?)
         }
-        TwinVerb::Requests { at } => {
-            let requests = control(&at).requests().await.map_err(said)?;
+        TwinVerb::Requests => {
+            let requests = control.requests().await.map_err(said)?;
             Ok(out.say(&requests, log(&requests))?)
         }
     }

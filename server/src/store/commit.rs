@@ -20,7 +20,7 @@ use cordboard_core::{
     board::Card,
     call::{Call, Place},
     ids::{CallId, CallSid, LegId, Rev, SlotId, Timestamp, UserId},
-    machine::Effect,
+    machine::{Effect, Finish},
     wire::Cause,
 };
 use serde::{Deserialize, Serialize};
@@ -189,6 +189,16 @@ impl Fault for Conflict {
 }
 
 impl Outcome {
+    /// How it ended, if it has.
+    pub fn ended(self) -> Option<Finish> {
+        match self {
+            Self::Pending => None,
+            Self::Done => Some(Finish::Done),
+            Self::Failed(why) => Some(Finish::Failed(why)),
+            Self::Unknown => Some(Finish::Unknown),
+        }
+    }
+
     /// The word it is stored as, and the reason.
     fn stored(&self) -> (&'static str, Option<String>) {
         match self {

@@ -11,7 +11,7 @@
 //!
 //! This module must not know a table. Read next: [`super::commit`].
 
-use std::{borrow::Cow, str::FromStr, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use cordboard_core::ids::{Timestamp, UserId};
 use futures_util::future::BoxFuture;
@@ -73,6 +73,19 @@ pub(super) enum Db {
     Postgres(PgPool),
 }
 
+/// The file of a `sqlite:` address; none for one in memory, or of another kind.
+pub(crate) fn file_of(url: &str) -> Option<PathBuf> {
+    if !url.starts_with("sqlite:") || in_memory(url) {
+        return None;
+    }
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    Some(options.get_filename().to_owned())
+}
+
+fn in_memory(url: &str) -> bool {
+    url.contains(":memory:") || url.contains("mode=memory")
+}
+
 impl Db {
     /// Opens the database, makes it if it is an SQLite file that is not there, and applies the migrations that
     /// it lacks.
@@ -103,8 +116,7 @@ impl Db {
             .await
             .map_err(StoreError::unreachable)?;
         MIGRATIONS.run(&mut connection).await?;
-        let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-        let readers = (!in_memory).then(|| {
+        let readers = (!in_memory(url)).then(|| {
             SqlitePoolOptions::new()
                 .max_connections(4)
                 .acquire_timeout(Duration::from_secs(3))

@@ -437,7 +437,8 @@ async fn tell(storm: &Storm, story: &Story, call: Option<&Call>, account: &Accou
                     "request  {short} {} {} {}",
                     r["params"], r["status"], r["fault"]
                 );
-                lines.push((r["at"].as_i64().unwrap_or_default(), what));
+                let at = r["at"].as_str().and_then(|at| at.parse().ok());
+                lines.push((at.map_or(0, Timestamp::millis), what));
             }
         }
         ours = format!("    {call:?}");

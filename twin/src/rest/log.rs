@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::clock::rfc3339;
 use crate::form::Form;
 
 /// Requests remembered.
@@ -68,7 +69,7 @@ impl RestLog {
                     }
                 }
                 let mut body =
-                    json!({ "at": r.at, "method": r.method, "path": r.path, "params": params, "status": r.status });
+                    json!({ "at": rfc3339(r.at), "method": r.method, "path": r.path, "params": params, "status": r.status });
                 if let Some(code) = r.code {
                     body["code"] = json!(code);
                 }

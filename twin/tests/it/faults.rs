@@ -57,6 +57,19 @@ async fn a_lost_answer_is_a_deed_without_a_word() {
         (&row["status"], &row["params"]["Label"]),
         (&201.into(), &"xfer".into())
     );
+    let hooks = requests["webhooks"].as_array().unwrap();
+    let attempts = hooks
+        .iter()
+        .flat_map(|h| h["attempts"].as_array().unwrap())
+        .collect::<Vec<_>>();
+    assert!(!attempts.is_empty());
+    for said in [row, &hooks[0], attempts[0]] {
+        let at = said["at"].as_str().unwrap_or_default();
+        assert!(
+            at.ends_with('Z') && at.parse::<jiff::Timestamp>().is_ok(),
+            "times are RFC 3339, UTC: {said}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
