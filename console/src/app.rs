@@ -411,8 +411,7 @@ impl Model {
                     .filter(|c| matches!(&c.place.at, At::Transferring { to, .. } if *to == mine)),
             );
         }
-        // Since they wait, not since they called: whoever comes back after a talk has not waited through it.
-        calls.sort_by_key(|c| (!self.is_mine(c), c.place.since, c.id));
+        calls.sort_by_key(|c| (!self.is_mine(c), c.waits_since(), c.id));
         calls
     }
 

@@ -316,7 +316,7 @@ impl Board {
             .values()
             .filter(|c| matches!(c.place.at, At::Queued { .. } | At::Ringing { .. }))
             .collect();
-        calls.sort_by_key(|c| (c.since, c.id));
+        calls.sort_by_key(|c| (c.waits_since(), c.id));
         calls
     }
 

@@ -338,6 +338,7 @@ impl House {
             with: Vec::new(),
             kept: None,
             since: at,
+            talked: None,
             legs: Vec::new(),
             undo: None,
         };

@@ -24,7 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
     let heading = if here { Tone::Accent } else { Tone::Text };
     let mut left = canvas.ink().say(" Waiting ", heading);
     let mut right = canvas.ink();
-    if let Some(since) = waiting.iter().map(|c| c.place.since).min() {
+    if let Some(since) = waiting.iter().map(|c| c.waits_since()).min() {
         let count = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         left = left.count(count, Tone::Ring).gap(1);
         let oldest = model.seconds_since(since);
@@ -105,7 +105,7 @@ fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
     {
         canvas.ground(rect, ground);
     }
-    let seconds = model.seconds_since(card.place.since);
+    let seconds = model.seconds_since(card.waits_since());
     let age = if seconds >= LONG {
         Tone::Bad
     } else {

@@ -337,6 +337,7 @@ fn whoever_comes_back_after_a_talk_has_not_waited_through_it() {
     let now = MORNING.plus(1_000 + 185_000);
     let delta = desk.house.change(back, |card| {
         card.place.since = now;
+        card.talked = Some(now);
         card.place.at = At::Queued {
             queue: "desk".parse().unwrap(),
             alert: Some(GRACE),

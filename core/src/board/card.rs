@@ -40,6 +40,9 @@ pub struct Card {
     pub with: Vec<UserId>,
     /// When it began.
     pub since: Timestamp,
+    /// While it waits: until when it was last talked to. Absent: nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talked: Option<Timestamp>,
     /// Everybody's connections that have not ended.
     pub legs: Vec<CardLeg>,
     /// Who can take its last move back, and to what.
@@ -223,6 +226,12 @@ impl Card {
             to: call.to.clone(),
             with,
             since: call.arrived,
+            talked: match &call.place {
+                Place::Queued { .. } | Place::Ringing { .. } => {
+                    call.talks().into_iter().filter_map(|t| t.to).max()
+                }
+                _ => None,
+            },
             legs: call
                 .legs
                 .iter()
@@ -328,6 +337,11 @@ impl Card {
     /// The caller's name, or number, or that there is neither.
     pub fn title(&self) -> &str {
         self.caller.title()
+    }
+
+    /// Since when its caller has not been talked to: through ringing, queues and all.
+    pub fn waits_since(&self) -> Timestamp {
+        self.talked.unwrap_or(self.since)
     }
 
     /// The people to whom it is a concern: with it, or rung for it.

@@ -1,11 +1,12 @@
 //! Holding, parking, sending on, and taking back.
 
 use cordboard_core::{
+    board::Card,
     call::{EndWhy, NoWhy, Place},
     machine::{Effect, Finish, Intent, PhonePage, Target},
 };
 
-use super::{ADA, BOB, GRACE, MARY, park, queued, send, send_out, talking};
+use super::{ADA, BOB, GRACE, MARY, Story, park, queued, ringing, send, send_out, talking};
 use crate::{
     carrier::Luck,
     world::{World, phone},
@@ -466,4 +467,22 @@ fn every_command_ends_once_and_as_it_should() {
         ends(story),
         [Some(Finish::Failed("The caller hung up.".to_owned()))]
     );
+}
+
+#[test]
+fn a_wait_goes_on_from_ringing_to_the_queue_and_begins_anew_after_a_talk() {
+    let waits = |story: &Story| Card::of(story.now()).waits_since();
+    let story = ringing(&[GRACE]);
+    let arrived = story.now().arrived;
+    let story = story.pass(25_000).is("queued");
+    assert_eq!(waits(&story), arrived, "their place is kept");
+    let story = story
+        .does(ADA, Intent::Answer)
+        .settle()
+        .does(ADA, send(GRACE))
+        .settle()
+        .pass(25_000)
+        .rings_for(&[ADA], "returned");
+    assert_eq!(Some(waits(&story)), story.now().talks()[0].to);
+    assert!(waits(&story) > arrived);
 }
