@@ -19,7 +19,7 @@ use cordboard_core::{
     call::LegState,
     ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
-    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
+    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, Position, ServerMsg},
 };
 use tokio::sync::{broadcast, watch};
 
@@ -52,6 +52,15 @@ struct Hub {
     /// Deltas whose predecessors have not come back from the store yet.
     early: BTreeMap<Rev, Delta>,
     snapshot: Option<(Rev, Utf8Bytes)>,
+}
+
+impl Hub {
+    fn position(&self) -> Position {
+        Position {
+            epoch: self.board.epoch.clone(),
+            rev: self.board.rev,
+        }
+    }
 }
 
 /// One message for every console, encoded once.
@@ -157,14 +166,16 @@ impl Live {
         locked(&self.memory_ref().hub).board.snapshot()
     }
 
+    /// Where the board is.
+    pub fn position(&self) -> Position {
+        locked(&self.memory_ref().hub).position()
+    }
+
     /// Where the board is, for a pulse.
     pub fn pulse(&self, now: Timestamp) -> ServerMsg {
         let hub = locked(&self.memory_ref().hub);
         ServerMsg::Pulse {
-            at: cordboard_core::wire::Position {
-                epoch: hub.board.epoch.clone(),
-                rev: hub.board.rev,
-            },
+            at: hub.position(),
             digest: format!("{:016x}", hub.board.digest()),
             now,
         }
