@@ -2,9 +2,11 @@
 //!
 //! Each request is proved to be the carrier's before anything else is read of it. News becomes facts; a
 //! document is a function of the call's state, so a request made twice gets the same answer. If the store
-//! fails, news is refused (it comes again) and a caller hears "one moment".
+//! fails, news is refused (it comes again) and a caller hears "one moment"; also if it only takes too long.
 //!
 //! Emergency calls are answered before the store is asked. Read next: `twilio/webhook.rs`, `twilio/twiml.rs`.
+
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -34,6 +36,10 @@ use crate::{
         words::{CallState, Party, happened},
     },
 };
+
+/// How long a voice request waits for us before its caller is asked for one moment. The carrier hears nothing
+/// from us meanwhile, and the person at the telephone hears silence.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// The largest body the carrier sends is a few kilobytes.
 const MOST: usize = 64 * 1024;
@@ -105,13 +111,17 @@ async fn callback(
             .unwrap_or(Callback::Fallback),
         callback => callback,
     };
-    match document(&app, callback, &request).await {
-        Ok(document) => xml(&document),
-        Err(cause) => {
-            tracing::error!(%cause, "a caller is asked for one moment");
-            xml(&twiml::one_moment(&app.urls, callback))
-        }
+    let one_moment = xml(&twiml::one_moment(&app.urls, callback));
+    // In a task of its own, which goes on when the wait for it is over: what the request said still holds, and
+    // the caller asks again soon.
+    let made = tokio::spawn(async move { document(&app, callback, &request).await });
+    match tokio::time::timeout(PATIENCE, made).await {
+        Ok(Ok(Ok(document))) => return xml(&document),
+        Ok(Ok(Err(cause))) => tracing::error!(%cause, "a caller is asked for one moment"),
+        Ok(Err(cause)) => tracing::error!(%cause, "a caller is asked for one moment"),
+        Err(_) => tracing::error!("a caller is asked for one moment: the store is slow to answer"),
     }
+    one_moment
 }
 
 fn xml(document: &Document) -> Response {
