@@ -76,7 +76,8 @@ impl App {
                 call: id,
                 intent: Intent::Hangup,
             },
-            seen: None,
+            // What was looked at above. Moved meanwhile, it is no longer the call they have left.
+            seen: Some(call.rev),
             dry_run: false,
         };
         if let Err(why) = self.exchange.act(session, &command).await {
