@@ -111,7 +111,10 @@ async fn callback(
             .unwrap_or(Callback::Fallback),
         callback => callback,
     };
-    let one_moment = xml(&twiml::one_moment(&app.urls, callback));
+    let one_moment = xml(&twiml::one_moment(
+        &app.urls,
+        again(&app, callback, &request),
+    ));
     // In a task of its own, which goes on when the wait for it is over: what the request said still holds, and
     // the caller asks again soon.
     let made = tokio::spawn(async move { document(&app, callback, &request).await });
@@ -136,6 +139,17 @@ fn document_without_request(app: &App, callback: Callback) -> Document {
     match callback {
         Callback::Hold(sound) => twiml::hold(&app.urls, sound),
         _ => twiml::nothing(),
+    }
+}
+
+/// Where a request goes on that could not be answered. What its form held is not sent again: neither a key nor a
+/// ticket.
+fn again(app: &App, callback: Callback, request: &VoiceRequest) -> Callback {
+    match callback {
+        // They are asked for the key once more, or let in if it was counted.
+        Callback::Key(leg) => Callback::Leg(leg),
+        Callback::App => ticketed(app, request).map_or(callback, Callback::Leg),
+        callback => callback,
     }
 }
 
@@ -175,9 +189,10 @@ async fn document(
                     .await?;
             }
             let call = app.exchange.call(leg.call).await?;
-            // Asked once more, a telephone that lost would be asked for the key again.
             Ok(match call.as_deref().map(|c| c.script(leg.n, sid)) {
-                Some(Script::Join { .. }) => scripted(app, call.as_deref(), leg, request),
+                Some(Script::Join { .. } | Script::AskKey) => {
+                    scripted(app, call.as_deref(), leg, request)
+                }
                 _ => twiml::say_and_hang_up("This call has been taken. Goodbye."),
             })
         }
@@ -277,9 +292,7 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         }
         return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
     }
-    let leg = params.get("leg").and_then(|l| l.parse::<LegId>().ok());
-    let ticket = params.get("ticket").unwrap_or_default();
-    let Some(leg) = leg.filter(|leg| app.exchange.keys().is_ticket(*leg, identity, ticket)) else {
+    let Some(leg) = ticketed(app, request) else {
         tracing::warn!(identity, "a page connected without a ticket that holds");
         return Ok(twiml::hang_up());
     };
@@ -293,6 +306,15 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         .report(leg.call, Report::of(fact, now, "carrier"))
         .await?;
     Ok(scripted(app, call.as_deref(), leg, request))
+}
+
+/// The leg that a page has a ticket for. Nothing is asked but the keys.
+fn ticketed(app: &App, request: &VoiceRequest) -> Option<LegId> {
+    let (identity, params) = (request.from.client()?, request.params());
+    let leg = params.get("leg")?.parse().ok()?;
+    let ticket = params.get("ticket").unwrap_or_default();
+    let keys = app.exchange.keys();
+    keys.is_ticket(leg, identity, ticket).then_some(leg)
 }
 
 /// News about a room or a leg.
