@@ -165,7 +165,7 @@ async fn document(
         Callback::App => page(app, request).await,
         Callback::Wait(leg) => {
             let call = app.exchange.call(leg.call).await?;
-            Ok(call.map_or_else(twiml::hang_up, |call| while_waiting(app, &call, leg)))
+            Ok(call.map_or_else(twiml::nothing, |call| while_waiting(app, &call, leg)))
         }
         Callback::Leg(leg) => {
             let fact = Fact::Fetched {
@@ -231,7 +231,8 @@ fn scripted(app: &App, call: Option<&Call>, leg: LegId, request: &VoiceRequest) 
     }
 }
 
-/// What a lone caller hears, by where their call is.
+/// What a lone caller hears, by where their call is. Nothing at all when it is over: its leg is being ended, and
+/// no document of a room may hang up (error 13238).
 fn while_waiting(app: &App, call: &Call, leg: LegId) -> Document {
     let (sentence, sound) = match &call.place {
         Place::Ringing {
@@ -244,7 +245,7 @@ fn while_waiting(app: &App, call: &Call, leg: LegId) -> Document {
             Sound::Music,
         ),
         Place::Talking => (None, Sound::OneMoment),
-        Place::Ended { .. } => return twiml::hang_up(),
+        Place::Ended { .. } => return twiml::nothing(),
         Place::Ringing { .. } | Place::Held { .. } | Place::Parked { .. } => (None, Sound::Music),
     };
     twiml::wait(&app.urls, leg, sentence, sound)
