@@ -29,6 +29,11 @@ const BEHIND: usize = 1024;
 /// A phone page is unreachable when it has not been heard of for so long (it says something every 2 s).
 pub const PAGE_SILENCE_MS: i64 = 5_000;
 
+/// How often it is looked whose page has fallen silent, and how much later than that a look may come and still
+/// count.
+pub const REVIEW_MS: i64 = 500;
+const LATE_MS: i64 = 1_000;
+
 /// Live state. Clones share it.
 #[derive(Clone)]
 pub enum Live {
@@ -337,11 +342,19 @@ impl Live {
     }
 
     /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly
-    /// gone.
-    pub fn review(&self, now: Timestamp) -> Vec<UserId> {
+    /// gone. `last` is when it was looked before.
+    pub fn review(&self, last: Timestamp, now: Timestamp) -> Vec<UserId> {
         let memory = self.memory_ref();
         let mut hub = locked(&memory.hub);
         let mut phones = locked(&memory.phones);
+        if now.since(last) > REVIEW_MS + LATE_MS {
+            // It is us who stood still, and what they said meanwhile is not read yet: to judge now would cost
+            // everybody their call. Whoever was there is given all of their time again.
+            for line in phones.values_mut().filter(|line| !line.silent) {
+                line.heard = line.heard.map(|_| now);
+            }
+            return Vec::new();
+        }
         let mut news = Vec::new();
         let mut gone = Vec::new();
         let settled = now.since(memory.started) > PAGE_SILENCE_MS + 1_000;
@@ -499,16 +512,36 @@ mod tests {
         let later = START.plus(PAGE_SILENCE_MS + 1);
         // The other's heartbeat must not be where the silence is noticed and forgotten.
         live.page_heard(UserId(2), true, later);
-        assert_eq!(live.review(later), [UserId(1)]);
+        assert_eq!(live.review(later.plus(-REVIEW_MS), later), [UserId(1)]);
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
-        assert_eq!(live.review(later.plus(1)), []);
+        assert_eq!(live.review(later, later.plus(1)), []);
         // It comes back, cannot talk, and falls silent again.
         live.page_heard(UserId(1), false, later.plus(2));
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
-        assert!(
-            live.review(later.plus(2 * PAGE_SILENCE_MS))
-                .contains(&UserId(1))
+        let end = later.plus(2 * PAGE_SILENCE_MS);
+        assert!(live.review(end.plus(-REVIEW_MS), end).contains(&UserId(1)));
+        drop(pages);
+    }
+
+    #[test]
+    fn when_the_server_stood_still_nobody_is_gone_for_it_and_whoever_stays_silent_is_gone_later() {
+        let live = house();
+        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
+        live.page_heard(UserId(1), true, START);
+        live.page_heard(UserId(2), true, START);
+        let last = START.plus(REVIEW_MS);
+        assert_eq!(live.review(START, last), []);
+        let resumed = last.plus(30_000);
+        assert_eq!(
+            live.review(last, resumed),
+            [],
+            "before what they said was read"
         );
+        assert_eq!(live.page(UserId(1)), PhonePage::Ready);
+        // One of them was there all the time; the other had really gone.
+        live.page_heard(UserId(1), true, resumed.plus(1));
+        let end = resumed.plus(PAGE_SILENCE_MS + 1);
+        assert_eq!(live.review(end.plus(-REVIEW_MS), end), [UserId(2)]);
         drop(pages);
     }
 
