@@ -16,7 +16,7 @@ use std::{
 
 use cordboard_core::{
     board::Card,
-    call::{CUSTOMER, Call, Caller, Stop},
+    call::{CUSTOMER, Call, Caller, Line, Stop},
     ids::{CallId, CallSid, Emergency, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
     machine::{Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Step},
     policy::Role,
@@ -264,6 +264,21 @@ impl Exchange {
             return Ok(Some(call.clone()));
         }
         Ok(self.inner.store.load(id).await?.map(Arc::new))
+    }
+
+    /// The leg that somebody talks over with their page, as far as is known here, if the page says that its one
+    /// connection is another, or that it has none.
+    pub fn disowned(&self, user: UserId, sid: Option<&str>) -> Option<LegId> {
+        let index = self.index();
+        let seat = *index.seats.get(&user)?;
+        let leg = index.calls.get(&seat.call)?.leg(seat.n)?;
+        let known = leg.sid.as_ref()?;
+        (leg.line == Line::Page && leg.here() && Some(known.as_str()) != sid).then_some(seat)
+    }
+
+    /// Wants a call to be looked at, soon. It is not promised: the call asks again by itself.
+    pub fn look_at(&self, id: CallId) {
+        let _ = self.inner.looks.try_send(id);
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -611,8 +626,7 @@ impl Exchange {
 
     fn want_looks(&self, id: CallId, step: &Step) {
         if step.effects.contains(&Effect::Look) {
-            // If too many wait already, the call asks again by itself.
-            let _ = self.inner.looks.try_send(id);
+            self.look_at(id);
         }
     }
 

@@ -50,6 +50,9 @@ const PULSE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How many commands of one console are under way at once.
 const COMMANDS: usize = 16;
+/// In how many beats of a page a leg that it does not have is worth a look. A page may be wrong, or another tab of
+/// its person's, so the carrier decides; its list is up to 2 s behind, which is why one look may come too early.
+const HINTS: u32 = 2;
 /// How long an access token for the carrier holds, in seconds, and how long before its end the next is sent, in
 /// milliseconds.
 const TOKEN_SECONDS: u32 = 3_600;
@@ -449,6 +452,8 @@ async fn follow_phone(
         refusals,
     ));
     states.mark_changed();
+    // The leg that the page says it does not have, and for how many beats.
+    let mut disowned: Option<(LegId, u32)> = None;
     let mut heard = wall();
     loop {
         let renew = token.expires.plus(-TOKEN_MARGIN_MS);
@@ -476,8 +481,18 @@ async fn follow_phone(
                 heard = wall();
                 let (call, intent) = match msg {
                     None => return Err(()),
-                    Some(Ok(PhoneMsg::Heartbeat { ready, .. })) => {
+                    Some(Ok(PhoneMsg::Heartbeat { ready, sid })) => {
                         live.page_heard(session.user, tab, ready, clock.now());
+                        disowned = match app.exchange.disowned(session.user, sid.as_deref()) {
+                            Some(leg) => {
+                                let times = disowned.map_or(0, |(l, times)| if l == leg { times } else { 0 });
+                                if times < HINTS {
+                                    app.exchange.look_at(leg.call);
+                                }
+                                Some((leg, times.saturating_add(1)))
+                            }
+                            None => None,
+                        };
                         continue;
                     }
                     Some(Ok(PhoneMsg::Accept { call })) => (call, Some(Intent::Answer)),
