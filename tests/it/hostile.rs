@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 use scene::{FORM, Scene, clean, encoded, is_nasty, now, sign, until};
 
 mod doors;
+mod outages;
 mod scene;
 
 const ADA: &str = "ada@demo.example";
@@ -186,12 +187,17 @@ async fn news_of_calls_that_nobody_knows_is_passed_over() {
                 .0,
             StatusCode::NO_CONTENT
         );
-        for path in ["leg", "key", "wait"] {
+        for (path, hangs_up) in [("leg", true), ("key", true), ("wait", false)] {
             let (code, document) = scene
                 .signed(&format!("/twilio/{path}?leg={leg}"), &status)
                 .await;
             assert_eq!(code, StatusCode::OK);
-            assert!(document.contains("<Hangup/>"), "{path}: {document}");
+            // What is played to who waits may not hang up: it is silence.
+            assert_eq!(
+                document.contains("<Hangup/>"),
+                hangs_up,
+                "{path}: {document}"
+            );
         }
         // A page that made its ticket up.
         let join = [
