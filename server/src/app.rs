@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use cordboard_core::{
     call::Place,
-    ids::{CallId, Phone},
+    ids::{CallId, Phone, Timestamp, UserId},
     machine::{Fact, Intent},
     wire::{Command, Order},
 };
@@ -14,6 +14,7 @@ use url::Url;
 use crate::{
     auth::Passwords,
     exchange::{Exchange, Report, Session},
+    live::REVIEW_MS,
     twilio::{TwilioConfig, Urls, signature::Verifier},
 };
 
@@ -76,7 +77,8 @@ impl App {
                 call: id,
                 intent: Intent::Hangup,
             },
-            seen: None,
+            // What was looked at above. Moved meanwhile, it is no longer the call they have left.
+            seen: Some(call.rev),
             dry_run: false,
         };
         if let Err(why) = self.exchange.act(session, &command).await {
@@ -87,21 +89,29 @@ impl App {
     /// Looks whose pages have fallen silent, and tells their calls, until the server stops.
     pub async fn watch_pages(self) {
         let clock = self.exchange.clock().clone();
+        let mut now = clock.now();
         loop {
+            let last = now;
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = clock.sleep(500) => {}
+                () = clock.sleep(REVIEW_MS) => {}
             }
-            let now = clock.now();
-            for user in self.exchange.live().review(now) {
+            now = clock.now();
+            for user in self.exchange.live().review(last, now) {
                 tracing::warn!(%user, "a phone page has fallen silent");
-                for call in self.exchange.calls() {
-                    if call.people().contains(&user) {
-                        let report = Report::of(Fact::PageGone { user }, now, "phone");
-                        if let Err(cause) = self.exchange.report(call.id, report).await {
-                            tracing::error!(call.id = %call.id, %cause, "a silent page could not be reported");
-                        }
-                    }
+                // Beside the looks: a store that does not answer must not make the next one late.
+                let app = self.clone();
+                tokio::spawn(async move { app.page_gone(user, now).await });
+            }
+        }
+    }
+
+    async fn page_gone(&self, user: UserId, now: Timestamp) {
+        for call in self.exchange.calls() {
+            if call.people().contains(&user) {
+                let report = Report::of(Fact::PageGone { user }, now, "phone");
+                if let Err(cause) = self.exchange.report(call.id, report).await {
+                    tracing::error!(call.id = %call.id, %cause, "a silent page could not be reported");
                 }
             }
         }

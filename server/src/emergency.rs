@@ -38,7 +38,7 @@ pub fn dial(app: &App, session: &Session, command: &Command) -> Option<Result<St
     let live = app.exchange.live();
     let said = if command.dry_run && live.page(session.user) == PhonePage::Ready {
         format!("dial {number} from your phone page at once.")
-    } else if !command.dry_run && live.emergency(session.user, number) {
+    } else if !command.dry_run && live.emergency(session.user, number, app.exchange.clock().now()) {
         format!("Your phone page is dialling {number} now. Talk to them there.")
     } else {
         return Some(Err(ApiError::Refused(format!(

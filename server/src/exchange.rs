@@ -4,7 +4,7 @@
 //! or from the clock; [`Exchange::act`] brings what a person wants (`exchange/act.rs`). Each loads the call (or
 //! two, in the order of their ids), asks the machine on fresh state, commits the step with its effects in one
 //! transaction, and then publishes it. The rev decides between writers; the lock in this process only saves
-//! them the second try.
+//! them the second try. A commit that has begun is published whether or not anybody still waits for it.
 //!
 //! It must not know the carrier: effects leave through the outbox. It must not know sockets or HTTP. Read next:
 //! [`crate::dispatch`], which performs the effects, and [`crate::live`], which tells the consoles.
@@ -16,13 +16,13 @@ use std::{
 
 use cordboard_core::{
     board::Card,
-    call::{CUSTOMER, Call, Caller, Stop},
+    call::{CUSTOMER, Call, Caller, Line, Stop},
     ids::{CallId, CallSid, Emergency, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
     machine::{Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Step},
     policy::Role,
     wire::{Cause, Delta, Position},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 
 use crate::{
     auth::Keys,
@@ -40,6 +40,9 @@ pub use act::Accepted;
 
 /// How often a step is tried again when another writer was first. Each try has seen what the winner did.
 const TRIES: usize = 16;
+
+/// How long the store is left alone before it is asked again what became of a commit, in milliseconds.
+const AGAIN_MS: i64 = 1_000;
 
 /// How many calls may wait to be looked at.
 const LOOKS: usize = 1024;
@@ -98,11 +101,14 @@ struct Inner {
     slots: Vec<SlotId>,
     people: RwLock<BTreeMap<UserId, PersonRow>>,
     index: Mutex<Index>,
-    locks: Vec<tokio::sync::Mutex<()>>,
+    locks: Vec<Arc<tokio::sync::Mutex<()>>>,
     outbox: Notify,
     timers: Notify,
     looks: mpsc::Sender<CallId>,
 }
+
+/// The locks of one or two calls. A commit under way holds them too: whoever asked for it may go away.
+type Held = Arc<(OwnedMutexGuard<()>, Option<OwnedMutexGuard<()>>)>;
 
 /// The calls that are not finished with, as this process last saw them, and what follows from them. A hint,
 /// never the truth: a commit on a stale one is sent back.
@@ -116,6 +122,14 @@ struct Index {
 impl Index {
     fn put(&mut self, call: Arc<Call>) {
         let id = call.id;
+        // Read from the store for another call's sake, without this one's lock: a commit may have been faster.
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|known| known.rev > call.rev)
+        {
+            return;
+        }
         self.seats.retain(|_, leg| leg.call != id);
         self.slots.retain(|_, (c, _)| *c != id);
         self.seats
@@ -173,7 +187,7 @@ impl Exchange {
             slots,
             people: RwLock::new(people),
             index: Mutex::new(index),
-            locks: (0..64).map(|_| tokio::sync::Mutex::default()).collect(),
+            locks: (0..64).map(|_| Arc::default()).collect(),
             outbox: Notify::new(),
             timers: Notify::new(),
             looks,
@@ -252,6 +266,21 @@ impl Exchange {
         Ok(self.inner.store.load(id).await?.map(Arc::new))
     }
 
+    /// The leg that somebody talks over with their page, as far as is known here, if the page says that its one
+    /// connection is another, or that it has none.
+    pub fn disowned(&self, user: UserId, sid: Option<&str>) -> Option<LegId> {
+        let index = self.index();
+        let seat = *index.seats.get(&user)?;
+        let leg = index.calls.get(&seat.call)?.leg(seat.n)?;
+        let known = leg.sid.as_ref()?;
+        (leg.line == Line::Page && leg.here() && Some(known.as_str()) != sid).then_some(seat)
+    }
+
+    /// Wants a call to be looked at, soon. It is not promised: the call asks again by itself.
+    pub fn look_at(&self, id: CallId) {
+        let _ = self.inner.looks.try_send(id);
+    }
+
     fn index(&self) -> MutexGuard<'_, Index> {
         self.inner
             .index
@@ -269,7 +298,7 @@ impl Exchange {
         raw: Option<String>,
     ) -> Result<Arc<Call>, StoreError> {
         let id = self.inner.keys.call_id(sid);
-        let _lock = self.lock(id).await;
+        let held = self.lock(id).await;
         for _ in 0..TRIES {
             if let Some(call) = self.call(id).await? {
                 return Ok(call);
@@ -292,7 +321,7 @@ impl Exchange {
                 },
                 ..Commit::new(now)
             };
-            match self.commit(commit, vec![(0, step)]).await {
+            match self.commit(commit, vec![(0, step)], &held).await {
                 Ok(mut calls) => return Ok(calls.remove(0)),
                 Err(conflict) => self.give_way(id, conflict).await?,
             }
@@ -311,7 +340,7 @@ impl Exchange {
         let id = self.inner.keys.call_id(sid);
         for _ in 0..TRIES {
             let left = self.index().left_for_help(user, id);
-            let _locks = self.lock_both(id, left.map(|leg| leg.call)).await;
+            let held = self.lock_both(id, left.map(|leg| leg.call)).await;
             if let Some(call) = self.call(id).await? {
                 return Ok(call);
             }
@@ -347,7 +376,7 @@ impl Exchange {
                 },
                 ..Commit::new(now)
             };
-            match self.commit(commit, steps).await {
+            match self.commit(commit, steps, &held).await {
                 Ok(mut calls) => return Ok(calls.remove(0)),
                 Err(conflict) => self.give_way(id, conflict).await?,
             }
@@ -361,7 +390,7 @@ impl Exchange {
         id: CallId,
         report: Report,
     ) -> Result<Option<Arc<Call>>, StoreError> {
-        let _lock = self.lock(id).await;
+        let held = self.lock(id).await;
         for _ in 0..TRIES {
             let Some(call) = self.call(id).await? else {
                 return Ok(None);
@@ -400,7 +429,7 @@ impl Exchange {
                 },
                 ..Commit::new(now)
             };
-            match self.commit(commit, vec![(call.rev, step)]).await {
+            match self.commit(commit, vec![(call.rev, step)], &held).await {
                 Ok(mut calls) => return Ok(Some(calls.remove(0))),
                 Err(Conflict::Seen) => return self.call(id).await,
                 Err(conflict) => {
@@ -428,8 +457,36 @@ impl Exchange {
         Ok(())
     }
 
-    /// Commits steps of one transaction, and tells everybody.
+    /// Commits steps of one transaction, and tells everybody. To the end, also when whoever asked goes away
+    /// meanwhile, as a client does by closing its connection: what was committed and never published would be
+    /// on no board of this process.
     async fn commit(
+        &self,
+        commit: Commit,
+        steps: Vec<(u64, Step)>,
+        held: &Held,
+    ) -> Result<Vec<Arc<Call>>, Conflict> {
+        let (door, held) = (self.clone(), held.clone());
+        let done = tokio::spawn(async move {
+            let calls: Vec<CallId> = steps.iter().map(|(_, step)| step.call.id).collect();
+            let done = door.commit_and_tell(commit, steps).await;
+            if let Err(Conflict::Store(StoreError::Uncertain(_))) = &done {
+                door.find_out(calls);
+            }
+            drop(held);
+            done
+        });
+        match done.await {
+            Ok(done) => done,
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process ends.
+                Err(_) => Err(StoreError::Closed.into()),
+            },
+        }
+    }
+
+    async fn commit_and_tell(
         &self,
         mut commit: Commit,
         steps: Vec<(u64, Step)>,
@@ -507,6 +564,37 @@ impl Exchange {
         Ok(calls)
     }
 
+    /// Nobody could say whether a commit of those calls was kept. The store can, as soon as it answers: until
+    /// then what is remembered here may be old.
+    fn find_out(&self, calls: Vec<CallId>) {
+        let door = self.clone();
+        tokio::spawn(async move {
+            while let Err(cause) = door.read_again(&calls).await {
+                if matches!(cause, StoreError::Closed) {
+                    return;
+                }
+                tracing::warn!(%cause, "what became of a commit is not known yet");
+                door.inner.clock.sleep(AGAIN_MS).await;
+            }
+        });
+    }
+
+    async fn read_again(&self, calls: &[CallId]) -> Result<(), StoreError> {
+        for id in calls {
+            let _held = self.lock(*id).await;
+            self.refresh(*id).await?;
+        }
+        let inner = &*self.inner;
+        let at = inner.live.position();
+        if let Some(deltas) = inner.store.changes_since(&at.epoch, at.rev, 1000).await? {
+            inner.live.publish(deltas);
+        }
+        // It may have left requests and deadlines behind, too.
+        inner.outbox.notify_one();
+        inner.timers.notify_one();
+        Ok(())
+    }
+
     /// Reports from within a commit, which must not wait for another one.
     fn report_later(&self, call: CallId, report: Report) {
         let door = self.clone();
@@ -538,8 +626,7 @@ impl Exchange {
 
     fn want_looks(&self, id: CallId, step: &Step) {
         if step.effects.contains(&Effect::Look) {
-            // If too many wait already, the call asks again by itself.
-            let _ = self.inner.looks.try_send(id);
+            self.look_at(id);
         }
     }
 
@@ -592,29 +679,20 @@ impl Exchange {
         }
     }
 
-    async fn lock(&self, id: CallId) -> tokio::sync::MutexGuard<'_, ()> {
-        self.inner.locks[self.lock_of(id)].lock().await
+    async fn lock(&self, id: CallId) -> Held {
+        self.lock_both(id, None).await
     }
 
-    async fn lock_both(
-        &self,
-        a: CallId,
-        b: Option<CallId>,
-    ) -> (
-        tokio::sync::MutexGuard<'_, ()>,
-        Option<tokio::sync::MutexGuard<'_, ()>>,
-    ) {
+    async fn lock_both(&self, a: CallId, b: Option<CallId>) -> Held {
+        let locks = &self.inner.locks;
         let (i, j) = (self.lock_of(a), b.map(|b| self.lock_of(b)));
-        match j {
+        Arc::new(match j {
             Some(j) if j != i => {
-                let (first, second) = (i.min(j), i.max(j));
-                (
-                    self.inner.locks[first].lock().await,
-                    Some(self.inner.locks[second].lock().await),
-                )
+                let first = locks[i.min(j)].clone().lock_owned().await;
+                (first, Some(locks[i.max(j)].clone().lock_owned().await))
             }
-            _ => (self.inner.locks[i].lock().await, None),
-        }
+            _ => (locks[i].clone().lock_owned().await, None),
+        })
     }
 
     fn lock_of(&self, id: CallId) -> usize {

@@ -57,6 +57,9 @@ use crate::{
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How often the store forgets what has served its time.
+const FORGET_MS: i64 = 3_600_000;
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -193,6 +196,9 @@ pub async fn serve(
     tasks.spawn(Dispatcher::new(exchange.clone(), rest, caller_id).run(stop.clone()));
     tasks.spawn(dispatch::keep_time(exchange.clone(), stop.clone()));
     tasks.spawn(app.watch_pages());
+    tasks.spawn(
+        stop.run_until_cancelled_owned(forget(exchange.store().clone(), exchange.clock().clone())),
+    );
     let closing = exchange.store().clone();
     let all = tasks.clone();
     tasks.close();
@@ -215,6 +221,17 @@ pub async fn serve(
         exchange,
         tasks,
     })
+}
+
+/// Lets the store forget what has served its time, for ever. Also at start: a server that is restarted every day
+/// would never come to it.
+async fn forget(store: Store, clock: Clock) {
+    loop {
+        if let Err(cause) = store.prune(clock.now()).await {
+            tracing::warn!(%cause, "what has served its time could not be forgotten");
+        }
+        clock.sleep(FORGET_MS).await;
+    }
 }
 
 /// Buys the demo's number if the account does not have it, and points it and the app at this server.

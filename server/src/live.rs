@@ -10,7 +10,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::extract::ws::Utf8Bytes;
@@ -19,15 +22,23 @@ use cordboard_core::{
     call::LegState,
     ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
-    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, ServerMsg},
+    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, Position, ServerMsg},
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// How many deltas a console may be behind before it is sent a snapshot instead.
 const BEHIND: usize = 1024;
 
 /// A phone page is unreachable when it has not been heard of for so long (it says something every 2 s).
 pub const PAGE_SILENCE_MS: i64 = 5_000;
+
+/// How often it is looked whose page has fallen silent, and how much later than that a look may come and still
+/// count.
+pub const REVIEW_MS: i64 = 500;
+const LATE_MS: i64 = 1_000;
+
+/// How many orders to dial for help a page may be behind with.
+const ORDERS: usize = 4;
 
 /// Live state. Clones share it.
 #[derive(Clone)]
@@ -41,9 +52,9 @@ pub struct Memory {
     hub: Mutex<Hub>,
     deltas: broadcast::Sender<Frame>,
     outcomes: broadcast::Sender<Ended>,
-    emergencies: broadcast::Sender<(UserId, Emergency)>,
     emergency_address: Mutex<EmergencyAddress>,
     phones: Mutex<HashMap<UserId, PhoneLine>>,
+    tabs: AtomicU64,
     started: Timestamp,
 }
 
@@ -52,6 +63,15 @@ struct Hub {
     /// Deltas whose predecessors have not come back from the store yet.
     early: BTreeMap<Rev, Delta>,
     snapshot: Option<(Rev, Utf8Bytes)>,
+}
+
+impl Hub {
+    fn position(&self) -> Position {
+        Position {
+            epoch: self.board.epoch.clone(),
+            rev: self.board.rev,
+        }
+    }
 }
 
 /// One message for every console, encoded once.
@@ -79,13 +99,41 @@ pub struct Ended {
 /// A person's phone page, as far as we hear of it.
 struct PhoneLine {
     state: watch::Sender<PhoneState>,
-    /// How many sockets hold it. More than one: a second tab.
-    sockets: usize,
+    /// The sockets that hold it. More than one: a second tab.
+    tabs: Vec<Tab>,
     heard: Option<Timestamp>,
     ready: bool,
     /// It was heard once and has been silent for too long, and that was told.
     silent: bool,
     shown: PhonePage,
+}
+
+/// One of the sockets that hold somebody's phone page.
+struct Tab {
+    id: u64,
+    heard: Option<Timestamp>,
+    ready: bool,
+    orders: mpsc::Sender<Emergency>,
+}
+
+impl Tab {
+    /// Whether it could talk when it was last heard, a moment ago.
+    fn ready(&self, now: Timestamp) -> bool {
+        self.ready
+            && self
+                .heard
+                .is_some_and(|heard| now.since(heard) <= PAGE_SILENCE_MS)
+    }
+}
+
+/// What comes to a phone page over one of its sockets.
+pub struct Page {
+    /// Which socket: what [`Live::page_heard`] and [`Live::page_disconnected`] are told.
+    pub tab: u64,
+    /// What the page should be doing, now and from now on.
+    pub states: watch::Receiver<PhoneState>,
+    /// Orders to dial for help at once.
+    pub orders: mpsc::Receiver<Emergency>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,9 +162,9 @@ impl Live {
             }),
             deltas: broadcast::channel(BEHIND).0,
             outcomes: broadcast::channel(BEHIND).0,
-            emergencies: broadcast::channel(16).0,
             emergency_address: Mutex::default(),
             phones: Mutex::default(),
+            tabs: AtomicU64::default(),
             started,
         }))
     }
@@ -157,14 +205,16 @@ impl Live {
         locked(&self.memory_ref().hub).board.snapshot()
     }
 
+    /// Where the board is.
+    pub fn position(&self) -> Position {
+        locked(&self.memory_ref().hub).position()
+    }
+
     /// Where the board is, for a pulse.
     pub fn pulse(&self, now: Timestamp) -> ServerMsg {
         let hub = locked(&self.memory_ref().hub);
         ServerMsg::Pulse {
-            at: cordboard_core::wire::Position {
-                epoch: hub.board.epoch.clone(),
-                rev: hub.board.rev,
-            },
+            at: hub.position(),
             digest: format!("{:016x}", hub.board.digest()),
             now,
         }
@@ -231,15 +281,16 @@ impl Live {
         let _ = self.memory_ref().outcomes.send(ended);
     }
 
-    /// Follows orders to pages to dial for help at once.
-    pub fn emergencies(&self) -> broadcast::Receiver<(UserId, Emergency)> {
-        self.memory_ref().emergencies.subscribe()
-    }
-
-    /// Orders somebody's page to dial for help. Whether any page heard it.
-    pub fn emergency(&self, user: UserId, number: Emergency) -> bool {
-        self.page(user) == PhonePage::Ready
-            && self.memory_ref().emergencies.send((user, number)).is_ok()
+    /// Orders somebody's page to dial for help. Whether there is one that hears it: the order goes to the tab
+    /// that was heard of last, and to no other, or each would dial.
+    pub fn emergency(&self, user: UserId, number: Emergency, now: Timestamp) -> bool {
+        let phones = locked(&self.memory_ref().phones);
+        let Some(line) = phones.get(&user) else {
+            return false;
+        };
+        let mut tabs: Vec<&Tab> = line.tabs.iter().filter(|tab| tab.ready(now)).collect();
+        tabs.sort_by_key(|tab| std::cmp::Reverse(tab.heard));
+        tabs.iter().any(|tab| tab.orders.try_send(number).is_ok())
     }
 
     /// Whether a call for help would show an address, as the carrier last said.
@@ -261,48 +312,63 @@ impl Live {
         news
     }
 
-    /// A page has connected: what it should be doing, now and from now on.
-    pub fn page_connected(&self, user: UserId) -> watch::Receiver<PhoneState> {
+    /// A page has connected.
+    pub fn page_connected(&self, user: UserId) -> Page {
         let memory = self.memory_ref();
         let hub = locked(&memory.hub);
         let state = phone_state(&hub.board, user);
         let mut phones = locked(&memory.phones);
         let line = phones.entry(user).or_insert_with(|| PhoneLine {
             state: watch::channel(PhoneState::default()).0,
-            sockets: 0,
+            tabs: Vec::new(),
             heard: None,
             ready: false,
             silent: false,
             shown: PhonePage::Unknown,
         });
-        line.sockets += 1;
+        let id = memory.tabs.fetch_add(1, Ordering::Relaxed);
+        let (sender, orders) = mpsc::channel(ORDERS);
+        line.tabs.push(Tab {
+            id,
+            heard: None,
+            ready: false,
+            orders: sender,
+        });
         line.state.send_replace(state);
-        line.state.subscribe()
-    }
-
-    /// A page's socket is gone. The page itself may be back in a moment.
-    pub fn page_disconnected(&self, user: UserId) {
-        if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user) {
-            line.sockets = line.sockets.saturating_sub(1);
+        Page {
+            tab: id,
+            states: line.state.subscribe(),
+            orders,
         }
     }
 
-    /// A page has said that it is alive. Nearly always that is no news, and costs nothing.
-    pub fn page_heard(&self, user: UserId, ready: bool, now: Timestamp) {
+    /// A page's socket is gone. The page itself may be back in a moment.
+    pub fn page_disconnected(&self, user: UserId, tab: u64) {
+        if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user) {
+            line.tabs.retain(|t| t.id != tab);
+        }
+    }
+
+    /// A page has said over that socket that it is alive. Nearly always that is no news, and costs nothing.
+    pub fn page_heard(&self, user: UserId, tab: u64, ready: bool, now: Timestamp) {
         let memory = self.memory_ref();
-        let page = if ready {
-            PhonePage::Ready
-        } else {
-            PhonePage::Unreachable
-        };
+        let page;
         {
             let mut phones = locked(&memory.phones);
             let Some(line) = phones.get_mut(&user) else {
                 return;
             };
+            if let Some(tab) = line.tabs.iter_mut().find(|t| t.id == tab) {
+                (tab.heard, tab.ready) = (Some(now), ready);
+            }
             line.heard = Some(now);
-            line.ready = ready;
+            line.ready = line.tabs.iter().any(|tab| tab.ready(now));
             line.silent = false;
+            page = if line.ready {
+                PhonePage::Ready
+            } else {
+                PhonePage::Unreachable
+            };
             if line.shown == page {
                 return;
             }
@@ -326,11 +392,19 @@ impl Live {
     }
 
     /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly
-    /// gone.
-    pub fn review(&self, now: Timestamp) -> Vec<UserId> {
+    /// gone. `last` is when it was looked before.
+    pub fn review(&self, last: Timestamp, now: Timestamp) -> Vec<UserId> {
         let memory = self.memory_ref();
         let mut hub = locked(&memory.hub);
         let mut phones = locked(&memory.phones);
+        if now.since(last) > REVIEW_MS + LATE_MS {
+            // It is us who stood still, and what they said meanwhile is not read yet: to judge now would cost
+            // everybody their call. Whoever was there is given all of their time again.
+            for line in phones.values_mut().filter(|line| !line.silent) {
+                line.heard = line.heard.map(|_| now);
+            }
+            return Vec::new();
+        }
         let mut news = Vec::new();
         let mut gone = Vec::new();
         let settled = now.since(memory.started) > PAGE_SILENCE_MS + 1_000;
@@ -482,33 +556,55 @@ mod tests {
     fn a_page_that_falls_silent_is_told_once_whoever_else_is_heard_meanwhile() {
         let live = house();
         let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
-        live.page_heard(UserId(1), true, START);
-        live.page_heard(UserId(2), true, START);
+        let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
+        live.page_heard(UserId(1), ada, true, START);
+        live.page_heard(UserId(2), grace, true, START);
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let later = START.plus(PAGE_SILENCE_MS + 1);
         // The other's heartbeat must not be where the silence is noticed and forgotten.
-        live.page_heard(UserId(2), true, later);
-        assert_eq!(live.review(later), [UserId(1)]);
+        live.page_heard(UserId(2), grace, true, later);
+        assert_eq!(live.review(later.plus(-REVIEW_MS), later), [UserId(1)]);
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
-        assert_eq!(live.review(later.plus(1)), []);
+        assert_eq!(live.review(later, later.plus(1)), []);
         // It comes back, cannot talk, and falls silent again.
-        live.page_heard(UserId(1), false, later.plus(2));
+        live.page_heard(UserId(1), ada, false, later.plus(2));
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
-        assert!(
-            live.review(later.plus(2 * PAGE_SILENCE_MS))
-                .contains(&UserId(1))
+        let end = later.plus(2 * PAGE_SILENCE_MS);
+        assert!(live.review(end.plus(-REVIEW_MS), end).contains(&UserId(1)));
+        drop(pages);
+    }
+
+    #[test]
+    fn when_the_server_stood_still_nobody_is_gone_for_it_and_whoever_stays_silent_is_gone_later() {
+        let live = house();
+        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
+        let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
+        live.page_heard(UserId(1), ada, true, START);
+        live.page_heard(UserId(2), grace, true, START);
+        let last = START.plus(REVIEW_MS);
+        assert_eq!(live.review(START, last), []);
+        let resumed = last.plus(30_000);
+        assert_eq!(
+            live.review(last, resumed),
+            [],
+            "before what they said was read"
         );
+        assert_eq!(live.page(UserId(1)), PhonePage::Ready);
+        // One of them was there all the time; the other had really gone.
+        live.page_heard(UserId(1), ada, true, resumed.plus(1));
+        let end = resumed.plus(PAGE_SILENCE_MS + 1);
+        assert_eq!(live.review(end.plus(-REVIEW_MS), end), [UserId(2)]);
         drop(pages);
     }
 
     #[test]
     fn a_heartbeat_that_changes_nothing_tells_nobody_and_one_that_does_tells_everybody() {
         let live = house();
-        let _page = live.page_connected(UserId(1));
+        let page = live.page_connected(UserId(1));
         let mut news = live.subscribe();
-        live.page_heard(UserId(1), true, START);
-        live.page_heard(UserId(1), true, START.plus(2_000));
-        live.page_heard(UserId(1), false, START.plus(4_000));
+        live.page_heard(UserId(1), page.tab, true, START);
+        live.page_heard(UserId(1), page.tab, true, START.plus(2_000));
+        live.page_heard(UserId(1), page.tab, false, START.plus(4_000));
         let told: Vec<String> = std::iter::from_fn(|| news.try_recv().ok())
             .map(|frame| frame.text.to_string())
             .collect();
@@ -517,5 +613,39 @@ mod tests {
             told[0].contains("ready") && told[1].contains("unreachable"),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn an_order_to_dial_for_help_goes_to_one_page_that_hears_it_or_is_refused() {
+        let live = house();
+        let number = Emergency::recognise("911").unwrap();
+        // A colleague's page hears nothing of it, and is nobody's page but theirs.
+        let mut other = live.page_connected(UserId(2));
+        live.page_heard(UserId(2), other.tab, true, START);
+        assert!(!live.emergency(UserId(1), number, START));
+        let [mut old, mut new, mut mute] = [(); 3].map(|()| live.page_connected(UserId(1)));
+        live.page_heard(UserId(1), old.tab, true, START);
+        live.page_heard(UserId(1), new.tab, true, START.plus(1_000));
+        // A tab without a microphone neither dials nor makes the person unreachable.
+        live.page_heard(UserId(1), mute.tab, false, START.plus(1_500));
+        assert_eq!(live.page(UserId(1)), PhonePage::Ready);
+        let now = START.plus(2_000);
+        assert!(live.emergency(UserId(1), number, now));
+        assert_eq!(new.orders.try_recv(), Ok(number));
+        for page in [&mut old, &mut mute, &mut other] {
+            assert!(page.orders.try_recv().is_err(), "two would dial");
+        }
+        // That tab is closed: the other one is asked. Both are closed: the page still counts as ready, because
+        // it may be back in a moment, but nobody would hear.
+        live.page_disconnected(UserId(1), new.tab);
+        assert!(live.emergency(UserId(1), number, now));
+        assert_eq!(old.orders.try_recv(), Ok(number));
+        live.page_disconnected(UserId(1), old.tab);
+        assert_eq!(live.page(UserId(1)), PhonePage::Ready);
+        assert!(!live.emergency(UserId(1), number, now));
+        // One that has not been heard for too long may be asleep.
+        let late = live.page_connected(UserId(1));
+        live.page_heard(UserId(1), late.tab, true, now);
+        assert!(!live.emergency(UserId(1), number, now.plus(PAGE_SILENCE_MS + 1)));
     }
 }

@@ -31,6 +31,9 @@ pub use outbox::{OutboxRow, State};
 pub(crate) use sql::file_of;
 use sql::{Db, args};
 
+/// How many rows are forgotten at once: no commit waits long behind that.
+const PORTION: u64 = 2_000;
+
 /// An open database. Clones are the same one.
 #[derive(Clone)]
 pub struct Store {
@@ -171,8 +174,6 @@ impl Store {
     /// snapshot).
     pub async fn prune(&self, now: cordboard_core::ids::Timestamp) -> Result<(), StoreError> {
         const SEEN_MS: i64 = 7 * 24 * 3_600_000;
-        // In portions, so that no commit waits long behind this.
-        const PORTION: u64 = 2_000;
         let sql = "DELETE FROM seen WHERE token IN (SELECT token FROM seen WHERE at < $1 LIMIT $2)";
         while self
             .db

@@ -3,7 +3,7 @@
 //! A console is welcomed, brought up to date, and then follows. Commands run beside the fan-out, so an answer
 //! never waits behind other people's news. A console that reads too slowly is brought up to date by a snapshot,
 //! and one that does not read at all is cut off. A phone page is told what it should be doing, as state, each
-//! time that changes.
+//! time that changes; an order to dial for help comes before everything else, and waits for no store.
 //!
 //! Read next: [`crate::live`], [`crate::exchange`].
 
@@ -18,11 +18,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cordboard_core::{
-    ids::LegId,
+    ids::{CallId, LegId},
     machine::{Finish, Intent},
     wire::{
-        ClientMsg, Command, MAX_FRAME, Me, Order, PhoneMsg, PhoneServerMsg, PhoneState, ServerMsg,
-        VERSION,
+        ClientMsg, Command, MAX_FRAME, Me, Order, PhoneMsg, PhoneServerMsg, ServerMsg, VERSION,
     },
 };
 use futures_util::{
@@ -37,7 +36,7 @@ use crate::{
     emergency,
     error::ApiError,
     exchange::Session,
-    live::{Ended, encode},
+    live::{Ended, Page, encode},
     twilio::{token, words::one_line},
 };
 
@@ -51,6 +50,9 @@ const PULSE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How many commands of one console are under way at once.
 const COMMANDS: usize = 16;
+/// In how many beats of a page a leg that it does not have is worth a look. A page may be wrong, or another tab of
+/// its person's, so the carrier decides; its list is up to 2 s behind, which is why one look may come too early.
+const HINTS: u32 = 2;
 /// How long an access token for the carrier holds, in seconds, and how long before its end the next is sent, in
 /// milliseconds.
 const TOKEN_SECONDS: u32 = 3_600;
@@ -372,11 +374,43 @@ async fn serve_phone(app: App, session: Session, socket: WebSocket) {
         let _ = send(&mut out, phone_text(&PhoneServerMsg::Bye { why })).await;
         return;
     }
-    let states = live.page_connected(session.user);
+    let page = live.page_connected(session.user);
+    let tab = page.tab;
     tracing::info!(user = %session.user, "a phone page has connected");
-    let _ = follow_phone(&app, &session, &mut out, &mut from, states).await;
-    live.page_disconnected(session.user);
+    let _ = follow_phone(&app, &session, &mut out, &mut from, page).await;
+    live.page_disconnected(session.user, tab);
     let _ = out.close().await;
+}
+
+/// What a page's person wants of a call; none: they have left it.
+type Want = (CallId, Option<Intent>);
+
+/// Does what a page's person wants, one after the other, and answers with refusals. Beside the socket, which must
+/// hear an order to dial for help while the store does not answer; and to the end, also when the page closes: that
+/// it leaves is often its last word.
+async fn perform_for_page(
+    app: App,
+    session: Session,
+    mut wants: mpsc::Receiver<Want>,
+    refusals: mpsc::Sender<PhoneServerMsg>,
+) {
+    while let Some((call, intent)) = wants.recv().await {
+        let Some(intent) = intent else {
+            Box::pin(app.left(&session, call)).await;
+            continue;
+        };
+        let command = Command {
+            id: format!("phone-{:032x}", crate::auth::unguessable()),
+            order: Order::Call { call, intent },
+            seen: None,
+            dry_run: false,
+        };
+        if let Err(no) = Box::pin(app.exchange.act(&session, &command)).await {
+            let why = no.to_string();
+            // A page that is gone needs no answer.
+            let _ = refusals.send(PhoneServerMsg::No { call, why }).await;
+        }
+    }
 }
 
 fn phone_text(msg: &PhoneServerMsg) -> Utf8Bytes {
@@ -390,8 +424,13 @@ async fn follow_phone(
     session: &Session,
     out: &mut Out,
     from: &mut In,
-    mut states: tokio::sync::watch::Receiver<PhoneState>,
+    page: Page,
 ) -> Result<(), ()> {
+    let Page {
+        tab,
+        mut states,
+        mut orders,
+    } = page;
     let clock = app.exchange.clock().clone();
     let live = app.exchange.live().clone();
     let identity = session.user.to_string();
@@ -404,12 +443,25 @@ async fn follow_phone(
         expires: token.expires,
     };
     send(out, phone_text(&welcome)).await?;
-    let mut emergencies = live.emergencies();
+    let (wanted, wants) = mpsc::channel(COMMANDS);
+    let (refusals, mut refused) = mpsc::channel(COMMANDS);
+    tokio::spawn(perform_for_page(
+        app.clone(),
+        session.clone(),
+        wants,
+        refusals,
+    ));
     states.mark_changed();
+    // The leg that the page says it does not have, and for how many beats.
+    let mut disowned: Option<(LegId, u32)> = None;
     let mut heard = wall();
     loop {
         let renew = token.expires.plus(-TOKEN_MARGIN_MS);
         tokio::select! {
+            biased;
+            Some(number) = orders.recv() => {
+                send(out, phone_text(&PhoneServerMsg::Emergency { to: number.to_string() })).await?;
+            }
             () = app.stop.cancelled() => {
                 let bye = PhoneServerMsg::Bye { why: "The server is stopping. It will be back.".to_owned() };
                 return send(out, phone_text(&bye)).await;
@@ -424,39 +476,37 @@ async fn follow_phone(
                 }
                 send(out, phone_text(&PhoneServerMsg::State(state))).await?;
             }
+            Some(no) = refused.recv() => send(out, phone_text(&no)).await?,
             msg = next::<PhoneMsg>(from) => {
                 heard = wall();
                 let (call, intent) = match msg {
                     None => return Err(()),
-                    Some(Ok(PhoneMsg::Heartbeat { ready, .. })) => {
-                        live.page_heard(session.user, ready, clock.now());
+                    Some(Ok(PhoneMsg::Heartbeat { ready, sid })) => {
+                        live.page_heard(session.user, tab, ready, clock.now());
+                        disowned = match app.exchange.disowned(session.user, sid.as_deref()) {
+                            Some(leg) => {
+                                let times = disowned.map_or(0, |(l, times)| if l == leg { times } else { 0 });
+                                if times < HINTS {
+                                    app.exchange.look_at(leg.call);
+                                }
+                                Some((leg, times.saturating_add(1)))
+                            }
+                            None => None,
+                        };
                         continue;
                     }
-                    Some(Ok(PhoneMsg::Accept { call })) => (call, Intent::Answer),
-                    Some(Ok(PhoneMsg::Decline { call, busy })) => (call, Intent::Decline { busy }),
-                    Some(Ok(PhoneMsg::Leave { call })) => {
-                        Box::pin(app.left(session, call)).await;
-                        continue;
-                    }
+                    Some(Ok(PhoneMsg::Accept { call })) => (call, Some(Intent::Answer)),
+                    Some(Ok(PhoneMsg::Decline { call, busy })) => (call, Some(Intent::Decline { busy })),
+                    Some(Ok(PhoneMsg::Leave { call })) => (call, None),
                     Some(Ok(PhoneMsg::Hello { .. })) => continue,
                     Some(Err(why)) => {
                         let bye = PhoneServerMsg::Bye { why: format!("A message cannot be read: {why}") };
                         return send(out, phone_text(&bye)).await;
                     }
                 };
-                let command = Command {
-                    id: format!("phone-{:032x}", crate::auth::unguessable()),
-                    order: Order::Call { call, intent },
-                    seen: None,
-                    dry_run: false,
-                };
-                if let Err(no) = Box::pin(app.exchange.act(session, &command)).await {
-                    send(out, phone_text(&PhoneServerMsg::No { call, why: no.to_string() })).await?;
-                }
-            }
-            emergency = emergencies.recv() => {
-                if let Ok((user, number)) = emergency && user == session.user {
-                    send(out, phone_text(&PhoneServerMsg::Emergency { to: number.to_string() })).await?;
+                if wanted.try_send((call, intent)).is_err() {
+                    let why = ApiError::TooMany.to_string();
+                    send(out, phone_text(&PhoneServerMsg::No { call, why })).await?;
                 }
             }
             () = clock.sleep_until(renew) => {
@@ -464,6 +514,7 @@ async fn follow_phone(
                 let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().to_owned(), expires: token.expires };
                 send(out, phone_text(&next)).await?;
             }
+            // Last: what has been said and not been read, because it was us who stood still, counts.
             () = tokio::time::sleep_until(heard + SILENCE) => return Err(()),
         }
     }

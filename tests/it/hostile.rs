@@ -3,8 +3,8 @@
 //! Each test says what must not happen and what somebody is told instead. The house lives in this process
 //! (`hostile/scene.rs`), except where what people read is the point: there it is the processes of
 //! `tests/src/house.rs`. Sockets, tokens and sign-ins are in `hostile/doors.rs`, two hands on one call in
-//! `hostile/hands.rs`, calls for help in `hostile/help.rs`, and bad luck in
-//! `hostile/outage.rs`.
+//! `hostile/hands.rs`, calls for help in `hostile/help.rs`, and bad luck in `hostile/setbacks.rs` and
+//! `hostile/outages.rs`.
 
 use std::time::Duration;
 
@@ -19,10 +19,12 @@ use scene::{FORM, Scene, clean, encoded, is_nasty, now, sign, until};
 mod doors;
 mod hands;
 mod help;
-mod outage;
+mod outages;
 mod scene;
+mod setbacks;
 
 const ADA: &str = "ada@demo.example";
+const GRACE: &str = "grace@demo.example";
 
 /// A name that would retitle a terminal, clear it, ring it, fill its clipboard, and turn the text around.
 const NASTY: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{1b}]52;c;b3duZWQ=\u{7}\u{1b}P$q\u{1b}\\\r\n\u{202e}\u{2066}Ro\u{0}sa\u{7f}";
@@ -186,12 +188,17 @@ async fn news_of_calls_that_nobody_knows_is_passed_over() {
                 .0,
             StatusCode::NO_CONTENT
         );
-        for path in ["leg", "key", "wait"] {
+        for (path, hangs_up) in [("leg", true), ("key", true), ("wait", false)] {
             let (code, document) = scene
                 .signed(&format!("/twilio/{path}?leg={leg}"), &status)
                 .await;
             assert_eq!(code, StatusCode::OK);
-            assert!(document.contains("<Hangup/>"), "{path}: {document}");
+            // What is played to who waits may not hang up: it is silence.
+            assert_eq!(
+                document.contains("<Hangup/>"),
+                hangs_up,
+                "{path}: {document}"
+            );
         }
         // A page that made its ticket up.
         let join = [

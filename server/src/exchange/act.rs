@@ -106,7 +106,7 @@ impl Exchange {
     ) -> Result<Accepted, ApiError> {
         let mut other: Option<CallId> = None;
         for _ in 0..TRIES {
-            let _locks = self.lock_both(id, other).await;
+            let held = self.lock_both(id, other).await;
             let now = self.inner.clock.now();
             let before = match want {
                 Want::Move(_) => Some(self.call(id).await?.ok_or_else(unknown_call)?),
@@ -168,7 +168,7 @@ impl Exchange {
                 .iter()
                 .find(|o| *o.command == *command.id)
                 .map(|o| o.result.clone());
-            match self.commit(commit, steps).await {
+            match self.commit(commit, steps, &held).await {
                 Ok(mut calls) => {
                     return Ok(Accepted {
                         call: calls.remove(0),

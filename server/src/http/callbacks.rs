@@ -2,9 +2,11 @@
 //!
 //! Each request is proved to be the carrier's before anything else is read of it. News becomes facts; a
 //! document is a function of the call's state, so a request made twice gets the same answer. If the store
-//! fails, news is refused (it comes again) and a caller hears "one moment".
+//! fails, news is refused (it comes again) and a caller hears "one moment"; also if it only takes too long.
 //!
 //! Emergency calls are answered before the store is asked. Read next: `twilio/webhook.rs`, `twilio/twiml.rs`.
+
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -34,6 +36,10 @@ use crate::{
         words::{CallState, Party, happened},
     },
 };
+
+/// How long a voice request waits for us before its caller is asked for one moment. The carrier hears nothing
+/// from us meanwhile, and the person at the telephone hears silence.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// The largest body the carrier sends is a few kilobytes.
 const MOST: usize = 64 * 1024;
@@ -105,13 +111,20 @@ async fn callback(
             .unwrap_or(Callback::Fallback),
         callback => callback,
     };
-    match document(&app, callback, &request).await {
-        Ok(document) => xml(&document),
-        Err(cause) => {
-            tracing::error!(%cause, "a caller is asked for one moment");
-            xml(&twiml::one_moment(&app.urls, callback))
-        }
+    let one_moment = xml(&twiml::one_moment(
+        &app.urls,
+        again(&app, callback, &request),
+    ));
+    // In a task of its own, which goes on when the wait for it is over: what the request said still holds, and
+    // the caller asks again soon.
+    let made = tokio::spawn(async move { document(&app, callback, &request).await });
+    match tokio::time::timeout(PATIENCE, made).await {
+        Ok(Ok(Ok(document))) => return xml(&document),
+        Ok(Ok(Err(cause))) => tracing::error!(%cause, "a caller is asked for one moment"),
+        Ok(Err(cause)) => tracing::error!(%cause, "a caller is asked for one moment"),
+        Err(_) => tracing::error!("a caller is asked for one moment: the store is slow to answer"),
     }
+    one_moment
 }
 
 fn xml(document: &Document) -> Response {
@@ -129,6 +142,17 @@ fn document_without_request(app: &App, callback: Callback) -> Document {
     }
 }
 
+/// Where a request goes on that could not be answered. What its form held is not sent again: neither a key nor a
+/// ticket.
+fn again(app: &App, callback: Callback, request: &VoiceRequest) -> Callback {
+    match callback {
+        // They are asked for the key once more, or let in if it was counted.
+        Callback::Key(leg) => Callback::Leg(leg),
+        Callback::App => ticketed(app, request).map_or(callback, Callback::Leg),
+        callback => callback,
+    }
+}
+
 async fn document(
     app: &App,
     callback: Callback,
@@ -141,7 +165,7 @@ async fn document(
         Callback::App => page(app, request).await,
         Callback::Wait(leg) => {
             let call = app.exchange.call(leg.call).await?;
-            Ok(call.map_or_else(twiml::hang_up, |call| while_waiting(app, &call, leg)))
+            Ok(call.map_or_else(twiml::nothing, |call| while_waiting(app, &call, leg)))
         }
         Callback::Leg(leg) => {
             let fact = Fact::Fetched {
@@ -165,9 +189,10 @@ async fn document(
                     .await?;
             }
             let call = app.exchange.call(leg.call).await?;
-            // Asked once more, a telephone that lost would be asked for the key again.
             Ok(match call.as_deref().map(|c| c.script(leg.n, sid)) {
-                Some(Script::Join { .. }) => scripted(app, call.as_deref(), leg, request),
+                Some(Script::Join { .. } | Script::AskKey) => {
+                    scripted(app, call.as_deref(), leg, request)
+                }
                 _ => twiml::say_and_hang_up("This call has been taken. Goodbye."),
             })
         }
@@ -206,7 +231,8 @@ fn scripted(app: &App, call: Option<&Call>, leg: LegId, request: &VoiceRequest) 
     }
 }
 
-/// What a lone caller hears, by where their call is.
+/// What a lone caller hears, by where their call is. Nothing at all when it is over: its leg is being ended, and
+/// no document of a room may hang up (error 13238).
 fn while_waiting(app: &App, call: &Call, leg: LegId) -> Document {
     let (sentence, sound) = match &call.place {
         Place::Ringing {
@@ -219,7 +245,7 @@ fn while_waiting(app: &App, call: &Call, leg: LegId) -> Document {
             Sound::Music,
         ),
         Place::Talking => (None, Sound::OneMoment),
-        Place::Ended { .. } => return twiml::hang_up(),
+        Place::Ended { .. } => return twiml::nothing(),
         Place::Ringing { .. } | Place::Held { .. } | Place::Parked { .. } => (None, Sound::Music),
     };
     twiml::wait(&app.urls, leg, sentence, sound)
@@ -267,9 +293,7 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         }
         return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
     }
-    let leg = params.get("leg").and_then(|l| l.parse::<LegId>().ok());
-    let ticket = params.get("ticket").unwrap_or_default();
-    let Some(leg) = leg.filter(|leg| app.exchange.keys().is_ticket(*leg, identity, ticket)) else {
+    let Some(leg) = ticketed(app, request) else {
         tracing::warn!(identity, "a page connected without a ticket that holds");
         return Ok(twiml::hang_up());
     };
@@ -283,6 +307,15 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         .report(leg.call, Report::of(fact, now, "carrier"))
         .await?;
     Ok(scripted(app, call.as_deref(), leg, request))
+}
+
+/// The leg that a page has a ticket for. Nothing is asked but the keys.
+fn ticketed(app: &App, request: &VoiceRequest) -> Option<LegId> {
+    let (identity, params) = (request.from.client()?, request.params());
+    let leg = params.get("leg")?.parse().ok()?;
+    let ticket = params.get("ticket").unwrap_or_default();
+    let keys = app.exchange.keys();
+    keys.is_ticket(leg, identity, ticket).then_some(leg)
 }
 
 /// News about a room or a leg.

@@ -10,7 +10,7 @@ use cordboard_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AuditRow, Outcome, Store, StoreError, args, sql::Row};
+use super::{AuditRow, Outcome, PORTION, Store, StoreError, args, sql::Row};
 
 /// The statement that finds one command, by actor and id.
 pub(super) const COMMAND: &str =
@@ -178,12 +178,9 @@ impl Store {
 
     /// Forgets all but the last `keep` changes of the board.
     pub async fn prune_changes(&self, keep: u64) -> Result<(), StoreError> {
-        self.db
-            .run(
-                "DELETE FROM changes WHERE rev <= (SELECT rev FROM board WHERE id = 1) - $1",
-                args![keep].into(),
-            )
-            .await?;
+        let sql = "DELETE FROM changes WHERE rev <= (SELECT rev FROM board WHERE id = 1) - $1
+                   AND rev < (SELECT MIN(rev) FROM changes) + $2";
+        while self.db.run(sql, args![keep, PORTION].into()).await? > 0 {}
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use sqlx::{
     Connection as _, Decode, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection,
     SqlitePool, Type,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -35,6 +36,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 const GROUP: usize = 128;
 /// How much work may wait for the SQLite writer before those who bring more are made to wait themselves.
 const WAITING: usize = 1024;
+/// How long PostgreSQL may take for a transaction or a query, as this side counts: longer than the limits that
+/// it keeps itself, which make the clearer errors. A host that vanishes says nothing at all, and keeps nothing.
+const PATIENCE: Duration = Duration::from_secs(7);
 /// How often PostgreSQL may ask for a transaction to be tried again before we give up.
 const TRIES: u32 = 8;
 
@@ -269,23 +273,50 @@ async fn pause<E>(tries: &mut u32, fault: E) -> Result<(), E> {
 
 async fn read_once(pool: &PgPool, sql: &'static str, args: &[Arg]) -> Result<Vec<Row>, StoreError> {
     let mut connection = pool.acquire().await.map_err(StoreError::unreachable)?;
-    Conn::Postgres(&mut connection).rows(sql, args).await
+    match tokio::time::timeout(PATIENCE, Conn::Postgres(&mut connection).rows(sql, args)).await {
+        Ok(found) => found,
+        Err(_) => Err(StoreError::unreachable(abandon(connection))),
+    }
 }
 
 async fn write_once<T, E: Fault>(pool: &PgPool, work: &impl Work<T, E>) -> Result<T, E> {
     let mut connection = pool.acquire().await.map_err(StoreError::unreachable)?;
-    let mut tx = connection.begin().await.map_err(StoreError::from)?;
-    match work(Conn::Postgres(&mut tx)).await {
-        Ok(done) => {
-            tx.commit().await.map_err(StoreError::during_commit)?;
-            Ok(done)
+    let mut committing = false;
+    let transaction = async {
+        let mut tx = connection.begin().await.map_err(StoreError::from)?;
+        match work(Conn::Postgres(&mut tx)).await {
+            Ok(done) => {
+                committing = true;
+                tx.commit().await.map_err(StoreError::during_commit)?;
+                Ok(done)
+            }
+            Err(fault) => {
+                // If this fails too, the pool throws the connection away.
+                let _ = tx.rollback().await;
+                Err(fault)
+            }
         }
-        Err(fault) => {
-            // If this fails too, the pool throws the connection away.
-            let _ = tx.rollback().await;
-            Err(fault)
+    };
+    match tokio::time::timeout(PATIENCE, transaction).await {
+        Ok(done) => done,
+        Err(_) => {
+            let late = abandon(connection);
+            Err(if committing {
+                StoreError::during_commit(late)
+            } else {
+                // Its commit was never asked for, so nothing of it is kept.
+                StoreError::unreachable(late)
+            }
+            .into())
         }
     }
+}
+
+/// Throws a connection away that does not answer: given back, the pool would wait for it, with its place taken.
+fn abandon(connection: PoolConnection<Postgres>) -> sqlx::Error {
+    drop(connection.detach());
+    let why = format!("no answer within {} s", PATIENCE.as_secs());
+    std::io::Error::new(std::io::ErrorKind::TimedOut, why).into()
 }
 
 /// The one task that writes to an SQLite database. It ends when it is told to, or when nobody is left who could

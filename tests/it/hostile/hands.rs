@@ -12,10 +12,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::ADA;
 use super::scene::{Scene, clean, now, until};
-
-const GRACE: &str = "grace@demo.example";
+use super::{ADA, GRACE};
 
 /// Fifty calls, each dropped by two operators at the same moment. One wins, and the other is told who.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

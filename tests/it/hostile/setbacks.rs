@@ -1,6 +1,7 @@
-//! Bad luck: a carrier or a store that fails for a while, in the middle of something.
+//! Bad luck in the middle of something: a request fails, its outcome cannot be stored, a browser loses its call.
 //!
-//! What was asked for comes true soon after, and nothing is left that blocks what is asked for next.
+//! What was asked for comes true soon after, and nothing is left that bars what is asked for next. What is heard
+//! while the store is away is in `outages.rs`.
 
 use std::time::Duration;
 
