@@ -121,7 +121,7 @@ impl Dispatcher {
             match settled {
                 Ok(()) => _ = self.unsettled().remove(&id),
                 Err(cause) => {
-                    tracing::error!(outbox.id = id, %cause, "what was perhaps sent could not be settled")
+                    tracing::error!(outbox.id = id, %cause, "what was perhaps sent could not be settled");
                 }
             }
         }

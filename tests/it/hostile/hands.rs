@@ -19,6 +19,7 @@ use super::{ADA, GRACE};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_two_who_drop_one_call_at_once_one_wins_and_the_other_is_told_who() {
     for database in every_database().await {
+        println!("on {:?}", database.kind());
         let scene = Scene::on(database, 64).await;
         let (ada, grace) = (scene.token(ADA).await, scene.token(GRACE).await);
         // Two pages that ring and are not answered.
@@ -111,6 +112,7 @@ async fn of_two_who_drop_one_call_at_once_one_wins_and_the_other_is_told_who() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_slot_takes_one_of_two_and_says_whom() {
     for database in every_database().await {
+        println!("on {:?}", database.kind());
         let scene = Scene::on(database, 64).await;
         let (ada, grace) = (scene.token(ADA).await, scene.token(GRACE).await);
         for n in 0..10 {
@@ -150,6 +152,7 @@ async fn a_slot_takes_one_of_two_and_says_whom() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_command_that_is_sent_twice_acts_once_and_its_id_is_for_nothing_else() {
     for database in every_database().await {
+        println!("on {:?}", database.kind());
         let scene = Scene::on(database, 64).await;
         let (ada, grace) = (scene.token(ADA).await, scene.token(GRACE).await);
         let (call, _) = scene.ring(&ada, "+14155550132", "Rosa").await;
@@ -219,6 +222,7 @@ async fn a_command_that_is_sent_twice_acts_once_and_its_id_is_for_nothing_else()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_accept_that_does_not_become_a_join_reopens_the_offer() {
     for database in every_database().await {
+        println!("on {:?}", database.kind());
         let scene = Scene::on(database, 64).await;
         let (ada, grace) = (scene.token(ADA).await, scene.token(GRACE).await);
         let mut page = scene.page(&grace, "u2").await;

@@ -45,9 +45,8 @@ impl Scene {
         Self::on(sqlite_file(), password_kib).await
     }
 
-    /// The same on any database, which is printed for whoever reads of a failure.
+    /// The same on any database.
     pub(super) async fn on(database: TestDatabase, password_kib: u32) -> Self {
-        println!("on {:?}", database.kind());
         let desk = Desk::open(Plan {
             database,
             carrier: TwinConfig::default(),

@@ -98,8 +98,10 @@ fn a_caller_whose_operator_vanished_is_asked_for_one_moment_and_comes_back() {
     house.wait("the hold sounds of one moment", |h| {
         let requests = h.done(&["twin", "requests", "--json"]).json;
         let rest = requests["rest"].as_array()?;
-        let hold = rest.iter().filter_map(|r| r["params"]["HoldUrl"].as_str());
-        hold.last()?.ends_with("/hold/one-moment").then_some(())
+        let mut hold = rest.iter().filter_map(|r| r["params"]["HoldUrl"].as_str());
+        hold.next_back()?
+            .ends_with("/hold/one-moment")
+            .then_some(())
     });
     house.done(&["call", "answer", &rosa]);
     assert_eq!(house.rows("+14155550132"), 2);

@@ -150,7 +150,7 @@ fn what_is_forgotten_comes_back() {
 }
 
 /// How a transfer comes to nothing.
-type Happens = Box<dyn Fn() -> super::Story>;
+type Happens = Box<dyn Fn() -> Story>;
 
 #[test]
 fn a_transfer_that_is_not_taken_returns() {
@@ -432,7 +432,7 @@ fn a_call_has_a_bounded_number_of_legs() {
 #[test]
 fn every_command_ends_once_and_as_it_should() {
     let last = |world: &World| world.commands.values().next_back().cloned().flatten();
-    let ends = |story: super::Story| story.world.commands.into_values().collect::<Vec<_>>();
+    let ends = |story: Story| story.world.commands.into_values().collect::<Vec<_>>();
     // Done means confirmed.
     let story = talking().does(ADA, Intent::Hold);
     assert_eq!(last(&story.world), None);
@@ -441,7 +441,7 @@ fn every_command_ends_once_and_as_it_should() {
         [Some(Finish::Done), Some(Finish::Done)]
     );
     // A decline is done when it is said, whoever answers next.
-    let story = super::ringing(&[ADA, GRACE])
+    let story = ringing(&[ADA, GRACE])
         .does(ADA, Intent::Decline { busy: true })
         .does(GRACE, Intent::Answer)
         .settle();
