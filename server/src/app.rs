@@ -13,10 +13,14 @@ use url::Url;
 
 use crate::{
     auth::Passwords,
+    error::ApiError,
     exchange::{Exchange, Report, Session},
     live::REVIEW_MS,
     twilio::{TwilioConfig, Urls, signature::Verifier},
 };
+
+/// How often a call that a page has left is looked at, if it moves each time.
+const LOOKS: usize = 4;
 
 /// The running server, for its handlers. Clones share it.
 #[derive(Clone)]
@@ -62,27 +66,38 @@ impl App {
     /// A person has hung up in their page. If they were the customer's only company, the call is over; a call
     /// they held stays held.
     pub async fn left(&self, session: &Session, id: CallId) {
-        let Ok(Some(call)) = self.exchange.call(id).await else {
-            return;
-        };
-        let alone_with = matches!(call.place, Place::Talking | Place::Dialling { .. })
-            && call.company().all(|l| l.user() == Some(session.user))
-            && call.seats().any(|(u, _)| u == session.user);
-        if !alone_with {
-            return;
-        }
-        let command = Command {
-            id: format!("phone-{:032x}", crate::auth::unguessable()),
-            order: Order::Call {
-                call: id,
-                intent: Intent::Hangup,
-            },
-            // What was looked at above. Moved meanwhile, it is no longer the call they have left.
-            seen: Some(call.rev),
-            dry_run: false,
-        };
-        if let Err(why) = self.exchange.act(session, &command).await {
-            tracing::debug!(call.id = %id, %why, "a page left a call that could not be ended");
+        let user = session.user;
+        // Again where it has moved between the look and the act: the carrier's news that their leg is gone, as
+        // if they had vanished, may come in between.
+        for _ in 0..LOOKS {
+            let Ok(Some(call)) = self.exchange.call(id).await else {
+                return;
+            };
+            let alone_with = matches!(call.place, Place::Talking | Place::Dialling { .. })
+                && call.company().all(|l| l.user() == Some(user))
+                && call.seats().any(|(u, _)| u == user);
+            let waited_for = call.claim.is_none() && call.reconnects(user);
+            if !alone_with && !waited_for {
+                return;
+            }
+            let command = Command {
+                id: format!("phone-{:032x}", crate::auth::unguessable()),
+                order: Order::Call {
+                    call: id,
+                    intent: Intent::Hangup,
+                },
+                // What was looked at above. Moved meanwhile, it may no longer be the call they have left.
+                seen: Some(call.rev),
+                dry_run: false,
+            };
+            match self.exchange.act(session, &command).await {
+                Err(ApiError::Moved(_)) => {}
+                Err(why) => {
+                    tracing::debug!(call.id = %id, %why, "a page left a call that could not be ended");
+                    return;
+                }
+                Ok(_) => return,
+            }
         }
     }
 

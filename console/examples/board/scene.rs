@@ -295,7 +295,11 @@ impl House {
         for (arrived, since, at) in cards {
             let (arrived, since) = (ago(arrived), ago(since));
             let (id, _) = self.arrive(arrived);
-            self.change(id, |card| card.place = CardPlace { since, at });
+            self.change(id, |card| {
+                // Who came back for somebody has been talked to.
+                card.talked = matches!(at, At::Queued { alert: Some(_), .. }).then_some(since);
+                card.place = CardPlace { since, at };
+            });
         }
         let sent: Vec<CallId> = self
             .board

@@ -289,6 +289,18 @@ async fn a_leave_does_not_end_a_call_that_has_just_been_moved() {
     alive.abort();
 }
 
+/// Ada hangs up in her page, and the carrier's news that her leg is gone is faster than her page's word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leave_ends_the_call_also_when_it_comes_after_the_news_of_it() {
+    let house = Outage::open().await;
+    let ada = house.scene.token(ADA).await;
+    let (mut page, call, sid) = house.talk(&ada).await;
+    house.scene.control.disconnect(&sid).await.unwrap();
+    house.in_place(&ada, &call, "ringing").await;
+    page.say(&json!({"t": "leave", "call": call})).await;
+    house.in_place(&ada, &call, "ended").await;
+}
+
 /// The store fails in the very moment in which Barbara's telephone accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_the_store_could_not_take_is_asked_for_again() {
