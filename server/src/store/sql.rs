@@ -285,19 +285,17 @@ async fn write_once<T, E: Fault>(pool: &PgPool, work: &impl Work<T, E>) -> Resul
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, transaction).await {
-        Ok(done) => done,
-        Err(_) => {
-            let late = abandon(connection);
-            Err(if committing {
-                StoreError::during_commit(late)
-            } else {
-                // Its commit was never asked for, so nothing of it is kept.
-                StoreError::unreachable(late)
-            }
-            .into())
-        }
+    if let Ok(done) = tokio::time::timeout(PATIENCE, transaction).await {
+        return done;
     }
+    let late = abandon(connection);
+    Err(if committing {
+        StoreError::during_commit(late)
+    } else {
+        // Its commit was never asked for, so nothing of it is kept.
+        StoreError::unreachable(late)
+    }
+    .into())
 }
 
 /// Throws a connection away that does not answer: given back, the pool would wait for it, with its place taken.

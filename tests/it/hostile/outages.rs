@@ -190,7 +190,7 @@ async fn whoever_rings_while_the_store_stands_still_is_asked_for_a_moment_within
         ("ticket", &*ticket),
     ];
     // The customer's own leg, rung by a stranger's connection: something that must be written.
-    let key_path = format!("/twilio/key?leg={}", customer);
+    let key_path = format!("/twilio/key?leg={customer}");
     let mut other = house.stand_still().await;
     let began = now();
     let (rang, pressed) = tokio::join!(
@@ -203,7 +203,7 @@ async fn whoever_rings_while_the_store_stands_still_is_asked_for_a_moment_within
     for ((status, document), again) in [
         (rang, "/twilio/voice<".to_owned()),
         // Where the key is asked for once more: what was pressed is not sent again.
-        (pressed, format!("/twilio/leg?leg={}<", customer)),
+        (pressed, format!("/twilio/leg?leg={customer}<")),
     ] {
         assert_eq!(status, StatusCode::OK);
         assert!(
@@ -501,16 +501,13 @@ impl Wire {
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let trap = set.clone();
-                match &folder {
-                    Some(folder) => {
-                        let socket = format!("{folder}/.s.PGSQL.{port}");
-                        let far = UnixStream::connect(socket).await.unwrap();
-                        tokio::spawn(relay(near, far, trap));
-                    }
-                    None => {
-                        let far = TcpStream::connect(&far).await.unwrap();
-                        tokio::spawn(relay(near, far, trap));
-                    }
+                if let Some(folder) = &folder {
+                    let socket = format!("{folder}/.s.PGSQL.{port}");
+                    let far = UnixStream::connect(socket).await.unwrap();
+                    tokio::spawn(relay(near, far, trap));
+                } else {
+                    let far = TcpStream::connect(&far).await.unwrap();
+                    tokio::spawn(relay(near, far, trap));
                 }
             }
         });
