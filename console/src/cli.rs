@@ -97,6 +97,9 @@ impl From<ClientError> for Failure {
                 code,
                 ..
             } => Self::new(Exit::NotAllowed, code, &error),
+            ClientError::Refused { code, .. } if code == "unknown" => {
+                Self::new(Exit::Unknown, code, &error)
+            }
             ClientError::Refused { code, .. } => Self::new(Exit::Refused, code, &error),
             ClientError::Garbled { .. } => Self::new(Exit::Refused, "garbled", error),
         }
@@ -483,11 +486,12 @@ mod tests {
     #[test]
     fn errors_have_the_contracts_codes() {
         let url: url::Url = "http://127.0.0.1:1/".parse().unwrap();
-        let refused = |status| ClientError::Refused {
+        let coded = |status, code: &str| ClientError::Refused {
             status,
-            code: "x".to_owned(),
+            code: code.to_owned(),
             why: "No.".to_owned(),
         };
+        let refused = |status| coded(status, "x");
         for (error, exit) in [
             (refused(400), Exit::Refused),
             (refused(401), Exit::NotAllowed),
@@ -495,6 +499,7 @@ mod tests {
             (refused(404), Exit::Refused),
             (refused(409), Exit::Refused),
             (refused(422), Exit::Refused),
+            (coded(503, "unknown"), Exit::Unknown),
             (ClientError::Lost { why: String::new() }, Exit::Unknown),
             (
                 ClientError::Unreachable {

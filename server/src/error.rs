@@ -47,6 +47,9 @@ pub enum ApiError {
     /// Our store or something else of ours fails. The cause is in the log.
     #[error("The server cannot do this right now. Nothing was changed. Try again in a moment.")]
     Unavailable,
+    /// The store took it and did not say whether it is kept.
+    #[error("Whether this was done is not known yet. Look at the board before you try again.")]
+    Uncertain,
 }
 
 impl ApiError {
@@ -64,6 +67,7 @@ impl ApiError {
             Self::Forged => "forged",
             Self::TooMany => "too-many",
             Self::Unavailable => "unavailable",
+            Self::Uncertain => "unknown",
         }
     }
 
@@ -76,7 +80,7 @@ impl ApiError {
             Self::Refused(_) | Self::Moved(_) | Self::Failed(_) => StatusCode::CONFLICT,
             Self::OtherContent => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Uncertain => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -107,6 +111,9 @@ impl IntoResponse for ApiError {
 impl From<crate::store::StoreError> for ApiError {
     fn from(cause: crate::store::StoreError) -> Self {
         tracing::error!(%cause, "the store failed");
-        Self::Unavailable
+        match cause {
+            crate::store::StoreError::Uncertain(_) => Self::Uncertain,
+            _ => Self::Unavailable,
+        }
     }
 }

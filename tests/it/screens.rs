@@ -406,7 +406,13 @@ fn ctrl_z_leaves_to_the_shell_with_all_of_the_job_and_fg_brings_the_board_back()
         (s.alternate_screen() && shows(s, "● live")).then_some(())
     });
     desk.keys("q");
-    desk.wait_for("the job is over");
+    // The job's own line, which its command's is not; and then the shell reads again.
+    desk.wait_until("the shell after the job", |s| {
+        let rows = rows(s);
+        let over = rows.iter().position(|r| r.starts_with("the job is over"))?;
+        let next = rows.get(over + 1)?;
+        next.starts_with("ready>").then_some(())
+    });
     desk.keys("exit\r");
     desk.ended();
     assert_eq!(desk.disturbed(), [""; 0]);

@@ -126,7 +126,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         files: &["core/src/*.rs", "server/src/*.rs", "console/src/*.rs"],
-        except: &["server/src/twilio*.rs", "console/src/cli/twin.rs"],
+        except: &["server/src/twilio*.rs"],
         part: Code,
         forbidden: &[
             "TwiML",

@@ -70,7 +70,10 @@ impl Exchange {
         match done {
             // The same command may have been on its way twice: then it is what the first has done that stands
             // in the way of the second.
-            Err(why) if !command.dry_run && why != ApiError::Unavailable => {
+            Err(why)
+                if !command.dry_run
+                    && !matches!(why, ApiError::Unavailable | ApiError::Uncertain) =>
+            {
                 match self.inner.store.command(session.user, &command.id).await? {
                     Some(record) => self.again(record, &hash).await,
                     None => Err(why),
