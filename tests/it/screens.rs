@@ -127,7 +127,7 @@ fn a_park_that_nobody_fetches_rings_whoever_parked() {
     desk.wait_for("P1 Rosa Diaz");
     // Nobody does anything.
     wait_line(&desk, "── Waiting", "Rosa Diaz");
-    desk.wait_for("parked too long");
+    desk.wait_for("parked too long, rings for you");
     desk.wait_for("P1 free");
     let place = house.place(&rosa);
     assert_eq!(

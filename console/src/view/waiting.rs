@@ -169,16 +169,19 @@ fn why(canvas: &Canvas<'_>, card: &Card) -> super::Ink {
             .say("from ", Tone::Ring)
             .safe(&model.name(*from), Tone::Text),
         At::Ringing { users, why, .. } => {
-            let ink = if why == "new" {
-                ink
+            let (ink, then) = if why == "new" {
+                (ink, "")
             } else {
-                ink.say(doing(&card.place.at), Tone::Ring).gap(1)
+                (ink.say(doing(&card.place.at), Tone::Ring), ", ")
             };
             match users.as_slice() {
                 [] => ink,
-                [user] if model.is_me(*user) => ink.say("rings for you", Tone::Ring),
+                [user] if model.is_me(*user) => {
+                    ink.say(then, Tone::Ring).say("rings for you", Tone::Ring)
+                }
                 [user, rest @ ..] => {
                     let ink = ink
+                        .say(then, Tone::Ring)
                         .say("rings ", Tone::Faint)
                         .safe(&model.name(*user), Tone::Faint);
                     if rest.is_empty() {

@@ -115,6 +115,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             // Without FULL, a power cut may take back what we have told the carrier.
             .synchronous(SqliteSynchronous::Full)
+            // Each connection keeps pages of its own, 2 MB of them if it is let, which the system keeps as well.
+            .pragma("cache_size", "-512")
             .pragma("temp_store", "memory");
         let mut connection = SqliteConnection::connect_with(&options)
             .await
