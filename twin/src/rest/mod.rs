@@ -11,19 +11,24 @@ pub(crate) mod log;
 mod rooms;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method as Verb, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use serde_json::{Value, json};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::form::Form;
 use crate::switch::Switch;
 use crate::wire::Wire;
-use crate::world::{Method, Refusal, Subscription, Target, World};
+use crate::world::{Hearing, Method, Refusal, Subscription, Target, World};
 
 const PREFIX: &str = "/2010-04-01/Accounts";
+
+/// The longest that the answer to a hold waits for its music.
+const HOLD_ANSWER: Duration = Duration::from_secs(1);
 
 /// A successful outcome.
 #[derive(Debug)]
@@ -96,6 +101,7 @@ pub(crate) async fn serve(
     } else {
         form.clone()
     };
+    let held = (form.flag("Hold") == Some(true)).then(|| switch.changes.subscribe());
     let fate = switch.faults(|f| f.rest(verb.as_str(), uri.path()));
     if let Some(slow) = fate.slow {
         switch.clock.sleep(slow).await;
@@ -135,6 +141,9 @@ pub(crate) async fn serve(
         code,
         fate.name(),
     );
+    if let (Some(changes), Ok(Answer { body, .. })) = (held, &outcome) {
+        hold_is_heard(&switch, body.as_ref(), changes).await;
+    }
     if let Some(after) = fate.lose_after {
         switch.clock.sleep(after).await;
         wire.cut();
@@ -169,6 +178,30 @@ pub(crate) async fn serve(
         }
     }
     response
+}
+
+/// Waits until the hold that was just put on somebody is heard, or for a while. Twilio takes 0.1 s and more for this
+/// answer, in which the hold document has been fetched; one that comes sooner tells of music while there is none.
+async fn hold_is_heard(
+    switch: &Switch,
+    participant: Option<&Value>,
+    mut changes: broadcast::Receiver<Value>,
+) {
+    let text = |key| participant.and_then(|p| p[key].as_str());
+    let (Some(room), Some(call)) = (text("conference_sid"), text("call_sid")) else {
+        return;
+    };
+    let silent = || {
+        switch.world(|w| {
+            let member = w.room(room).and_then(|r| r.member(call));
+            member.is_some_and(|m| m.hold && m.background == Hearing::Silence)
+        })
+    };
+    let heard = async {
+        // One that lags behind has missed changes, and looks all the same.
+        while silent() && !matches!(changes.recv().await, Err(RecvError::Closed)) {}
+    };
+    let _ = tokio::time::timeout(HOLD_ANSWER, heard).await;
 }
 
 /// A recording's sound, `…/Recordings/RE….wav` or without an extension: silence of its length, at most five
