@@ -369,9 +369,9 @@ as_text!(CallId, LegId, UserId, Phone, Emergency, Timestamp);
 /// Text from outside that is safe to put in a terminal cell, a log line or a document.
 ///
 /// Control characters become `\u{FFFD}`; format characters (bidi overrides, joiners, tags), variation
-/// selectors, private use and surrogates are dropped; at most two combining marks follow a base; the text is
-/// NFC and at most 64 cells wide. Dropping joiners splits emoji families: the price of columns that stay
-/// aligned on every terminal.
+/// selectors, private use and surrogates are dropped; at most two combining marks and one spacing mark follow a
+/// base; the text is NFC and at most 64 cells wide. Dropping joiners splits emoji families: the price of columns
+/// that stay aligned on every terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SafeText(Box<str>);
 
@@ -383,9 +383,19 @@ impl SafeText {
     pub fn clean(text: &str, cells: usize) -> Self {
         let cells = cells.min(Self::CELLS);
         let mut out = String::new();
-        let (mut width, mut marks, mut cut_at) = (0, 0, 0);
-        // NFC may only be asked of bounded input: one name can carry a megabyte of combining marks.
-        for c in text.chars().take(4 * Self::CELLS * 4).nfc() {
+        let (mut width, mut marks, mut beside, mut cut_at) = (0, 0, 0, 0);
+        // NFC may only be asked of bounded input: one name can carry a megabyte of combining marks. What is dropped
+        // whatever surrounds it goes first, or it would keep apart what belongs together.
+        let kept = |c: &char| {
+            !matches!(
+                c.general_category(),
+                GeneralCategory::Format
+                    | GeneralCategory::PrivateUse
+                    | GeneralCategory::Surrogate
+                    | GeneralCategory::Unassigned
+            )
+        };
+        for c in text.chars().take(4 * Self::CELLS * 4).filter(kept).nfc() {
             // What is trimmed in the end must not carry a mark that would be left without its base.
             if out.is_empty() && c.is_whitespace() && !c.is_control() {
                 continue;
@@ -394,10 +404,6 @@ impl SafeText {
                 GeneralCategory::Control
                 | GeneralCategory::LineSeparator
                 | GeneralCategory::ParagraphSeparator => char::REPLACEMENT_CHARACTER,
-                GeneralCategory::Format
-                | GeneralCategory::PrivateUse
-                | GeneralCategory::Surrogate
-                | GeneralCategory::Unassigned => continue,
                 GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => {
                     // Variation selectors are non-spacing marks that change a cell's width on some terminals
                     // only.
@@ -408,8 +414,16 @@ impl SafeText {
                     marks += 1;
                     c
                 }
+                // A vowel beside its consonant, as in Indic scripts: part of the same cell, so no more than one.
+                GeneralCategory::SpacingMark => {
+                    if beside == 1 || out.is_empty() {
+                        continue;
+                    }
+                    beside += 1;
+                    c
+                }
                 _ => {
-                    marks = 0;
+                    (marks, beside) = (0, 0);
                     c
                 }
             };
@@ -515,6 +529,16 @@ mod tests {
         );
         let zalgo = format!("Z{}", "\u{301}".repeat(100_000));
         assert!(SafeText::from(&*zalgo).as_str().len() < 10);
+        // Marks that stand beside their base are part of its cell, too.
+        let indic = format!("0{}", "\u{d81}\u{cc0}\u{c46}\u{bbe}".repeat(9));
+        assert_eq!(SafeText::from(&*indic).as_str().chars().count(), 4);
+        assert_eq!(
+            SafeText::from("கொழும்பு").as_str(),
+            "கொழும்பு",
+            "a name that people have"
+        );
+        // What is dropped does not keep apart what belongs together.
+        assert_eq!(SafeText::from("e\u{200d}\u{301}").as_str(), "é");
     }
 
     #[test]
