@@ -1,32 +1,26 @@
-//! The console's clock: civil time that never goes back, from one reading at the start and a monotonic count
-//! after it.
-//!
-//! The count stands still while the computer sleeps. So where civil time is found to be well ahead of it, the
-//! clock follows; where civil time was set back, or creeps, it does not.
+//! The console's clock: civil time that never goes back ([`cordboard_core::steady`]).
 //!
 //! Everything else takes the time from a message, so that a test turns it by hand.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Instant,
 };
 
-use cordboard_core::ids::Timestamp;
+use cordboard_core::{ids::Timestamp, steady::Steady};
 
 /// Where the time comes from.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The computer's.
     System {
-        /// What it showed at the start.
-        began: Timestamp,
-        /// The start.
+        /// The start of the count.
         at: Instant,
-        /// What civil time has gained since, by sleep, in milliseconds. Shared by all clones.
-        slept: Arc<AtomicI64>,
+        /// What it showed then, and what was gained since. Shared by all clones.
+        steady: Arc<Mutex<Steady>>,
     },
     /// Turned by hand: milliseconds since 1970.
     ByHand(Arc<AtomicI64>),
@@ -40,19 +34,18 @@ impl Clock {
     )]
     pub fn system() -> Self {
         Self::System {
-            began: civil(),
             at: Instant::now(),
-            slept: Arc::default(),
+            steady: Arc::new(Mutex::new(Steady::new(civil()))),
         }
     }
 
     /// Now.
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System { began, at, slept } => {
-                let counted =
-                    began.plus(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX));
-                counted.plus(gained(slept, civil().since(counted)))
+            Self::System { at, steady } => {
+                let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
+                let counted = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+                steady.now(counted, civil())
             }
             Self::ByHand(ms) => Timestamp::from_millis(ms.load(Ordering::SeqCst)),
         }
@@ -71,37 +64,10 @@ impl Clock {
     }
 }
 
-/// Civil time being so far ahead of the count is a sleep, or somebody who set the clock; less is drift.
-const AHEAD_MS: i64 = 2_000;
-
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the Clock that the time comes in from"
 )]
 fn civil() -> Timestamp {
     Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
-}
-
-/// What is to be added to the count, now that civil time is `ahead` of it.
-fn gained(slept: &AtomicI64, ahead: i64) -> i64 {
-    let known = slept.load(Ordering::SeqCst);
-    if ahead - known > AHEAD_MS {
-        slept.fetch_max(ahead, Ordering::SeqCst).max(ahead)
-    } else {
-        known
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_hour_of_sleep_is_an_hour_and_the_clock_never_goes_back() {
-        let slept = AtomicI64::new(0);
-        let hour = 3_600_000;
-        let ahead = [3, 1_500, hour, hour + 900, hour - 60_000, -hour, 2 * hour];
-        let gained: Vec<i64> = ahead.iter().map(|ms| gained(&slept, *ms)).collect();
-        assert_eq!(gained, [0, 0, hour, hour, hour, hour, 2 * hour]);
-    }
 }

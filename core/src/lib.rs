@@ -13,4 +13,5 @@ pub mod ids;
 pub mod machine;
 pub mod policy;
 mod say;
+pub mod steady;
 pub mod wire;

@@ -1,16 +1,18 @@
 //! The server's time: one clock for everything that has a deadline.
 //!
 //! Handed in from outside, so that a test can run a server, the carrier's double and a cast of callers on one
-//! clock that goes faster than the wall's. Socket time-outs do not use it: a stalled kernel is not faster
+//! clock that goes faster than the wall's. The machine's own is civil time that never goes back
+//! ([`cordboard_core::steady`]): deadlines do not move when the clock is set, and a server whose machine has
+//! slept knows how late it is. Socket time-outs do not use it: a stalled kernel is not faster
 //! because a test is in a hurry.
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use cordboard_core::ids::Timestamp;
+use cordboard_core::{ids::Timestamp, steady::Steady};
 
 /// A clock. Clones agree with each other.
 #[derive(Clone)]
@@ -26,13 +28,14 @@ impl Clock {
         reason = "the one place where the server learns the time"
     )]
     pub fn system() -> Self {
-        // Read once, then counted on: a wall clock that is set back must not move deadlines.
-        let epoch = jiff::Timestamp::now().as_millisecond();
-        let started = Instant::now();
-        Self::from_fn(
-            move || epoch + i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX / 2),
-            1.0,
-        )
+        let civil = || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        let (started, steady) = (Instant::now(), Mutex::new(Steady::new(civil())));
+        let now = move || {
+            let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
+            let counted = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+            steady.now(counted, civil()).millis()
+        };
+        Self::from_fn(now, 1.0)
     }
 
     /// Another's: `now` in milliseconds since 1970, which runs `scale` times as fast as the wall's.
