@@ -4,14 +4,17 @@
 //! reports, through the door; it never changes anything at the carrier itself. Read next:
 //! `core/src/machine/facts.rs`, which merges what it brings.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use cordboard_core::{
     call::{Call, Leg, Line, NoWhy, Role},
     ids::{CallId, CallSid, ConferenceSid, Timestamp},
     machine::{Fact, InRoom, LIST_LAG_MS, LegSeen, LegStatus, Reading, RoomSeen},
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -38,6 +41,16 @@ pub async fn run(
     // What is asked for now does not wait behind a round, and a round leaves the carrier room for what is asked of
     // it.
     let (asked_for, in_rounds) = (Looks::new(16), Looks::new(4));
+    let go = |looks: &Looks, call| {
+        if let Some(turn) = looks.turn(call, &stop) {
+            let (exchange, rest) = (exchange.clone(), rest.clone());
+            under_way.spawn(async move {
+                if let Some(_turn) = turn.await {
+                    look(&exchange, &rest, call).await;
+                }
+            });
+        }
+    };
     let mut round = clock.now(); // the first one at once
     loop {
         tokio::select! {
@@ -48,13 +61,13 @@ pub async fn run(
                     calls.insert(next);
                 }
                 for call in calls {
-                    under_way.spawn(asked_for.look(&exchange, &rest, call));
+                    go(&asked_for, call);
                 }
             }
             () = clock.sleep_until(round) => {
                 round = clock.now().plus(ROUND_MS);
                 for call in exchange.calls() {
-                    under_way.spawn(in_rounds.look(&exchange, &rest, call.id));
+                    go(&in_rounds, call.id);
                 }
             }
         }
@@ -63,27 +76,42 @@ pub async fn run(
     under_way.wait().await;
 }
 
-/// So many looks at once: each is several requests, and there may be hundreds of calls.
-struct Looks(Arc<Semaphore>);
+/// So many looks at once: each is several requests, and there may be hundreds of calls. A call that waits for its
+/// look already is not put in line again: where the carrier is slow, the line would grow with every round.
+struct Looks {
+    turns: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashSet<CallId>>>,
+}
 
 impl Looks {
     fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once)))
-    }
-
-    fn look(
-        &self,
-        exchange: &Exchange,
-        rest: &Rest,
-        call: CallId,
-    ) -> impl Future<Output = ()> + use<> {
-        let (turn, exchange, rest) = (self.0.clone(), exchange.clone(), rest.clone());
-        async move {
-            // It is never closed.
-            let _turn = turn.acquire_owned().await;
-            look(&exchange, &rest, call).await;
+        Self {
+            turns: Arc::new(Semaphore::new(at_once)),
+            waiting: Arc::default(),
         }
     }
+
+    /// The call's turn, to be waited for; none if it waits already. It does not come any more once the server
+    /// stops.
+    fn turn(
+        &self,
+        call: CallId,
+        stop: &CancellationToken,
+    ) -> Option<impl Future<Output = Option<OwnedSemaphorePermit>> + use<>> {
+        if !lock(&self.waiting).insert(call) {
+            return None;
+        }
+        let (waiting, turns, stop) = (self.waiting.clone(), self.turns.clone(), stop.clone());
+        Some(async move {
+            let turn = stop.run_until_cancelled(turns.acquire_owned()).await;
+            lock(&waiting).remove(&call);
+            turn?.ok()
+        })
+    }
+}
+
+fn lock(waiting: &Mutex<HashSet<CallId>>) -> MutexGuard<'_, HashSet<CallId>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads one call and reports what was found. A read that fails says nothing: the call asks again by itself.
@@ -327,5 +355,26 @@ pub(crate) const fn outcome(state: CallState) -> Option<NoWhy> {
         CallState::NoAnswer => Some(NoWhy::NoAnswer),
         CallState::Failed => Some(NoWhy::Failed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_waits_for_one_look_at_a_time_and_for_none_once_the_server_stops() {
+        let (looks, stop) = (Looks::new(1), CancellationToken::new());
+        let (one, two) = (CallId::from_bits(1), CallId::from_bits(2));
+        let first = looks.turn(one, &stop).unwrap().await.unwrap();
+        // Its look has begun, so what happens from now on is worth another.
+        let again = looks.turn(one, &stop).unwrap();
+        assert!(looks.turn(one, &stop).is_none());
+        let other = looks.turn(two, &stop).unwrap();
+        drop(first);
+        drop(again.await.unwrap());
+        let held = looks.turn(one, &stop).unwrap().await;
+        stop.cancel();
+        assert!(held.is_some() && other.await.is_none());
     }
 }
