@@ -5,6 +5,8 @@
 //! Nothing else reads the environment.
 
 use std::{
+    fmt,
+    fs::TryLockError,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -16,7 +18,7 @@ use url::Url;
 use crate::twilio::TwilioConfig;
 
 /// Everything a server needs to know before it starts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Where it listens. Port 0: any free one.
     pub listen: SocketAddr,
@@ -64,7 +66,7 @@ pub struct TwilioSettings {
 
 /// Settings as they are written: in a TOML file, or one by one by environment and flags. Every field may be
 /// absent.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// See [`Config::listen`].
@@ -130,9 +132,34 @@ pub enum ConfigError {
         .0.display()
     )]
     WeakKept(PathBuf),
+    /// Another process has the database.
+    #[error(
+        "another server works with {}. Stop it first, or start this one with another --database-url.",
+        .0.display()
+    )]
+    InUse(PathBuf),
     /// An account that cannot work.
     #[error(transparent)]
     Twilio(#[from] crate::twilio::ConfigError),
+}
+
+impl ConfigError {
+    fn file(path: &Path, why: &std::io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            why: why.to_string(),
+        }
+    }
+}
+
+// By hand, because the address of a database may hold a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url.as_ref().map(Url::as_str))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -224,12 +251,33 @@ impl Config {
         Ok(config)
     }
 
-    /// Makes the folder of the database, if it has one: a database makes its file, but no folder.
-    pub(crate) fn make_room(&self) -> Result<(), ConfigError> {
-        let file = crate::store::file_of(&self.database_url);
-        match file.as_deref().and_then(Path::parent) {
-            Some(folder) if !folder.as_os_str().is_empty() => make_folder(folder),
-            _ => Ok(()),
+    /// Makes what an embedded database needs before it is opened: its folder, and its file, which only its owner
+    /// can read. What comes back says, for as long as it is held, that the file is ours: two servers on one file
+    /// would each believe to know all its calls. None for a database that is elsewhere, or in memory.
+    pub(crate) fn make_room(&self) -> Result<Option<std::fs::File>, ConfigError> {
+        let Some(file) = crate::store::file_of(&self.database_url) else {
+            return Ok(None);
+        };
+        if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
+            make_folder(folder)?;
+        }
+        match write_private(&file, "") {
+            Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => warn_if_open(&file),
+            made => made.map_err(|why| ConfigError::file(&file, &why))?,
+        }
+        let mut name = file.clone().into_os_string();
+        name.push("-lock");
+        let lock = private()
+            .create(true)
+            .open(&name)
+            .map_err(|why| ConfigError::file(Path::new(&name), &why))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Err(ConfigError::InUse(file)),
+            Err(TryLockError::Error(cause)) => {
+                tracing::warn!(%cause, "whether another server works with this database cannot be told");
+                Ok(None)
+            }
         }
     }
 
@@ -243,10 +291,7 @@ impl Config {
             };
         }
         let path = self.data_dir.join("secret");
-        let fail = |why: std::io::Error| ConfigError::File {
-            path: path.clone(),
-            why: why.to_string(),
-        };
+        let fail = |why: std::io::Error| ConfigError::file(&path, &why);
         match std::fs::read_to_string(&path) {
             Ok(kept) if kept.trim().len() >= 32 => return Ok(kept.trim().into()),
             Ok(_) => return Err(ConfigError::WeakKept(path)),
@@ -270,20 +315,39 @@ fn make_folder(path: &Path) -> Result<(), ConfigError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|e| ConfigError::File {
-        path: path.to_owned(),
-        why: e.to_string(),
-    })
+    builder
+        .create(path)
+        .map_err(|why| ConfigError::file(path, &why))
+}
+
+/// How a file is opened that only its owner can read, if this makes it.
+fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Writes a file that only its owner can read; never over one that is there.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    private()
+        .create_new(true)
+        .open(path)?
+        .write_all(text.as_bytes())
+}
+
+/// A file that is there keeps the rights that somebody gave it, for a backup, say. What that means is said.
+fn warn_if_open(path: &Path) {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    if let Ok(file) = std::fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&file.permissions());
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            tracing::warn!(%path, "others on this machine can read the database, with callers' numbers and password hashes. Take the right away with chmod 600");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -334,11 +398,36 @@ mod tests {
             ..settings()
         };
         let config = config.complete().unwrap();
-        config.make_room().unwrap();
+        let _ours = config.make_room().unwrap();
         config.secret().unwrap();
         let store = crate::store::Store::open(&config.database_url).await;
         store.unwrap().close().await;
         assert!(home.path().join("deep/new/cordboard.db").exists());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_database_is_its_owners_and_one_servers_whatever_its_folder_lets_others_do() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(home.path(), all).unwrap();
+        let config = Settings {
+            data_dir: Some(home.path().to_owned()),
+            ..settings()
+        };
+        let config = config.complete().unwrap();
+        let ours = config.make_room().unwrap();
+        let store = crate::store::Store::open(&config.database_url).await;
+        for name in ["cordboard.db", "cordboard.db-wal"] {
+            let mode = std::fs::metadata(home.path().join(name)).unwrap();
+            assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        let why = config.make_room().unwrap_err().to_string();
+        assert!(why.starts_with("another server works with "), "{why}");
+        store.unwrap().close().await;
+        drop(ours);
+        config.make_room().unwrap();
     }
 
     #[test]

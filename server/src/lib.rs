@@ -32,7 +32,7 @@ use cordboard_core::{
     ids::{Phone, QueueId},
     machine::{Desk, PhonePage},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -95,13 +95,15 @@ pub struct Running {
     pub operator: Option<(String, String)>,
     /// The door, for tests that look inside.
     pub exchange: Exchange,
-    tasks: TaskTracker,
+    closed: JoinHandle<()>,
 }
 
 impl Running {
-    /// Waits until it has stopped.
+    /// Waits until it has stopped, and the database is closed.
     pub async fn join(self) {
-        self.tasks.wait().await;
+        if let Err(cause) = self.closed.await {
+            tracing::error!(%cause, "the database was not closed");
+        }
     }
 }
 
@@ -127,7 +129,7 @@ pub async fn serve(
     let keys = Keys::new(&config.secret()?);
     let passwords = Passwords::new(config.password_kib);
 
-    config.make_room()?;
+    let ours = config.make_room()?;
     let store = Store::open(&config.database_url).await?;
     let seeded = if config.seed_demo {
         Some(seed::demo(&store, &passwords).await?)
@@ -200,11 +202,11 @@ pub async fn serve(
         stop.run_until_cancelled_owned(forget(exchange.store().clone(), exchange.clock().clone())),
     );
     let closing = exchange.store().clone();
-    let all = tasks.clone();
     tasks.close();
-    tokio::spawn(async move {
-        all.wait().await;
+    let closed = tokio::spawn(async move {
+        tasks.wait().await;
         closing.close().await;
+        drop(ours);
     });
     let operator = seeded.is_some().then(|| {
         (
@@ -219,7 +221,7 @@ pub async fn serve(
         number: seeded,
         operator,
         exchange,
-        tasks,
+        closed,
     })
 }
 
@@ -313,8 +315,20 @@ async fn board(store: &Store) -> Result<Board, StoreError> {
 async fn desk(store: &Store) -> Result<Desk, StoreError> {
     let queue: Option<QueueId> = store.queues().await?.into_iter().next().map(|q| q.id);
     let default = Desk::default();
-    let number =
-        |text: Option<String>, default: i64| text.and_then(|t| t.parse().ok()).unwrap_or(default);
+    let number = async |key: &str, default: i64| {
+        let Some(text) = store.setting(key).await? else {
+            return Ok(default);
+        };
+        let read = text.parse().ok().filter(|ms| *ms > 0);
+        Ok::<i64, StoreError>(read.unwrap_or_else(|| {
+            tracing::warn!(
+                key,
+                default,
+                "a setting is not a time in milliseconds, and is passed over"
+            );
+            default
+        }))
+    };
     Ok(Desk {
         queue: queue.unwrap_or(default.queue),
         second: store
@@ -322,9 +336,9 @@ async fn desk(store: &Store) -> Result<Desk, StoreError> {
             .await?
             .map(|list| list.split(' ').filter_map(|u| u.parse().ok()).collect())
             .unwrap_or_default(),
-        ring_ms: number(store.setting("ring_ms").await?, default.ring_ms),
-        return_ms: number(store.setting("return_ms").await?, default.return_ms),
-        park_ms: number(store.setting("park_ms").await?, default.park_ms),
-        hold_ms: number(store.setting("hold_ms").await?, default.hold_ms),
+        ring_ms: number("ring_ms", default.ring_ms).await?,
+        return_ms: number("return_ms", default.return_ms).await?,
+        park_ms: number("park_ms", default.park_ms).await?,
+        hold_ms: number("hold_ms", default.hold_ms).await?,
     })
 }

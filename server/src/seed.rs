@@ -1,4 +1,4 @@
-//! The demo's house: its people, slots, queue and number. Written once; what is there already is left alone.
+//! The demo's house: its people, slots, queue and number. Written once, and never into a house of other people.
 //!
 //! The passwords are known to everybody, so a server is seeded only on request. Read next: the demo's cast,
 //! which plays these people.
@@ -89,6 +89,17 @@ pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiErro
     if store.number(&number).await?.is_some() {
         return Ok(number);
     }
+    let ours = |id: UserId, email: &str| {
+        DEMO_PEOPLE
+            .iter()
+            .any(|d| UserId(d.id) == id && d.email == email)
+    };
+    if store.people().await?.iter().any(|p| !ours(p.id, &p.email)) {
+        return Err(ApiError::Refused(
+            "this database has people of its own. Start without the demo's, or on another database"
+                .to_owned(),
+        ));
+    }
     // One hash for all: everybody knows the password, and twelve hashes would take a second.
     let hash = passwords.hash(DEMO_PASSWORD).await?;
     for person in DEMO_PEOPLE {
@@ -127,6 +138,25 @@ pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiErro
 mod tests {
     use super::*;
     use cordboard_core::ids::Emergency;
+
+    #[tokio::test]
+    async fn a_house_of_other_people_is_not_given_the_demos() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let passwords = Passwords::new(64);
+        let boss = NewPerson {
+            id: UserId(1),
+            name: "Florence".into(),
+            email: "florence@example.com".to_owned(),
+            extension: "101".to_owned(),
+            password_hash: "hers".to_owned(),
+            ..NewPerson::default()
+        };
+        store.upsert_person(&boss).await.unwrap();
+        let refused = demo(&store, &passwords).await;
+        assert!(matches!(refused, Err(ApiError::Refused(_))), "{refused:?}");
+        let hash = store.password_hash(UserId(1)).await.unwrap();
+        assert_eq!(hash.as_deref(), Some("hers"));
+    }
 
     #[test]
     fn nobodys_extension_is_a_call_for_help() {
