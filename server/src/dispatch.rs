@@ -9,14 +9,14 @@
 //! It decides nothing about calls. Read next: [`crate::reconcile`].
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use cordboard_core::{
     call::{CUSTOMER, Call, Place, RingWhy, Role},
-    ids::{Phone, Timestamp},
+    ids::{CallId, Phone, Timestamp},
     machine::{Aspect, Effect, Fact},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -34,6 +34,9 @@ use crate::{
 
 /// The longest the outbox and the deadlines go without being looked at, in milliseconds.
 const POLL_MS: i64 = 1_000;
+
+/// How often rows are looked for whose sender is no more, in milliseconds.
+const LOOK_MS: i64 = 15_000;
 
 /// How long a telephone rings, in seconds. The place's own deadline is shorter: it decides.
 const RING_SECONDS: u32 = 30;
@@ -65,9 +68,9 @@ impl Dispatcher {
         let this = std::sync::Arc::new(self);
         let under_way = TaskTracker::new();
         let clock = this.exchange.clock().clone();
-        let mut begun = false;
+        let mut look = None;
         loop {
-            let next = match this.go_on(&mut begun, &under_way).await {
+            let next = match this.go_on(&mut look, &under_way).await {
                 Ok(next) => next,
                 Err(cause) => {
                     tracing::error!(%cause, "the outbox cannot be read");
@@ -87,17 +90,27 @@ impl Dispatcher {
         under_way.wait().await;
     }
 
-    /// Settles what is unsettled, which at the beginning is all that the last process had marked as sent, and
-    /// starts what is due. Returns when the next row is.
+    /// Settles what is unsettled, and starts what is due. Returns when the next row is. At the beginning, all that
+    /// the last process had marked as sent is unsettled; later, at each `look`, what nobody has settled in time.
     async fn go_on(
         self: &std::sync::Arc<Self>,
-        begun: &mut bool,
+        look: &mut Option<Timestamp>,
         under_way: &TaskTracker,
     ) -> Result<Option<Timestamp>, StoreError> {
-        if !*begun {
-            let past = self.exchange.store().outbox_sent().await?;
-            self.unsettled().extend(past.iter().map(|row| row.id));
-            *begun = true;
+        let (store, now) = (self.exchange.store(), self.exchange.clock().now());
+        let lost = match *look {
+            None => store
+                .outbox_sent()
+                .await?
+                .iter()
+                .map(|row| row.id)
+                .collect(),
+            Some(at) if at <= now => store.outbox_lapsed(now).await?,
+            Some(_) => Vec::new(),
+        };
+        self.unsettled().extend(lost);
+        if look.is_none_or(|at| at <= now) {
+            *look = Some(now.plus(LOOK_MS));
         }
         self.settle().await?;
         self.send_due(under_way).await
@@ -468,32 +481,130 @@ fn wanted(call: &Call, n: u16) -> bool {
         })
 }
 
-/// Tells calls the time when they asked for it, until `stop`.
+/// Tells calls the time when they asked for it, until `stop`. A call that stays due, because the store refuses or
+/// because the call does, is told again later and later: the others' deadlines are kept meanwhile.
 pub async fn keep_time(exchange: Exchange, stop: CancellationToken) {
     let clock = exchange.clock().clone();
+    let mut late = Late::default();
     loop {
         let now = clock.now();
         match exchange.store().due_calls(now, 200).await {
             Ok(due) => {
+                late.keep(&due);
                 for call in due {
-                    if let Err(cause) = exchange
-                        .report(call, Report::of(Fact::Clock, now, "time"))
-                        .await
-                    {
-                        tracing::error!(call.id = %call, %cause, "a deadline could not be kept");
+                    if late.waits(call, now) {
+                        continue;
+                    }
+                    let told = tell_the_time(&exchange, call, now).await;
+                    if told.is_ok_and(|due| due.is_none_or(|at| at > now)) {
+                        late.kept(call);
+                    } else {
+                        late.missed(call, now);
                     }
                 }
             }
             Err(cause) => tracing::error!(%cause, "deadlines cannot be read"),
         }
+        let next = exchange.store().next_due(now).await.ok().flatten();
+        let again = [next, late.next()].into_iter().flatten().min();
         let now = clock.now();
-        let next = exchange.store().next_due().await.ok().flatten();
         let poll = now.plus(POLL_MS);
-        let wake = next.map_or(poll, |at| at.min(poll).max(now.plus(10)));
+        let wake = again.map_or(poll, |at| at.min(poll).max(now.plus(10)));
         tokio::select! {
             () = stop.cancelled() => return,
             () = exchange.timers().notified() => {}
             () = clock.sleep_until(wake) => {}
         }
+    }
+}
+
+/// Tells one call the time; when it wants to be told next. In a task of its own: a call that nobody can reason
+/// about must not end the keeping of everybody's time.
+async fn tell_the_time(
+    exchange: &Exchange,
+    call: CallId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, ()> {
+    let door = exchange.clone();
+    let told = tokio::spawn(async move {
+        let told = door
+            .report(call, Report::of(Fact::Clock, now, "time"))
+            .await;
+        told.map(|call| call.and_then(|call| call.due()))
+    });
+    match told.await {
+        Ok(Ok(due)) => Ok(due),
+        Ok(Err(cause)) => {
+            tracing::error!(call.id = %call, %cause, "a deadline could not be kept");
+            Err(())
+        }
+        Err(cause) => {
+            tracing::error!(call.id = %call, %cause, "a deadline could not be kept");
+            Err(())
+        }
+    }
+}
+
+/// Calls whose deadline has passed and could not be kept: when each is told again, and how long that was.
+#[derive(Default)]
+struct Late(HashMap<CallId, (Timestamp, i64)>);
+
+impl Late {
+    const FIRST_MS: i64 = 1_000;
+    const LONGEST_MS: i64 = 30_000;
+
+    /// Forgets those that are not due any more.
+    fn keep(&mut self, due: &[CallId]) {
+        self.0.retain(|call, _| due.contains(call));
+    }
+
+    fn waits(&self, call: CallId, now: Timestamp) -> bool {
+        self.0.get(&call).is_some_and(|(again, _)| now < *again)
+    }
+
+    fn kept(&mut self, call: CallId) {
+        self.0.remove(&call);
+    }
+
+    fn missed(&mut self, call: CallId, now: Timestamp) {
+        let wait = self
+            .0
+            .get(&call)
+            .map_or(Self::FIRST_MS, |(_, wait)| (wait * 2).min(Self::LONGEST_MS));
+        self.0.insert(call, (now.plus(wait), wait));
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.0.values().map(|(again, _)| *again).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_whose_deadline_cannot_be_kept_is_told_again_later_and_later() {
+        let (call, other) = (CallId::from_bits(1), CallId::from_bits(2));
+        let at = Timestamp::from_millis;
+        let (mut late, mut told) = (Late::default(), Vec::new());
+        for now in (0..100_000).step_by(10) {
+            late.keep(&[call]);
+            assert!(!late.waits(other, at(now)), "everybody else is told");
+            if !late.waits(call, at(now)) {
+                told.push(now);
+                late.missed(call, at(now));
+            }
+        }
+        assert_eq!(
+            told,
+            [0, 1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000]
+        );
+        assert_eq!(late.next(), Some(at(121_000)));
+        late.keep(&[other]);
+        assert!(
+            !late.waits(call, at(100_000)),
+            "it is due anew: that is another deadline"
+        );
     }
 }

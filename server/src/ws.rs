@@ -50,6 +50,8 @@ const PULSE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How many commands of one console are under way at once.
 const COMMANDS: usize = 16;
+/// How many of the changes that a console has missed are read at once.
+const MISSED: usize = 500;
 /// In how many beats of a page a leg that it does not have is worth a look. A page may be wrong, or another tab of
 /// its person's, so the carrier decides; its list is up to 2 s behind, which is why one look may come too early.
 const HINTS: u32 = 2;
@@ -241,7 +243,11 @@ impl Console {
                 }
                 ended = outcomes.recv() => match ended {
                     Ok(ended) if ended.by == self.session.user => self.say(&outcome(ended)).await?,
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Ok(_) => {}
+                    // One of them may have been for this console, which would wait for it.
+                    Err(RecvError::Lagged(_)) => {
+                        return Err(Cut::Bye("This console reads too slowly. It may come again.".to_owned(), true));
+                    }
                     Err(RecvError::Closed) => return Err(Cut::Gone),
                 },
                 frame = frames.recv() => match frame {
@@ -271,27 +277,32 @@ impl Console {
             return self.snapshot().await;
         };
         let store = self.app.exchange.store().clone();
-        match store.changes_since(&since.epoch, since.rev, 500).await {
-            Ok(Some(deltas)) => {
-                self.known = since.rev;
-                for delta in deltas {
-                    self.known = delta.at.rev;
-                    self.say(&ServerMsg::Delta(Box::new(delta))).await?;
-                }
-                // Presence is outside the count: as it is now.
-                let people = self.app.exchange.live().board().people;
-                let people = people
-                    .into_iter()
-                    .map(|p| cordboard_core::wire::PersonPresence {
-                        id: p.id,
-                        phone: p.phone,
-                        presence: p.presence,
-                    })
-                    .collect();
-                self.say(&ServerMsg::Presence { people }).await
+        self.known = since.rev;
+        loop {
+            let Ok(Some(deltas)) = store.changes_since(&since.epoch, self.known, MISSED).await
+            else {
+                return self.snapshot().await;
+            };
+            let all = deltas.len() < MISSED;
+            for delta in deltas {
+                self.known = delta.at.rev;
+                self.say(&ServerMsg::Delta(Box::new(delta))).await?;
             }
-            _ => self.snapshot().await,
+            if all {
+                break;
+            }
         }
+        // Presence is outside the count: as it is now.
+        let people = self.app.exchange.live().board().people;
+        let people = people
+            .into_iter()
+            .map(|p| cordboard_core::wire::PersonPresence {
+                id: p.id,
+                phone: p.phone,
+                presence: p.presence,
+            })
+            .collect();
+        self.say(&ServerMsg::Presence { people }).await
     }
 
     async fn snapshot(&mut self) -> Result<(), Cut> {

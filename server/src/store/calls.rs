@@ -86,7 +86,16 @@ impl Store {
                 Vec::new(),
             )
             .await?;
-        rows.iter().map(|row| row.json(0)).collect()
+        // One that this version cannot read must not keep a server from starting, which has all the others to
+        // look after.
+        let read = |row: &Row| {
+            row.json(0)
+                .inspect_err(
+                    |cause| tracing::error!(%cause, "a call cannot be read, and is on no board"),
+                )
+                .ok()
+        };
+        Ok(rows.iter().filter_map(read).collect())
     }
 
     /// Calls that ended at `since` or later, the newest first, at most `limit`.
@@ -107,15 +116,10 @@ impl Store {
         rows.iter().map(|row| row.parse(0)).collect()
     }
 
-    /// When the next call wants to be told the time. It may have passed.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = self
-            .db
-            .row(
-                "SELECT MIN(due_at) FROM calls WHERE due_at IS NOT NULL",
-                Vec::new(),
-            )
-            .await?;
+    /// When the next call wants to be told the time, of those that do not want it already at `now`.
+    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MIN(due_at) FROM calls WHERE due_at > $1";
+        let row = self.db.row(sql, args![now].into()).await?;
         row.map_or(Ok(None), |row| row.maybe_time(0))
     }
 

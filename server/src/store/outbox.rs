@@ -21,7 +21,8 @@ use super::{
     sql::{self, Conn, Row},
 };
 
-/// How long a taken row is its taker's. Longer than any request is waited for.
+/// How long a taken row is its taker's: longer than any request is waited for, and than what came of it takes to
+/// be stored.
 const LEASE_MS: i64 = 60_000;
 
 /// The least time between two calls that we make: Twilio starts one a second for an account (Twilio docs: "Call
@@ -202,6 +203,19 @@ pub(super) async fn cancel(db: &mut Conn<'_>, leg: LegId) -> Result<bool, StoreE
 }
 
 impl OutboxRow {
+    /// Those that this version can read. One that it cannot, after a step back to an older version, say, must not
+    /// keep all the others from leaving.
+    fn readable(rows: &[Row]) -> Vec<Self> {
+        let read = |row| {
+            Self::read(row)
+                .inspect_err(
+                    |cause| tracing::error!(%cause, "a request cannot be read, and is not sent"),
+                )
+                .ok()
+        };
+        rows.iter().filter_map(read).collect()
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.int(0)?,
@@ -233,12 +247,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = "SELECT id, call, leg, effect, priority, due_at, not_after, attempts, state FROM outbox o
-                   WHERE state = 'new' AND due_at <= $1 AND NOT EXISTS (
-                       SELECT 1 FROM outbox p WHERE p.lane = o.lane AND (p.state = 'sent' OR (p.due_at <= $1
-                           AND (p.priority < o.priority OR (p.priority = o.priority AND p.id < o.id)))))
+                   WHERE state = 'new' AND due_at <= $1
+                   AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.state = 'sent')
+                   AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.state = 'new' AND p.due_at <= $1
+                       AND (p.priority < o.priority OR (p.priority = o.priority AND p.id < o.id)))
                    ORDER BY priority, id LIMIT $2";
         let rows = self.db.rows(sql, args![now, limit as u64].into()).await?;
-        rows.iter().map(OutboxRow::read).collect()
+        Ok(OutboxRow::readable(&rows))
     }
 
     /// Writes down, durably, that the row is being sent. False: somebody else has it, it is gone, or its lane
@@ -288,7 +303,14 @@ impl Store {
     pub async fn outbox_sent(&self) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = "SELECT id, call, leg, effect, priority, due_at, not_after, attempts, state FROM outbox WHERE state = 'sent' ORDER BY id";
         let rows = self.db.rows(sql, Vec::new()).await?;
-        rows.iter().map(OutboxRow::read).collect()
+        Ok(OutboxRow::readable(&rows))
+    }
+
+    /// Those of them whose taker has had the time to bring an outcome, and has not: it stopped trying.
+    pub async fn outbox_lapsed(&self, now: Timestamp) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT id FROM outbox WHERE state = 'sent' AND lease_until < $1";
+        let rows = self.db.rows(sql, args![now].into()).await?;
+        rows.iter().map(|row| row.int(0)).collect()
     }
 
     /// Whether something is still to be asked for this leg that was not sent yet.

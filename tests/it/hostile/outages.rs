@@ -500,6 +500,63 @@ async fn a_server_forgets_what_has_served_its_time() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_its_sender_left_behind_or_nobody_can_read_stops_no_other() {
+    let house = Outage::open().await;
+    let token = house.scene.token(ADA).await;
+    let (page, call, _) = house.talk(&token).await;
+    let page = keep_alive(page);
+    let lane = call.parse::<CallId>().unwrap().leg(CUSTOMER).to_string();
+    let mut other = SqliteConnection::connect(&house.url).await.unwrap();
+    let flag = json!({"effect": "set", "leg": CUSTOMER, "what": "ends-room"}).to_string();
+    for (id, lane, effect, state) in [
+        (900_001, lane.as_str(), flag.as_str(), "sent"),
+        (900_002, "another", r#"{"effect":"of-tomorrow"}"#, "new"),
+    ] {
+        let row = "INSERT INTO outbox (id, call, leg, lane, kind, effect, priority, due_at, attempts, state, owner, lease_until)
+                   VALUES ($1, $2, 0, $3, 'ends-room', $4, 0, 0, 1, $5, 'nobody', 1)";
+        let row = sqlx::query(row).bind(id).bind(&call).bind(lane);
+        let row = row.bind(effect).bind(state).execute(&mut other).await;
+        row.unwrap();
+    }
+    let hold = json!({"id": "hold", "do": "call", "call": call, "intent": "hold"});
+    let (status, said) = house.scene.command(&token, 0, &hold).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    house.in_place(&token, &call, "held").await;
+    page.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_nobody_can_read_does_not_keep_a_server_from_starting() {
+    let database = sqlite_file();
+    let store = Store::open(database.url()).await.unwrap();
+    store.close().await;
+    let mut other = SqliteConnection::connect(database.url()).await.unwrap();
+    say(&mut other, "INSERT INTO calls (id, rev, live, arrived, claims, claims_before, body) VALUES ('C1', 1, TRUE, 0, '', '', '{}')").await;
+    other.close().await.unwrap();
+    let scene = Scene::on(database, 64).await;
+    let token = scene.token(ADA).await;
+    scene.ring(&token, "+14155550132", "Rosa").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_was_away_for_long_is_told_every_change() {
+    let house = Outage::open().await;
+    let token = house.scene.token(ADA).await;
+    let door = &house.scene.desk.server.exchange;
+    let (epoch, since) = door.store().board_position().await.unwrap();
+    for n in 1..=520 {
+        arrive(door, n).await.unwrap();
+    }
+    let mut console = house.scene.socket("/ws/console", &token).await.unwrap();
+    console
+        .say(&json!({"t": "hello", "version": 1, "since": {"epoch": epoch, "rev": since}}))
+        .await;
+    for rev in since + 1..=since + 520 {
+        assert_eq!(console.hear("delta").await["rev"], rev);
+    }
+}
+
 /// The way to a PostgreSQL, which goes dead on demand: nothing more comes, and nobody says so.
 struct Wire {
     url: String,

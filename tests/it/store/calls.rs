@@ -34,7 +34,7 @@ async fn a_new_store_is_empty(house: &House) {
     );
     assert_eq!(store.open_calls().await.unwrap(), Vec::new());
     assert_eq!(store.load(CallId::from_bits(1)).await.unwrap(), None);
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(NOW).await.unwrap(), None);
     assert_eq!(store.outbox_next_due().await.unwrap(), None);
     assert_eq!(store.outbox_due(NOW, 10).await.unwrap(), Vec::new());
     assert_eq!(store.audit_len().await.unwrap(), 0);
@@ -285,7 +285,9 @@ async fn deadlines_are_found_and_kept(house: &House) {
     for (n, ms) in [(1, 3_000), (2, 1_000), (3, 2_000)] {
         house.with(due(n, ms)).await;
     }
-    assert_eq!(store.next_due().await.unwrap(), Some(at(1_000)));
+    for (now, next) in [(0, Some(1_000)), (1_000, Some(2_000)), (3_000, None)] {
+        assert_eq!(store.next_due(at(now)).await.unwrap(), next.map(at));
+    }
     let ids = async |now, limit| {
         store
             .due_calls(now, limit)

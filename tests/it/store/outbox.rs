@@ -231,6 +231,9 @@ async fn a_request_is_taken_by_one_and_comes_back_when_told(house: &House) {
         [(row.id, State::Sent, 1)]
     );
     assert_eq!(store.outbox_next_due().await.unwrap(), None);
+    let lapsed = async |ms| store.outbox_lapsed(NOW.plus(ms)).await.unwrap();
+    assert_eq!(lapsed(60_000).await, [] as [u64; 0], "its taker's time");
+    assert_eq!(lapsed(60_001).await, [row.id]);
 
     store.outbox_retry(row.id, NOW.plus(400)).await.unwrap();
     assert_eq!(store.outbox_next_due().await.unwrap(), Some(NOW.plus(400)));
