@@ -64,18 +64,6 @@ pub enum RoomState {
     Unrecognised,
 }
 
-impl RoomState {
-    /// As Twilio spells it, for filters.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Init => "init",
-            Self::InProgress => "in-progress",
-            Self::Completed => "completed",
-            Self::Unrecognised => "",
-        }
-    }
-}
-
 /// One life of a room (Twilio docs: Conference resource).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Conference {

@@ -27,7 +27,7 @@ use super::{
     Callback, Fetch, Method, TwilioConfig, Urls,
     resources::{
         Application, Call, CallFilter, Change, Conference, NewCall, NewParticipant, Number,
-        Participant, RoomState, Who,
+        Participant, Who,
     },
     twiml::{JITTER_BUFFER, ROOM_EVENTS},
     words::one_line,
@@ -329,16 +329,6 @@ impl Rest {
             "Conferences.json",
             "conferences",
             vec![("FriendlyName", name)],
-        )
-        .await
-    }
-
-    /// All rooms of the account that are that far: what the reconciler walks through.
-    pub async fn conferences(&self, status: RoomState) -> Answer<Vec<Conference>> {
-        self.list(
-            "Conferences.json",
-            "conferences",
-            vec![("Status", status.as_str())],
         )
         .await
     }
