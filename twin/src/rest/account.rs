@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page,
+    Answer, Outcome, Request, at_path, check_url, dates, every, missing, not_allowed, page,
     subscription, url_param,
 };
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164};
 use crate::verbs::new_recording;
 use crate::world::account::{
-    Application, CallerId, Key, Number, Queue, RecordingStatus, VoiceSettings,
+    Application, CallerId, Key, Number, Queue, Recording, RecordingStatus, VoiceSettings,
 };
 use crate::world::bodies::key_body;
 use crate::world::{Method, Refusal, Source, World};
@@ -43,15 +43,11 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
         ) => available(w, r, country),
         ("GET", ["Applications"]) => {
             let name = r.query.text("FriendlyName");
-            let apps = w
-                .account
-                .applications
-                .iter()
-                .filter(|a| name.is_none_or(|n| a.friendly_name == n));
             page(
                 r,
                 "applications",
-                apps,
+                &w.account.applications,
+                |a| name.is_none_or(|n| a.friendly_name == n),
                 |a| &a.sid,
                 |a| w.application_body(a),
             )
@@ -61,7 +57,8 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
         ("GET", ["Keys"]) => page(
             r,
             "keys",
-            w.account.keys.iter(),
+            &w.account.keys,
+            every,
             |k| &k.sid,
             |k| key_body(k, false),
         ),
@@ -81,15 +78,11 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
         (_, ["Keys", sid]) => key(w, r, method, sid),
         ("GET", ["OutgoingCallerIds"]) => {
             let number = r.query.text("PhoneNumber");
-            let rows = w
-                .account
-                .caller_ids
-                .iter()
-                .filter(|c| number.is_none_or(|n| c.number == n));
             page(
                 r,
                 "outgoing_caller_ids",
-                rows,
+                &w.account.caller_ids,
+                |c| number.is_none_or(|n| c.number == n),
                 |c| &c.sid,
                 |c| w.caller_id_body(c),
             )
@@ -99,7 +92,8 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
         ("GET", ["Queues"]) => page(
             r,
             "queues",
-            w.account.queues.iter(),
+            &w.account.queues,
+            every,
             |q| &q.sid,
             |q| w.queue_body(q),
         ),
@@ -111,6 +105,7 @@ pub(super) fn route(w: &mut World, r: &Request<'_>, method: &str, path: &[&str])
                 r,
                 "queue_members",
                 q.members.iter().enumerate(),
+                every,
                 |(_, m)| &m.0,
                 |(at, _)| w.member_body(q, *at),
             )
@@ -171,16 +166,14 @@ fn voice_settings(form: &Form, voice: &mut VoiceSettings) -> Result<(), Refusal>
 
 fn list_numbers(w: &mut World, r: &Request<'_>) -> Outcome {
     let (number, name) = (r.query.text("PhoneNumber"), r.query.text("FriendlyName"));
-    let rows = w
-        .account
-        .numbers
-        .iter()
-        .filter(|n| number.is_none_or(|p| n.e164.contains(p.trim_matches('*'))))
-        .filter(|n| name.is_none_or(|p| n.friendly_name == p));
     page(
         r,
         "incoming_phone_numbers",
-        rows,
+        &w.account.numbers,
+        |n| {
+            number.is_none_or(|p| n.e164.contains(p.trim_matches('*')))
+                && name.is_none_or(|p| n.friendly_name == p)
+        },
         |n| &n.sid,
         |n| w.number_body(n),
     )
@@ -540,20 +533,19 @@ fn queue_member(w: &mut World, r: &Request<'_>, method: &str, sid: &str, member:
 fn list_recordings(w: &World, r: &Request<'_>, call: Option<&str>) -> Outcome {
     let q = &r.query;
     let deleted = q.flag("IncludeSoftDeleted") == Some(true);
-    let rows = w
-        .account
-        .recordings
-        .iter()
-        .rev()
-        .filter(|rec| call.or(q.text("CallSid")).is_none_or(|c| rec.call == c))
-        // Conferences are not recorded here, only legs.
-        .filter(|_| call.is_some() || q.text("ConferenceSid").is_none())
-        .filter(|rec| deleted || !rec.deleted)
-        .filter(|rec| in_dates(q, "DateCreated", Some(rec.created)));
+    let created = dates(q, "DateCreated")?;
+    let wanted = |rec: &&Recording| {
+        call.or(q.text("CallSid")).is_none_or(|c| rec.call == c)
+            // Conferences are not recorded here, only legs.
+            && (call.is_some() || q.text("ConferenceSid").is_none())
+            && (deleted || !rec.deleted)
+            && created.cover(Some(rec.created))
+    };
     page(
         r,
         "recordings",
-        rows,
+        w.account.recordings.iter().rev(),
+        wanted,
         |rec| &rec.sid,
         |rec| w.recording_body(rec, call.is_some()),
     )

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{
-    Answer, Outcome, Request, at_path, check_url, in_dates, missing, not_allowed, page,
+    Answer, Outcome, Request, at_path, check_url, dates, every, missing, not_allowed, page,
     subscription, url_param,
 };
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164};
-use crate::world::call::{CallStatus, Direction, NewCall};
+use crate::world::call::{Call, CallStatus, Direction, NewCall};
 use crate::world::{Dial, MachineDetection, Method, Program, Refusal, Source, World};
 
 pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
@@ -20,20 +20,26 @@ pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
                 .ok_or_else(|| Refusal::bad(20001, format!("Status {text:?} is unknown")))?,
         ),
     };
-    let rows = w
-        .calls()
-        .filter(|c| q.text("To").is_none_or(|to| c.to == to))
-        .filter(|c| q.text("From").is_none_or(|from| c.from == from))
-        .filter(|c| {
-            q.text("ParentCallSid")
+    let (started, ended) = (dates(q, "StartTime")?, dates(q, "EndTime")?);
+    let wanted = |c: &&Call| {
+        q.text("To").is_none_or(|to| c.to == to)
+            && q.text("From").is_none_or(|from| c.from == from)
+            && q.text("ParentCallSid")
                 .is_none_or(|p| c.parent.as_deref() == Some(p))
-        })
-        .filter(|c| status.is_none_or(|s| c.status.rest() == s.rest()))
-        // Before the answer there is no start time; the date of creation stands in, as it does for Twilio's own
-        // filter.
-        .filter(|c| in_dates(q, "StartTime", Some(c.started.unwrap_or(c.created))))
-        .filter(|c| in_dates(q, "EndTime", c.ended));
-    page(r, "calls", rows, |c| &c.sid, |c| w.call_body(c))
+            && status.is_none_or(|s| c.status.rest() == s.rest())
+            // Before the answer there is no start time; the date of creation stands in, as it does for Twilio's
+            // own filter.
+            && started.cover(Some(c.started.unwrap_or(c.created)))
+            && ended.cover(c.ended)
+    };
+    page(
+        r,
+        "calls",
+        w.calls(),
+        wanted,
+        |c| &c.sid,
+        |c| w.call_body(c),
+    )
 }
 
 pub(super) fn fetch(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
@@ -282,7 +288,7 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
     let call = w.call(sid).ok_or_else(|| missing(r))?;
     match (method, what) {
         (_, "Recordings") => super::account::call_recordings(w, r, method, sid),
-        ("GET", "Events") => page(r, "events", [], |sid: &&str| sid, |_| json!({})),
+        ("GET", "Events") => page(r, "events", [], every, |sid: &&str| sid, |_| json!({})),
         ("GET", "Notifications") => {
             let account = &w.account.credentials.account_sid;
             let rows = call.notes.iter().enumerate().map(|(at, note)| {
@@ -301,6 +307,7 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
                 r,
                 "notifications",
                 rows,
+                every,
                 |(id, _)| id,
                 |(_, body)| body.clone(),
             )

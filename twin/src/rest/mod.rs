@@ -316,6 +316,7 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
             r,
             "accounts",
             [&w.account.credentials.account_sid],
+            every,
             |sid| sid,
             |_| w.account_body(),
         ),
@@ -370,6 +371,7 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
                 r,
                 "recordings",
                 Vec::new(),
+                every,
                 |sid: &&str| sid,
                 |_| Value::Null,
             )
@@ -400,11 +402,18 @@ fn at_path(r: &Request<'_>, refusal: Refusal) -> Refusal {
     }
 }
 
-/// A page of a list. `rows` are in the list's order; only those shown are rendered.
+/// The filter of a list that has none.
+fn every<T>(_: &T) -> bool {
+    true
+}
+
+/// A page of a list. `rows` are all there are, in the list's order; `wanted` is its filter, and only what the page
+/// shows is rendered.
 fn page<T>(
     r: &Request<'_>,
     key: &str,
     rows: impl IntoIterator<Item = T>,
+    wanted: impl Fn(&T) -> bool,
     sid: impl Fn(&T) -> &str,
     body: impl Fn(&T) -> Value,
 ) -> Outcome {
@@ -423,30 +432,32 @@ fn page<T>(
             std::cmp::max(size, 1)
         }
     };
-    let rows: Vec<T> = rows.into_iter().collect();
+    let all: Vec<T> = rows.into_iter().collect();
     let number: usize = r
         .query
         .text("Page")
         .and_then(|p| p.parse().ok())
         .unwrap_or(0);
-    // A token names the last row of the page before ("PA") or the first row of the page behind ("PB").
+    // A token names the last row of the page before ("PA") or the first row of the page behind ("PB"). A row that
+    // left the filter between two pages, such as a call that ended, still has its place among all.
     let start = match r.query.text("PageToken") {
         None => number.saturating_mul(size),
         Some(token) => {
             let invalid = || Refusal::bad(21481, "Invalid PageToken");
-            let at = |wanted: &str| {
-                rows.iter()
-                    .position(|row| sid(row) == wanted)
-                    .ok_or_else(invalid)
+            let at = |named: &str| {
+                let at = all.iter().position(|row| sid(row) == named);
+                at.ok_or_else(invalid)
             };
+            let wanted_before = |at: usize| all[..at].iter().filter(|row| wanted(row)).count();
             match (token.strip_prefix("PA"), token.strip_prefix("PB")) {
-                (Some(last), _) => at(last)? + 1,
-                (_, Some(first)) => at(first)?.saturating_sub(size),
+                (Some(last), _) => wanted_before(at(last)? + 1),
+                (_, Some(first)) => wanted_before(at(first)?).saturating_sub(size),
                 _ => return Err(invalid()),
             }
         }
     };
-    let shown: Vec<&T> = rows.iter().skip(start).take(size).collect();
+    let rows: Vec<&T> = all.iter().filter(|row| wanted(row)).collect();
+    let shown: Vec<&T> = rows.iter().skip(start).take(size).copied().collect();
     let mut filters = Form::new();
     for (name, value) in &r.query.0 {
         if !matches!(name.as_str(), "PageSize" | "Page" | "PageToken") {
@@ -466,7 +477,7 @@ fn page<T>(
     let next = shown
         .last()
         .filter(|_| more)
-        .map(|row| address(number + 1, Some(format!("PA{}", sid(row)))));
+        .map(|row| address(number.saturating_add(1), Some(format!("PA{}", sid(row)))));
     let previous = shown
         .first()
         .filter(|_| number > 0 && start > 0)
@@ -526,25 +537,40 @@ fn subscription(
 }
 
 /// A date filter: the plain key is that day, `<` is on or before, `>` on or after.
-fn in_dates(query: &Form, key: &str, ms: Option<i64>) -> bool {
-    const DAY: i64 = 86_400_000;
-    let get = |suffix: &str| {
-        query
-            .text(&format!("{key}{suffix}"))
-            .and_then(crate::clock::parse_moment)
-    };
-    let (on, before, after) = (get(""), get("<"), get(">"));
-    if on.is_none() && before.is_none() && after.is_none() {
-        return true;
-    }
-    let Some(ms) = ms else { return false };
-    on.is_none_or(|day| ms.div_euclid(DAY) == day.div_euclid(DAY))
-        && before.is_none_or(|day| {
-            ms < if day % DAY == 0 {
-                day + DAY
-            } else {
-                day + 1000
-            }
+struct Dates {
+    on: Option<i64>,
+    before: Option<i64>,
+    after: Option<i64>,
+}
+
+fn dates(query: &Form, key: &str) -> Result<Dates, Refusal> {
+    let read = |suffix: &str| {
+        let name = format!("{key}{suffix}");
+        query.text(&name).map_or(Ok(None), |text| {
+            let moment = crate::clock::parse_moment(text);
+            let refusal = || Refusal::bad(20001, format!("{name} is not a date: {text:?}"));
+            moment.map(Some).ok_or_else(refusal)
         })
-        && after.is_none_or(|day| ms >= day)
+    };
+    Ok(Dates {
+        on: read("")?,
+        before: read("<")?,
+        after: read(">")?,
+    })
+}
+
+impl Dates {
+    /// Whether they let this moment through; one that is not yet only where they ask for nothing.
+    fn cover(&self, ms: Option<i64>) -> bool {
+        const DAY: i64 = 86_400_000;
+        let Some(ms) = ms else {
+            return self.on.is_none() && self.before.is_none() && self.after.is_none();
+        };
+        // A filter has the grain it is written in: a day, or a second.
+        let end = |day: i64| day + if day % DAY == 0 { DAY } else { 1000 };
+        self.on
+            .is_none_or(|day| ms.div_euclid(DAY) == day.div_euclid(DAY))
+            && self.before.is_none_or(|day| ms < end(day))
+            && self.after.is_none_or(|day| ms >= day)
+    }
 }

@@ -1,12 +1,14 @@
 //! Conferences and participants: list, fetch, add, hold, mute, coach, announce, remove, end.
 
 use super::{
-    Answer, Outcome, Request, at_path, calls, check_url, in_dates, missing, page, subscription,
+    Answer, Outcome, Request, at_path, calls, check_url, dates, missing, page, subscription,
     url_param,
 };
 use crate::form::{Form, is_sid};
 use crate::world::call::{Direction, NewCall};
-use crate::world::conference::{DEFAULT_MUSIC, Entry, Room, RoomStatus, Update, label_is_valid};
+use crate::world::conference::{
+    DEFAULT_MUSIC, Entry, Participant, Room, RoomStatus, Update, label_is_valid,
+};
 use crate::world::{Method, Program, Refusal, Target, World};
 
 pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
@@ -18,13 +20,21 @@ pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
             "Status may be init, in-progress or completed",
         ));
     }
-    let rows = w
-        .rooms()
-        .filter(|c| q.text("FriendlyName").is_none_or(|name| c.name == name))
-        .filter(|c| status.is_none_or(|s| c.status.word() == s))
-        .filter(|c| in_dates(q, "DateCreated", Some(c.created)))
-        .filter(|c| in_dates(q, "DateUpdated", Some(c.updated)));
-    page(r, "conferences", rows, |c| &c.sid, |c| w.room_body(c))
+    let (created, updated) = (dates(q, "DateCreated")?, dates(q, "DateUpdated")?);
+    let wanted = |c: &&Room| {
+        q.text("FriendlyName").is_none_or(|name| c.name == name)
+            && status.is_none_or(|s| c.status.word() == s)
+            && created.cover(Some(c.created))
+            && updated.cover(Some(c.updated))
+    };
+    page(
+        r,
+        "conferences",
+        w.rooms(),
+        wanted,
+        |c| &c.sid,
+        |c| w.room_body(c),
+    )
 }
 
 fn room<'w>(w: &'w World, r: &Request<'_>, sid: &str) -> Result<&'w Room, Refusal> {
@@ -59,16 +69,16 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
 pub(super) fn participants(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
     let room = room(w, r, sid)?;
     let q = &r.query;
-    let rows = room
-        .members
-        .iter()
-        .filter(|p| q.flag("Muted").is_none_or(|f| p.muted == f))
-        .filter(|p| q.flag("Hold").is_none_or(|f| p.hold == f))
-        .filter(|p| q.flag("Coaching").is_none_or(|f| p.coaching == f));
+    let wanted = |p: &&Participant| {
+        q.flag("Muted").is_none_or(|f| p.muted == f)
+            && q.flag("Hold").is_none_or(|f| p.hold == f)
+            && q.flag("Coaching").is_none_or(|f| p.coaching == f)
+    };
     page(
         r,
         "participants",
-        rows,
+        &room.members,
+        wanted,
         |p| &p.call,
         |p| w.participant_body(room, p),
     )

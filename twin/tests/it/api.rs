@@ -246,19 +246,7 @@ async fn lists_are_paged_to_and_fro() {
         (&0.into(), &2.into(), &0.into(), &1.into())
     );
     assert!(first["previous_page_uri"].is_null());
-    let follow = async |uri: &Value| -> Value {
-        let url = format!("{}{}", kit.twin.url(), uri.as_str().unwrap());
-        let c = &kit.credentials;
-        kit.http()
-            .get(url)
-            .basic_auth(&c.api_key, Some(&c.api_secret))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
-    };
+    let follow = async |uri: &Value| kit.follow(uri).await.1;
     let second = follow(&first["next_page_uri"]).await;
     assert_eq!(
         (number(&second, 0), &second["page"], &second["start"]),
@@ -291,6 +279,59 @@ async fn lists_are_paged_to_and_fro() {
     assert_eq!(
         (&none["calls"], &none["start"], &none["end"]),
         (&json!([]), &0.into(), &0.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_past_all_pages_is_still_an_answer() {
+    let kit = Kit::with_desk().await;
+    kit.post("IncomingPhoneNumbers", &[("PhoneNumber", "+15550201")])
+        .await;
+    let (_, numbers) = kit.get("IncomingPhoneNumbers?PageSize=1").await;
+    let first = numbers["incoming_phone_numbers"][0]["sid"]
+        .as_str()
+        .unwrap();
+    let (status, page) = kit
+        .get(&format!(
+            "IncomingPhoneNumbers?Page={}&PageToken=PB{first}&PageSize=1",
+            usize::MAX
+        ))
+        .await;
+    assert_eq!((status, &page["page"]), (200, &usize::MAX.into()), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_page_is_there_though_its_row_left_the_filter() {
+    let kit = Kit::with_desk().await;
+    kit.site.twiml("/voice", "<Pause length=\"3000\"/>");
+    for n in 0..3 {
+        let call = kit.caller(&format!("+1555000{n}")).await;
+        kit.until_status(&call, "in-progress").await;
+    }
+    let sid = |page: &Value| page["calls"][0]["sid"].as_str().unwrap().to_owned();
+    let (_, first) = kit.get("Calls?Status=in-progress&PageSize=1").await;
+    let newest = sid(&first);
+    kit.control.hangup(&newest).await.unwrap();
+    kit.until_status(&newest, "completed").await;
+    let (status, second) = kit.follow(&first["next_page_uri"]).await;
+    assert_eq!(
+        (status, &second["calls"][0]["from"]),
+        (200, &"+15550001".into()),
+        "{second}"
+    );
+    kit.control.hangup(&sid(&second)).await.unwrap();
+    kit.until_status(&sid(&second), "completed").await;
+    let (status, third) = kit.follow(&second["next_page_uri"]).await;
+    assert_eq!(
+        (status, &third["calls"][0]["from"], &third["next_page_uri"]),
+        (200, &"+15550000".into(), &Value::Null),
+        "{third}"
+    );
+    let (status, body) = kit.get("Calls?StartTime%3E=yesterday").await;
+    assert_eq!(
+        (status, body["code"].as_u64()),
+        (400, Some(20001)),
+        "a date that can't be read is no filter that lets all through"
     );
 }
 

@@ -294,14 +294,27 @@ impl Kit {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
         let c = &self.credentials;
-        let response = request
-            .basic_auth(&c.api_key, Some(&c.api_secret))
-            .send()
-            .await
-            .unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        let request = request.basic_auth(&c.api_key, Some(&c.api_secret));
+        answered(request.send().await.unwrap()).await
+    }
+
+    /// With the account's own token, for what no key may do.
+    pub(crate) async fn as_account(
+        &self,
+        method: Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let c = &self.credentials;
+        let request = self.http.request(method, self.account_url(path)).form(form);
+        let request = request.basic_auth(&c.account_sid, Some(&c.auth_token));
+        answered(request.send().await.unwrap()).await
+    }
+
+    /// A page as a list names it: `next_page_uri` and the like.
+    pub(crate) async fn follow(&self, uri: &Value) -> (u16, Value) {
+        let url = format!("{}{}", self.twin.url(), uri.as_str().unwrap());
+        self.send(self.http.get(url)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
@@ -432,6 +445,13 @@ impl Kit {
             self.site.at("/conf")
         )
     }
+}
+
+/// A status and a body; what is no JSON is null.
+async fn answered(response: reqwest::Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
 /// Whether the participant with this call hears that.
