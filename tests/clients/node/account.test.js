@@ -9,12 +9,14 @@ const api = client();
 // `list` does not know its own sid.
 const gone = (promise) => refused(promise, 20404, 404);
 
-test("the account is read and renamed, with its token and with a key", async () => {
-  const account = complete(await api.api.v2010.accounts(twin.account_sid).fetch());
+test("the account is read and renamed with its token, and not with a key", async () => {
+  const own = api.api.v2010.accounts(twin.account_sid);
+  const account = complete(await own.fetch());
   assert.equal(account.status, "active");
-  const byKey = client(twin.api_key, twin.api_secret);
-  const renamed = await byKey.api.v2010.accounts(twin.account_sid).update({ friendlyName: "Front desk" });
+  const renamed = await own.update({ friendlyName: "Front desk" });
   assert.equal(renamed.friendlyName, "Front desk");
+  const byKey = client(twin.api_key, twin.api_secret);
+  await refused(byKey.api.v2010.accounts(twin.account_sid).update({ friendlyName: "Back desk" }), 20003, 401);
   const [listed] = await api.api.v2010.accounts.list();
   assert.deepEqual([listed.sid, listed.friendlyName], [twin.account_sid, "Front desk"]);
 });
@@ -83,12 +85,14 @@ test("keys are made, open the API, are renamed, and close it again", async () =>
   const made = await api.newKeys.create({ friendlyName: "Night shift" });
   assert.match(made.sid, /^SK[0-9a-f]{32}$/);
   const withKey = client(made.sid, made.secret);
-  assert.equal(complete(await withKey.keys(made.sid).fetch()).friendlyName, "Night shift");
+  assert.equal((await withKey.applications(twin.app_sid).fetch()).sid, twin.app_sid);
+  await refused(withKey.keys(made.sid).fetch(), 20003, 401);
+  assert.equal(complete(await api.keys(made.sid).fetch()).friendlyName, "Night shift");
   assert.equal((await api.keys(made.sid).update({ friendlyName: "Day shift" })).friendlyName, "Day shift");
   const names = (await api.keys.list()).map((k) => k.friendlyName);
   assert.ok(names.includes("Day shift") && !names.includes("Night shift"));
   assert.equal(await api.keys(made.sid).remove(), true);
-  await refused(withKey.keys.list(), 20003, 401);
+  await refused(withKey.applications(twin.app_sid).fetch(), 20003, 401);
   await gone(api.keys(made.sid).fetch());
 });
 

@@ -10,12 +10,14 @@ from support import API, TWIN, Case, client, control
 
 
 class Account(Case):
-    def test_account_is_read_and_renamed_with_its_token_and_with_a_key(self):
-        account = API.api.v2010.accounts(TWIN["account_sid"]).fetch()
+    def test_account_is_read_and_renamed_with_its_token_and_not_with_a_key(self):
+        own = API.api.v2010.accounts(TWIN["account_sid"])
+        account = own.fetch()
         self.assertEqual(("active", "Full"), (account.status, account.type))
         self.assertIsInstance(account.date_created, datetime)
+        self.assertEqual("Front desk", own.update(friendly_name="Front desk").friendly_name)
         by_key = client(TWIN["api_key"], TWIN["api_secret"]).api.v2010.accounts(TWIN["account_sid"])
-        self.assertEqual("Front desk", by_key.update(friendly_name="Front desk").friendly_name)
+        self.refused(20003, 401, by_key.update, friendly_name="Back desk")
         self.assertEqual([TWIN["account_sid"]], [a.sid for a in API.api.v2010.accounts.list()])
 
     def test_wrong_credentials_and_unknown_resources_are_refused(self):
@@ -60,7 +62,9 @@ class Account(Case):
         made = API.new_keys.create(friendly_name="Night shift")
         with_key = client(made.sid, made.secret)
         key = API.keys(made.sid)
-        self.assertEqual("Night shift", with_key.keys(made.sid).fetch().friendly_name)
+        self.assertEqual(TWIN["app_sid"], with_key.applications(TWIN["app_sid"]).fetch().sid)
+        self.refused(20003, 401, with_key.keys(made.sid).fetch)
+        self.assertEqual("Night shift", key.fetch().friendly_name)
         self.assertEqual("Day shift", key.update(friendly_name="Day shift").friendly_name)
         self.assertIn("Day shift", [k.friendly_name for k in API.keys.list()])
         self.assertTrue(key.delete())

@@ -64,6 +64,8 @@ type Outcome = Result<Answer, Refusal>;
 
 /// One request, taken apart.
 struct Request<'a> {
+    /// Whose credentials it came with: the account's sid, or a key's.
+    user: String,
     method: &'a str,
     /// Path segments after the account, percent-decoded, without `.json`.
     path: Vec<String>,
@@ -117,8 +119,9 @@ pub(crate) async fn serve(
             code: 20500,
             message: String::from("An internal server error has occurred"),
         }),
-        None => admit(&switch, &headers).and_then(|()| {
+        None => admit(&switch, &headers).and_then(|user| {
             let request = Request {
+                user,
                 method: verb.as_str(),
                 path: segments(&switch, uri.path())?,
                 raw_path: uri.path(),
@@ -256,29 +259,33 @@ fn error(refusal: &Refusal) -> Response {
     response
 }
 
-fn admit(switch: &Switch, headers: &HeaderMap) -> Result<(), Refusal> {
-    let refused = || Refusal {
+fn unauthenticated() -> Refusal {
+    Refusal {
         status: 401,
         code: 20003,
         message: String::from("Authenticate"),
-    };
+    }
+}
+
+/// Checks the credentials, and tells whose they are.
+fn admit(switch: &Switch, headers: &HeaderMap) -> Result<String, Refusal> {
     let value = headers
         .get(header::AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
-        .ok_or_else(refused)?;
+        .ok_or_else(unauthenticated)?;
     let encoded = value
         .strip_prefix("Basic ")
         .or(value.strip_prefix("basic "))
-        .ok_or_else(refused)?;
+        .ok_or_else(unauthenticated)?;
     let decoded = base64::engine::general_purpose::STANDARD
         .decode(encoded.trim())
-        .map_err(|_| refused())?;
-    let text = String::from_utf8(decoded).map_err(|_| refused())?;
-    let (user, password) = text.split_once(':').ok_or_else(refused)?;
+        .map_err(|_| unauthenticated())?;
+    let text = String::from_utf8(decoded).map_err(|_| unauthenticated())?;
+    let (user, password) = text.split_once(':').ok_or_else(unauthenticated)?;
     if switch.world(|w| w.account.admits(user, password)) {
-        Ok(())
+        Ok(user.to_owned())
     } else {
-        Err(refused())
+        Err(unauthenticated())
     }
 }
 
@@ -311,6 +318,11 @@ fn segments(switch: &Switch, path: &str) -> Result<Vec<String>, Refusal> {
 
 fn route(w: &mut World, r: &Request<'_>) -> Outcome {
     let path: Vec<&str> = r.path.iter().map(String::as_str).collect();
+    // A standard key opens all but the account itself, whose token it would read there, and the keys.
+    let of_the_account = matches!(*path, [] | ["Account"] | ["Account", "Keys", ..]);
+    if of_the_account && r.user != w.account.credentials.account_sid {
+        return Err(unauthenticated());
+    }
     match (r.method, path.as_slice()) {
         ("GET", []) => page(
             r,

@@ -1,6 +1,7 @@
 //! The REST API as client libraries see it: authentication, errors, paging, dates, validation, one dial a
 //! second.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::kit::{DESK, Kit};
@@ -53,7 +54,9 @@ async fn both_kinds_of_credentials_open_it_and_others_do_not() {
         "more_info": "https://www.twilio.com/docs/errors/20003", "status": 401 })
     );
 
-    let (_, key) = kit.post("Keys", &[("FriendlyName", "second")]).await;
+    let (_, key) = kit
+        .as_account(Method::POST, "Keys", &[("FriendlyName", "second")])
+        .await;
     assert_eq!(
         ask(
             key["sid"].as_str().unwrap(),
@@ -63,12 +66,10 @@ async fn both_kinds_of_credentials_open_it_and_others_do_not() {
         .status(),
         200
     );
-    let (_, again) = kit
-        .get(&format!("Keys/{}", key["sid"].as_str().unwrap()))
-        .await;
+    let path = format!("Keys/{}", key["sid"].as_str().unwrap());
+    let (_, again) = kit.as_account(Method::GET, &path, &[]).await;
     assert!(again.get("secret").is_none(), "a secret is shown once");
-    kit.delete(&format!("Keys/{}", key["sid"].as_str().unwrap()))
-        .await;
+    kit.as_account(Method::DELETE, &path, &[]).await;
     assert_eq!(
         ask(
             key["sid"].as_str().unwrap(),
@@ -78,6 +79,29 @@ async fn both_kinds_of_credentials_open_it_and_others_do_not() {
         .status(),
         401
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_neither_the_account_nor_the_keys() {
+    let kit = Kit::start().await;
+    let account = kit.account_url("").replace("/.json", ".json");
+    let list = account.replace(&format!("/{}", kit.credentials.account_sid), "");
+    let c = &kit.credentials;
+    for url in [list, account, kit.account_url("Keys")] {
+        let ask = async |user: &str, password: &str| {
+            let request = kit.http().get(&url).basic_auth(user, Some(password));
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        };
+        let (status, body) = ask(&c.api_key, &c.api_secret).await;
+        assert!(
+            status == 401 && body.contains("20003") && !body.contains(&c.auth_token),
+            "{url}: {status} {body}"
+        );
+        assert_eq!(ask(&c.account_sid, &c.auth_token).await.0, 200, "{url}");
+    }
+    let (status, body) = kit.post("Keys", &[]).await;
+    assert_eq!((status, body["code"].as_u64()), (401, Some(20003)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
