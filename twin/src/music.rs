@@ -40,11 +40,6 @@ pub(crate) async fn play(
         stop,
     };
     let url = target.url.clone();
-    if purpose == Purpose::Announce {
-        player
-            .switch
-            .world(|w| w.set_announcing(&player.room, &player.call, true, None));
-    }
     let stop = player.stop.clone();
     let Some(outcome) = stop.run_until_cancelled(player.documents(target)).await else {
         return;
@@ -57,12 +52,10 @@ pub(crate) async fn play(
     if purpose == Purpose::Announce {
         let failure = outcome.err().map(|(_, why)| why);
         player.switch.world(|w| {
-            w.set_announcing(
-                &player.room,
-                &player.call,
-                false,
-                Some((&url, failure.as_deref())),
-            );
+            // As in `hear`: whoever has left meanwhile, and perhaps come back, heard no end of it.
+            if !player.stop.is_cancelled() {
+                w.announced(&player.room, &player.call, &url, failure.as_deref());
+            }
         });
     } else {
         player.hear(Hearing::Silence);

@@ -49,6 +49,23 @@ struct State {
     lines: HashMap<String, mpsc::Sender<Signal>>,
     /// What stops the running document of a call, for waiting and hold.
     documents: HashMap<String, CancellationToken>,
+    /// What stops all announcements to a call.
+    announcements: HashMap<String, CancellationToken>,
+}
+
+impl State {
+    fn hush(&mut self, call: &str) {
+        if let Some(document) = self.documents.remove(call) {
+            document.cancel();
+        }
+    }
+
+    fn silence(&mut self, call: &str) {
+        self.hush(call);
+        if let Some(announcements) = self.announcements.remove(call) {
+            announcements.cancel();
+        }
+    }
 }
 
 impl Switch {
@@ -64,6 +81,7 @@ impl Switch {
                 world,
                 lines: HashMap::new(),
                 documents: HashMap::new(),
+                announcements: HashMap::new(),
             }),
             requests: RestLog::default(),
             clock,
@@ -121,9 +139,7 @@ impl Switch {
     pub(crate) fn hang_up_line(&self, call: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.lines.remove(call);
-        if let Some(document) = state.documents.remove(call) {
-            document.cancel();
-        }
+        state.silence(call);
     }
 
     fn run(&self, state: &mut State, effect: Effect) {
@@ -154,20 +170,21 @@ impl Switch {
                 purpose,
                 target,
             } => {
-                let stop = self.shutdown.child_token();
-                // An announcement plays over whatever else there is, and does not replace it.
-                if purpose != Purpose::Announce
-                    && let Some(old) = state.documents.insert(call.clone(), stop.clone())
-                {
-                    old.cancel();
-                }
+                // An announcement plays over whatever else there is, other announcements too, and replaces none.
+                let stop = if purpose == Purpose::Announce {
+                    let all = state.announcements.entry(call.clone());
+                    all.or_insert_with(|| self.shutdown.child_token())
+                        .child_token()
+                } else {
+                    state.hush(&call);
+                    let stop = self.shutdown.child_token();
+                    state.documents.insert(call.clone(), stop.clone());
+                    stop
+                };
                 self.spawn(music::play(me, call, room, purpose, target, stop));
             }
-            Effect::Hush { call } => {
-                if let Some(document) = state.documents.remove(&call) {
-                    document.cancel();
-                }
-            }
+            Effect::Hush { call } => state.hush(&call),
+            Effect::Silence { call } => state.silence(&call),
             Effect::FirstHeard { call } => callers::first_heard(&me, &call),
             Effect::Changed(change) => {
                 let _ = self.changes.send(change);

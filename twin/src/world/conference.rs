@@ -89,8 +89,8 @@ pub(crate) struct Participant {
     pub(crate) queue_time: Option<i64>,
     /// What it hears while waiting or held.
     pub(crate) background: Hearing,
-    /// An announcement is playing to it.
-    pub(crate) announcing: bool,
+    /// Announcements that play to it, one over the other.
+    pub(crate) announcements: usize,
     wait: Option<Target>,
 }
 
@@ -245,7 +245,7 @@ impl World {
                 updated: now,
                 queue_time: entry.queue_time,
                 background: Hearing::Silence,
-                announcing: false,
+                announcements: 0,
                 wait: entry.wait,
             });
         }
@@ -326,7 +326,7 @@ impl World {
             return;
         };
         let now = self.now;
-        self.effect(Effect::Hush {
+        self.effect(Effect::Silence {
             call: call.to_owned(),
         });
         let joined = self.rooms[&room].members[at].joined;
@@ -438,7 +438,7 @@ impl World {
             if let Some(c) = self.call_mut(call) {
                 c.room = None;
             }
-            self.effect(Effect::Hush { call: call.clone() });
+            self.effect(Effect::Silence { call: call.clone() });
             self.participant_event(room, call, "participant-leave", "leave", Some(reason));
         }
         if let Some(r) = self.rooms.get_mut(room) {
@@ -620,6 +620,11 @@ impl World {
     }
 
     fn announce(&mut self, room: &str, call: &str, target: Target) {
+        let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call)) else {
+            return;
+        };
+        member.announcements += 1;
+        self.touch_room(room);
         let (call, room) = (call.to_owned(), room.to_owned());
         self.effect(Effect::Play {
             call,
@@ -629,34 +634,26 @@ impl World {
         });
     }
 
-    /// An announcement begins or ends; an end is reported to the room's callback.
-    pub(crate) fn set_announcing(
-        &mut self,
-        room: &str,
-        call: &str,
-        playing: bool,
-        ended: Option<(&str, Option<&str>)>,
-    ) {
-        if let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call)) {
-            member.announcing = playing;
-            self.touch_room(room);
-        }
-        if let Some((url, failure)) = ended {
-            let event = if failure.is_some() {
-                "announcement-fail"
-            } else {
-                "announcement-end"
-            };
-            let (call, url, failure) =
-                (call.to_owned(), url.to_owned(), failure.map(str::to_owned));
-            self.room_event(room, event, "announcement", |form| {
-                form.push("CallSid", &call);
-                form.push("AnnounceUrl", &url);
-                if let Some(why) = &failure {
-                    form.push("ReasonAnnouncementFailed", why);
-                }
-            });
-        }
+    /// An announcement has ended, or failed. Of one to somebody who has left nothing is said, least of all after
+    /// the end of the room.
+    pub(crate) fn announced(&mut self, room: &str, call: &str, url: &str, failure: Option<&str>) {
+        let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call)) else {
+            return;
+        };
+        member.announcements = member.announcements.saturating_sub(1);
+        self.touch_room(room);
+        let event = if failure.is_some() {
+            "announcement-fail"
+        } else {
+            "announcement-end"
+        };
+        self.room_event(room, event, "announcement", |form| {
+            form.push("CallSid", call);
+            form.push("AnnounceUrl", url);
+            if let Some(why) = failure {
+                form.push("ReasonAnnouncementFailed", why);
+            }
+        });
     }
 
     /// What the waiting or hold document of a participant plays now.

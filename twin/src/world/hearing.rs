@@ -155,7 +155,7 @@ impl World {
         if self.is_ghost(&p.call) || !p.joined {
             return Hearing::Silence;
         }
-        if p.announcing {
+        if p.announcements > 0 {
             return Hearing::Prompt;
         }
         if p.hold {

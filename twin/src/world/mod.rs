@@ -153,6 +153,8 @@ pub(crate) enum Effect {
     },
     /// Stop the waiting or hold document of a participant.
     Hush { call: String },
+    /// Stop all that a conference plays to a call, announcements too: it has left.
+    Silence { call: String },
     /// A person was heard on this call for the first time.
     FirstHeard { call: String },
     /// Something visible changed; for the event stream.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::account::{Account, Credentials};
 use super::call::{CallStatus, Direction, NewCall};
 use super::conference::{Entry, LeaveReason, Update};
-use super::{Dial, Effect, Method, Program, Signal, Source, Subscription, Target, World};
+use super::{Dial, Effect, Method, Program, Purpose, Signal, Source, Subscription, Target, World};
 
 fn world() -> World {
     let mut world = World::new(Account::new(Credentials::from_seed(1), String::new(), 0), 1);
@@ -148,6 +148,9 @@ fn step(w: &mut World, calls: &mut Vec<String>, n: u32) {
                     end: flag(8),
                     coaching: flag(10),
                     coach: coach.filter(|_| n.is_multiple_of(3)),
+                    announce: n
+                        .is_multiple_of(5)
+                        .then(|| Target::new("http://127.0.0.1/say", Method::Post)),
                     ..Update::default()
                 };
                 let _ = w.update_participant(&room, &call, update);
@@ -219,8 +222,13 @@ proptest! {
         let (mut w, mut calls) = (world(), Vec::new());
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         let mut ended = BTreeSet::new();
+        let mut announcements: Vec<(String, String)> = Vec::new();
         for n in steps {
             step(&mut w, &mut calls, n);
+            // An announcement ends in its own time, whoever is still there.
+            if n.is_multiple_of(2) && let Some((room, call)) = announcements.pop() {
+                w.announced(&room, &call, "http://127.0.0.1/say", None);
+            }
             for effect in w.settle() {
                 match effect {
                     Effect::Callback { form, .. } => {
@@ -233,6 +241,7 @@ proptest! {
                             ended.insert(room);
                         }
                     }
+                    Effect::Play { call, room, purpose: Purpose::Announce, .. } => announcements.push((room, call)),
                     Effect::Tell { call, signal: Signal::LeftRoom } => {
                         prop_assert!(w.call(&call).is_some_and(|c| c.room.is_none()));
                     }

@@ -523,6 +523,61 @@ async fn an_announcement_is_heard_and_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_announcements_the_longer_is_heard_on() {
+    let kit = Kit::with_desk().await;
+    let (customer, _, room) = kit.talk().await;
+    let path = format!("Conferences/{room}/Participants/cust");
+    kit.site.twiml(
+        "/song",
+        "<Play loop=\"0\">https://com.twilio.sounds.music/a.mp3</Play>",
+    );
+    kit.site.twiml("/word", "<Say>Soon.</Say>");
+    for document in ["/song", "/word"] {
+        kit.post(&path, &[("AnnounceUrl", &kit.site.at(document))])
+            .await;
+    }
+    assert_eq!(kit.site.events(4).await[3].1, "announcement-end");
+    let world = kit.control.world().await.unwrap();
+    assert!(heard(&world, &customer, "prompt"), "{world:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_ends_with_whoever_hears_it() {
+    let kit = Kit::with_desk().await;
+    let (customer, _, room) = kit.talk().await;
+    let path = format!("Conferences/{room}/Participants/cust");
+    kit.site
+        .twiml("/again", "<Say>Soon.</Say><Redirect>/again</Redirect>");
+    kit.site.twiml(
+        "/once",
+        "<Say>You are number three in the queue, please wait.</Say>",
+    );
+    for document in ["/again", "/once"] {
+        kit.post(&path, &[("AnnounceUrl", &kit.site.at(document))])
+            .await;
+    }
+    kit.site
+        .until("the second announcement", "/once", |s| {
+            (!s.is_empty()).then_some(())
+        })
+        .await;
+    kit.control.hangup(&customer).await.unwrap();
+    kit.site.events(6).await;
+    let asked = kit.site.seen("/again").len();
+    // Another call, that lasts longer than both documents.
+    kit.site.twiml("/voice", "<Pause length=\"8\"/>");
+    let other = kit.caller("+15550002").await;
+    kit.until_status(&other, "completed").await;
+    let events = kit.site.events(6).await;
+    assert!(
+        events.len() == 6 && events[5].1.starts_with("conference-end"),
+        "nothing is said of a room after its end: {events:?}"
+    );
+    let again = kit.site.seen("/again").len() - asked;
+    assert!(again < 2, "it was asked for {again} times after the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_vanishes_leaves_its_leg_behind_for_a_while() {
     let kit = Kit::with_desk().await;
     let (customer, agent, _) = kit.talk().await;
