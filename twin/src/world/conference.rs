@@ -677,10 +677,14 @@ impl World {
         let Some(member) = self.rooms.get(room).and_then(|r| r.member(call)).cloned() else {
             return;
         };
-        let status = self
-            .calls
-            .get(call)
-            .map_or("completed", |c| c.status.word());
+        let status = match self.calls.get(call).map(|c| c.status) {
+            // A call that leaves before its answer is cancelled in the same step; no word of a leave is "ringing".
+            Some(CallStatus::Queued | CallStatus::Initiated | CallStatus::Ringing) => {
+                CallStatus::Canceled
+            }
+            Some(status) => status,
+            None => CallStatus::Completed,
+        };
         self.room_event(room, event, kind, |form| {
             form.push("CallSid", &member.call);
             form.push("Muted", member.muted.to_string());
@@ -695,7 +699,7 @@ impl World {
                 form.push("CallSidToCoach", coach);
             }
             if let Some(reason) = left {
-                form.push("ParticipantCallStatus", status);
+                form.push("ParticipantCallStatus", status.word());
                 form.push("ReasonParticipantLeft", reason.word());
             }
         });

@@ -578,6 +578,49 @@ async fn an_announcement_ends_with_whoever_hears_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_before_the_answer_leaves_cancelled() {
+    let kit = Kit::with_desk().await;
+    let (.., room) = kit.talk().await;
+    let rings = Telephone {
+        number: "+15559*".into(),
+        behaviour: Behaviour::Rings,
+    };
+    kit.control.telephones(&[rings]).await.unwrap();
+    let participants = format!("Conferences/{room}/Participants");
+    for (label, to) in [("removed", "+15559001"), ("ended", "+15559002")] {
+        let form = [("From", DESK), ("To", to), ("Label", label)];
+        assert_eq!(kit.post(&participants, &form).await.0, 201);
+        kit.until("the ringing", |w| {
+            w["participants"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|p| p["label"] == label && p["status"] == "ringing")
+                .then_some(())
+        })
+        .await;
+        if label == "removed" {
+            kit.delete(&format!("{participants}/{label}")).await;
+        } else {
+            kit.post(&format!("Conferences/{room}"), &[("Status", "completed")])
+                .await;
+        }
+        let status = kit
+            .site
+            .until(&format!("the leave of {label}"), "/conf", |s| {
+                s.iter()
+                    .find(|s| {
+                        s.get("StatusCallbackEvent") == "participant-leave"
+                            && s.get("ParticipantLabel") == label
+                    })
+                    .map(|s| s.get("ParticipantCallStatus").to_owned())
+            })
+            .await;
+        assert_eq!(status, "canceled", "{label}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_vanishes_leaves_its_leg_behind_for_a_while() {
     let kit = Kit::with_desk().await;
     let (customer, agent, _) = kit.talk().await;
