@@ -145,6 +145,11 @@ impl Telephones {
             self.talks.insert(call.to_owned(), seconds(talks));
         }
     }
+
+    /// The call is over, perhaps without a word.
+    pub(crate) fn forget(&mut self, call: &str) {
+        self.talks.remove(call);
+    }
 }
 
 /// Seconds as somebody typed them, kept between zero and a day.
@@ -164,8 +169,12 @@ pub(crate) fn place(switch: &Arc<Switch>, caller: Caller) -> Result<String, Stri
             caller.from
         ));
     }
-    let sid = switch.world(|w| ring(w, &caller))?;
-    switch.telephones(|t| t.set_talk_time(&sid, caller.talks));
+    let sid = switch.world(|w| {
+        let sid = ring(w, &caller)?;
+        // In the same step, so that no end of the call comes before it.
+        switch.telephones(|t| t.set_talk_time(&sid, caller.talks));
+        Ok::<_, String>(sid)
+    })?;
     for press in caller.script {
         let (me, sid) = (switch.clone(), sid.clone());
         switch.spawn(async move {
@@ -309,6 +318,43 @@ mod tests {
             }
         );
         assert_eq!(telephones.behaviour("client:a_1"), Behaviour::Invalid);
+    }
+
+    #[tokio::test]
+    async fn a_talk_that_never_began_is_forgotten_with_its_call() {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let config = crate::TwinConfig::default();
+        let twin = crate::serve(config, stop.clone()).await.unwrap();
+        let switch = twin.switch.clone();
+        let number = crate::world::account::Number {
+            sid: String::from("PN1"),
+            e164: String::from("+15550100"),
+            friendly_name: String::new(),
+            voice: crate::world::account::VoiceSettings {
+                // Nobody listens there.
+                url: String::from("http://127.0.0.1:1/voice"),
+                ..Default::default()
+            },
+            voice_application_sid: String::new(),
+            caller_id_lookup: false,
+            emergency_address_sid: String::new(),
+            created: 0,
+            updated: 0,
+        };
+        switch.world(|w| w.account.numbers.push(number));
+        let caller = Caller {
+            from: "+15550001".into(),
+            to: "+15550100".into(),
+            talks: Some(5.0),
+            ..Caller::default()
+        };
+        let call = place(&switch, caller).unwrap();
+        assert_eq!(switch.telephones(|t| t.talks.len()), 1);
+        twin.control().hangup(&call).await.unwrap();
+        stop.cancel();
+        switch.hang_up_line(&call);
+        assert_eq!(switch.telephones(|t| t.talks.len()), 0);
+        twin.stopped().await;
     }
 
     #[test]

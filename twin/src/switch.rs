@@ -140,6 +140,7 @@ impl Switch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.lines.remove(call);
         state.silence(call);
+        self.telephones(|t| t.forget(call));
     }
 
     fn run(&self, state: &mut State, effect: Effect) {

@@ -10,6 +10,11 @@ use crate::form::Form;
 
 /// Requests remembered.
 const REMEMBERED: usize = 20_000;
+/// Bytes remembered of one request, its path and as many of its parameters as fit: whoever asks decides how long
+/// they are, and needs no password to be remembered.
+const BYTES: usize = 8 * 1024;
+/// What a parameter takes besides its letters.
+const PARAMETER: usize = 64;
 
 #[derive(Debug)]
 struct Row {
@@ -40,6 +45,9 @@ impl RestLog {
         code: Option<u32>,
         fault: Option<&'static str>,
     ) {
+        let mut left = BYTES;
+        let path = clip(path.to_owned(), &mut left);
+        let params = clip_form(params, left);
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rows.len() >= REMEMBERED {
             rows.pop_front();
@@ -47,7 +55,7 @@ impl RestLog {
         rows.push_back(Row {
             at,
             method: method.to_owned(),
-            path: path.to_owned(),
+            path,
             params,
             status,
             code,
@@ -80,4 +88,23 @@ impl RestLog {
             })
             .collect()
     }
+}
+
+fn clip_form(form: Form, mut left: usize) -> Form {
+    let mut kept = Form::new();
+    for (key, value) in form.0 {
+        if left < PARAMETER {
+            break;
+        }
+        left -= PARAMETER;
+        kept.push(clip(key, &mut left), clip(value, &mut left));
+    }
+    kept
+}
+
+fn clip(mut text: String, left: &mut usize) -> String {
+    text.truncate(text.floor_char_boundary(*left));
+    text.shrink_to_fit();
+    *left -= text.len();
+    text
 }

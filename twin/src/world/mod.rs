@@ -28,7 +28,7 @@ use call::Call;
 use conference::Room;
 use hearing::HearingLog;
 
-/// Finished calls and rooms beyond this many are forgotten, oldest first.
+/// Finished calls, rooms and recordings beyond this many are forgotten, oldest first.
 const KEPT: usize = 20_000;
 
 /// What a program runs next: a URL to ask, or a document that is already here.
@@ -358,7 +358,19 @@ impl World {
         if self.call_order.len() > KEPT * 2 {
             self.forget_old();
         }
+        if self.account.recordings.len() > KEPT * 2 {
+            self.forget_recordings();
+        }
         std::mem::take(&mut self.effects)
+    }
+
+    fn forget_recordings(&mut self) {
+        let mut surplus = self.account.recordings.len() - KEPT;
+        self.account.recordings.retain(|recording| {
+            let goes = surplus > 0 && !recording.is_live();
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
     fn forget_old(&mut self) {

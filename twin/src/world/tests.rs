@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::account::{Account, Credentials};
+use super::account::{Account, Credentials, RecordingStatus};
 use super::call::{CallStatus, Direction, NewCall};
 use super::conference::{Entry, LeaveReason, Update};
 use super::{Dial, Effect, Method, Program, Purpose, Signal, Source, Subscription, Target, World};
+use crate::verbs::new_recording;
 
 fn world() -> World {
     let mut world = World::new(Account::new(Credentials::from_seed(1), String::new(), 0), 1);
@@ -283,4 +284,27 @@ fn dials_are_a_second_apart() {
     assert_eq!(first, [0, 1000, 2000]);
     w.now += 10_000;
     assert_eq!(w.next_dial(), w.now, "an idle time is not saved up");
+}
+
+#[test]
+fn old_recordings_are_forgotten_but_for_one_that_runs() {
+    let mut w = world();
+    let runs = new_recording("CA1", "RecordVerb", 1, None, w.now);
+    for n in 0..=super::KEPT * 2 {
+        let mut recording = runs.clone();
+        if n > 0 {
+            recording.status = RecordingStatus::Completed;
+        }
+        recording.sid = format!("RE{n}");
+        w.account.recordings.push(recording);
+    }
+    w.settle();
+    let left = &w.account.recordings;
+    assert_eq!(left.len(), super::KEPT);
+    assert_eq!(left[0].sid, "RE0", "what still runs is kept");
+    assert_eq!(
+        left.last().unwrap().sid,
+        format!("RE{}", super::KEPT * 2),
+        "and the latest"
+    );
 }

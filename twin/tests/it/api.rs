@@ -105,6 +105,20 @@ async fn a_key_opens_neither_the_account_nor_the_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_large_request_only_the_beginning_is_remembered() {
+    let kit = Kit::start().await;
+    let long = "ö".repeat(40_000);
+    let form = [("Label", "first"), ("Twiml", &*long), ("To", "+15551234")];
+    let request = kit.http().post(kit.account_url("Calls")).form(&form);
+    let refused = request.basic_auth("AC0", Some("wrong")).send();
+    assert_eq!(refused.await.unwrap().status(), 401);
+    let row = kit.control.requests().await.unwrap()["rest"][0].clone();
+    assert_eq!(row["params"]["Label"], "first");
+    let kept = row["params"].to_string().len();
+    assert!(kept < 10_000, "{kept} bytes are kept of one request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_have_twilios_codes() {
     let kit = Kit::with_desk().await;
     let twiml = "<Response/>";
