@@ -129,6 +129,13 @@ impl Switch {
         });
     }
 
+    /// Lets `duration` of the clock pass, or less where the twin stops: for the answers to requests, which nobody
+    /// cancels.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        let alarm = self.clock.sleep(duration);
+        self.shutdown.run_until_cancelled(alarm).await;
+    }
+
     /// Waits for all tasks after the shutdown.
     pub(crate) async fn drain(&self) {
         self.tasks.close();

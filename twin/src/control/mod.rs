@@ -477,7 +477,8 @@ struct Wait {
     timeout: Option<String>,
 }
 
-/// Answers when the call has one of the statuses, or with what it has when the time is up (the clock's time).
+/// Answers when the call has one of the statuses, or with what it has when the time is up (the clock's time) or the
+/// twin stops.
 async fn wait(
     State(switch): Control,
     Path(sid): Path<String>,
@@ -498,7 +499,7 @@ async fn wait(
             .any(|s| s == status.rest() || (s == "completed" && status.is_final()));
         Some(wanted)
     };
-    let alarm = switch.clock.sleep(timeout);
+    let alarm = switch.pause(timeout);
     tokio::pin!(alarm);
     loop {
         match there(&switch) {

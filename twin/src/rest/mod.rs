@@ -106,7 +106,7 @@ pub(crate) async fn serve(
     let held = (form.flag("Hold") == Some(true)).then(|| switch.changes.subscribe());
     let fate = switch.faults(|f| f.rest(verb.as_str(), uri.path()));
     if let Some(slow) = fate.slow {
-        switch.clock.sleep(slow).await;
+        switch.pause(slow).await;
     }
     let outcome = match fate.refuse {
         Some(429) => Err(Refusal {
@@ -148,7 +148,7 @@ pub(crate) async fn serve(
         hold_is_heard(&switch, body.as_ref(), changes).await;
     }
     if let Some(after) = fate.lose_after {
-        switch.clock.sleep(after).await;
+        switch.pause(after).await;
         wire.cut();
     }
     let request_id = switch.world(|w| w.sid("RQ"));

@@ -1,5 +1,8 @@
 //! Faults: lost answers, refusals, doubled, late and lost web hooks, failing voice requests, retries.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::kit::{DESK, Kit, Seen};
 
 fn order(seen: &[Seen]) -> Vec<String> {
@@ -238,4 +241,36 @@ async fn a_voice_request_that_times_out_goes_to_the_fallback() {
         kit.site.seen("/voice").is_empty(),
         "the request never arrived"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_that_stops_keeps_nobody_waiting() {
+    let kit = Arc::new(Kit::with_desk().await);
+    kit.site.twiml("/voice", "<Pause length=\"3000\"/>");
+    let call = kit.caller("+15550001").await;
+    kit.until_status(&call, "in-progress").await;
+    let control = kit.control.clone();
+    let waits = tokio::spawn(async move {
+        let hour = Duration::from_hours(1);
+        let _ = control.wait_call(&call, "completed", hour).await;
+    });
+    let faults = ["rest.slow_max=3600s", "next.slow=GET:/Calls"];
+    kit.control.fault(&faults).await.unwrap();
+    let asker = kit.clone();
+    let asks = tokio::spawn(async move {
+        let url = asker.account_url("Calls");
+        let _ = asker.http().get(url).send().await;
+    });
+    let taken =
+        async { while kit.control.faults().await.unwrap()["next"] != serde_json::json!([]) {} };
+    let patience = Duration::from_secs(15);
+    tokio::time::timeout(patience, taken)
+        .await
+        .expect("the slow request arrives");
+    kit.stop();
+    for (what, task) in [("the wait", waits), ("the slow request", asks)] {
+        let done = tokio::time::timeout(patience, task).await;
+        done.unwrap_or_else(|late| panic!("{what} goes on after the twin's end ({late})"))
+            .unwrap();
+    }
 }

@@ -244,6 +244,11 @@ impl Kit {
         }
     }
 
+    /// Tells the twin to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// With a number whose calls ask for `/voice`, and an application that asks for `/app`.
     pub(crate) async fn with_desk() -> Self {
         let kit = Self::start().await;
