@@ -241,28 +241,13 @@ impl Faults {
         next.then(|| self.duration("voice.fail_after"))
     }
 
-    /// A random id in the form of a UUID, version 4.
-    pub(crate) fn uuid(&mut self) -> String {
-        let n =
-            (self.rng.random::<u128>() & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-        let h = format!("{n:032x}");
-        format!(
-            "{}-{}-{}-{}-{}",
-            &h[..8],
-            &h[8..12],
-            &h[12..16],
-            &h[16..20],
-            &h[20..]
-        )
-    }
-
     /// Somewhere between the two.
     pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
         low + high.saturating_sub(low).mul_f64(self.rng.random::<f64>())
     }
 
     fn chance(&mut self, key: &str) -> bool {
-        // No draw for a fault that is off, so that the others' draws do not depend on it.
+        // A fault that is off draws nothing; one that is switched on shifts the draws of the others.
         self.chances
             .get(key)
             .copied()
@@ -373,6 +358,5 @@ mod tests {
         };
         assert_eq!(fates(7), fates(7));
         assert_ne!(fates(7), fates(8));
-        assert_eq!(Faults::new(3).uuid().len(), 36);
     }
 }

@@ -173,7 +173,8 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
         format!("http://{addr}"),
         config.clock.now_ms(),
     );
-    let hooks = Hooks::new(config.clock.clone(), config.credentials.auth_token.clone())?;
+    let auth_token = config.credentials.auth_token.clone();
+    let hooks = Hooks::new(config.clock.clone(), auth_token, config.seed)?;
     let world = World::new(account, config.seed);
     let switch = Switch::new(world, config.clock, hooks, config.seed, shutdown.clone());
     let routes = Router::new()

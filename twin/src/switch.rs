@@ -83,7 +83,7 @@ impl Switch {
                 documents: HashMap::new(),
                 announcements: HashMap::new(),
             }),
-            requests: RestLog::default(),
+            requests: RestLog::new(seed),
             clock,
             hooks,
             faults: Mutex::new(Faults::new(seed)),
@@ -201,7 +201,8 @@ impl Switch {
     }
 
     fn callback(&self, me: &Arc<Self>, target: &Target, form: &Form) {
-        let (fate, token) = self.faults(|f| (f.webhook(form), f.uuid()));
+        let fate = self.faults(|f| f.webhook(form));
+        let token = self.hooks.token();
         let mut faults = Vec::new();
         if fate.lose {
             faults.push("lose");
@@ -256,7 +257,7 @@ impl Switch {
         form: &Form,
         fails: Option<Duration>,
     ) -> Result<Reply, (u32, String)> {
-        let token = self.faults(Faults::uuid);
+        let token = self.hooks.token();
         let id = self.hooks.open(
             "voice",
             target,
@@ -294,7 +295,7 @@ impl Switch {
             return Ok(*known);
         }
         let target = Target::new(url, crate::world::Method::Get);
-        let token = self.faults(Faults::uuid);
+        let token = self.hooks.token();
         let id = self
             .hooks
             .open("media", &target, &Form::new(), &token, None);

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::clock::{Clock, rfc3339};
@@ -116,11 +118,14 @@ pub(crate) struct Hooks {
     client: reqwest::Client,
     clock: Clock,
     auth_token: String,
+    /// Of the idempotency tokens. A stream of their own: they are drawn whenever a request happens to be sent, and a
+    /// seed that is set again must not bring old tokens back.
+    tokens: Mutex<StdRng>,
     log: Mutex<(u64, VecDeque<Logged>)>,
 }
 
 impl Hooks {
-    pub(crate) fn new(clock: Clock, auth_token: String) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(clock: Clock, auth_token: String, seed: u64) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent("TwilioProxy/1.1")
             .connect_timeout(Duration::from_secs(5))
@@ -132,8 +137,24 @@ impl Hooks {
             client,
             clock,
             auth_token,
+            tokens: Mutex::new(StdRng::seed_from_u64(seed ^ 0x544F_4B4E)),
             log: Mutex::new((0, VecDeque::new())),
         })
+    }
+
+    /// An idempotency token, in the form of a UUID, version 4.
+    pub(crate) fn token(&self) -> String {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let n = (tokens.random::<u128>() & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+        let h = format!("{n:032x}");
+        format!(
+            "{}-{}-{}-{}-{}",
+            &h[..8],
+            &h[8..12],
+            &h[12..16],
+            &h[16..20],
+            &h[20..]
+        )
     }
 
     /// Opens a log entry; its attempts are added as they happen.

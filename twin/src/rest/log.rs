@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
 use crate::form::Form;
+use crate::world::new_sid;
 
 /// Requests remembered.
 const REMEMBERED: usize = 20_000;
@@ -27,10 +30,25 @@ struct Row {
     fault: Option<&'static str>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct RestLog(Mutex<VecDeque<Row>>);
+#[derive(Debug)]
+pub(crate) struct RestLog(Mutex<Rows>);
+
+#[derive(Debug)]
+struct Rows {
+    rows: VecDeque<Row>,
+    /// A stream of their own, so that no poll changes the ids of the calls made after it.
+    ids: StdRng,
+}
 
 impl RestLog {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Mutex::new(Rows {
+            rows: VecDeque::new(),
+            ids: StdRng::seed_from_u64(seed ^ 0x5251_4944),
+        }))
+    }
+
+    /// Remembers a request and hands back its id, `RQ…`.
     #[expect(
         clippy::too_many_arguments,
         reason = "one row of a log, written in one place"
@@ -44,15 +62,15 @@ impl RestLog {
         status: u16,
         code: Option<u32>,
         fault: Option<&'static str>,
-    ) {
+    ) -> String {
         let mut left = BYTES;
         let path = clip(path.to_owned(), &mut left);
         let params = clip_form(params, left);
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if rows.len() >= REMEMBERED {
-            rows.pop_front();
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.rows.len() >= REMEMBERED {
+            log.rows.pop_front();
         }
-        rows.push_back(Row {
+        log.rows.push_back(Row {
             at,
             method: method.to_owned(),
             path,
@@ -61,12 +79,14 @@ impl RestLog {
             code,
             fault,
         });
+        new_sid("RQ", &mut log.ids)
     }
 
     /// Oldest first.
     pub(crate) fn body(&self) -> Vec<Value> {
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.iter()
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.rows
+            .iter()
             .map(|r| {
                 let mut params = serde_json::Map::new();
                 for (key, value) in &r.params.0 {

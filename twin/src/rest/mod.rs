@@ -135,7 +135,7 @@ pub(crate) async fn serve(
         Ok(answer) => (answer.status, None),
         Err(refusal) => (refusal.status, Some(refusal.code)),
     };
-    switch.requests.add(
+    let request_id = switch.requests.add(
         at,
         verb.as_str(),
         uri.path(),
@@ -151,7 +151,6 @@ pub(crate) async fn serve(
         switch.pause(after).await;
         wire.cut();
     }
-    let request_id = switch.world(|w| w.sid("RQ"));
     let mut response = match outcome {
         Ok(Answer {
             status,

@@ -15,7 +15,7 @@ pub(crate) mod hearing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -258,7 +258,8 @@ pub(crate) struct World {
     call_order: Vec<String>,
     rooms: HashMap<String, Room>,
     room_order: Vec<String>,
-    live_rooms: HashMap<String, String>,
+    /// By name, and in its order, so that two looks at the same world are alike.
+    live_rooms: BTreeMap<String, String>,
     next_dial_at: i64,
     sids: StdRng,
     effects: Vec<Effect>,
@@ -278,9 +279,9 @@ impl World {
             call_order: Vec::new(),
             rooms: HashMap::new(),
             room_order: Vec::new(),
-            live_rooms: HashMap::new(),
+            live_rooms: BTreeMap::new(),
             next_dial_at: 0,
-            // Another stream than the faults', so that switching a fault on does not change every id.
+            // Another stream than the faults', the tokens' and the request ids', so that only what is made draws ids.
             sids: StdRng::seed_from_u64(seed ^ 0x5349_4453),
             effects: Vec::new(),
             touched_calls: BTreeSet::new(),

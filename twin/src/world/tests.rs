@@ -308,3 +308,15 @@ fn old_recordings_are_forgotten_but_for_one_that_runs() {
         "and the latest"
     );
 }
+
+#[test]
+fn rooms_are_shown_in_a_stable_order() {
+    let mut w = world();
+    let mut names: Vec<String> = (0..20).map(|n| format!("room-{}", n * 7 % 20)).collect();
+    for name in &names {
+        w.open_room(name, &entry(0, false));
+    }
+    names.sort();
+    let shown: Vec<&String> = w.live_rooms().map(|r| &r.name).collect();
+    assert_eq!(shown, names.iter().collect::<Vec<_>>());
+}

@@ -105,6 +105,20 @@ async fn a_key_opens_neither_the_account_nor_the_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_changes_no_id() {
+    let (calm, watched) = (Kit::start().await, Kit::start().await);
+    watched.get("Calls").await;
+    let wrong = watched.http().get(watched.account_url("Calls"));
+    assert_eq!(wrong.send().await.unwrap().status(), 401);
+    let mut ids = Vec::new();
+    for kit in [calm, watched] {
+        let form = [("PhoneNumber", DESK)];
+        ids.push(kit.post("IncomingPhoneNumbers", &form).await.1["sid"].clone());
+    }
+    assert_eq!(ids[0], ids[1], "the same seed makes the same ids");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_large_request_only_the_beginning_is_remembered() {
     let kit = Kit::start().await;
     let long = "ö".repeat(40_000);

@@ -274,3 +274,22 @@ async fn a_twin_that_stops_keeps_nobody_waiting() {
             .unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_set_again_brings_no_token_back() {
+    let kit = Kit::with_desk().await;
+    kit.site.twiml("/voice", "<Hangup/>");
+    let mut tokens = Vec::new();
+    for round in 1..=2 {
+        kit.control.fault(&["seed=5"]).await.unwrap();
+        kit.caller("+15550001").await;
+        kit.site
+            .until("the end of the call", "/status", |s| {
+                (s.len() == round).then_some(())
+            })
+            .await;
+        let voice = kit.site.seen("/voice").pop().unwrap();
+        tokens.push(voice.headers["i-twilio-idempotency-token"].clone());
+    }
+    assert_ne!(tokens[0], tokens[1], "a receiver would drop the second");
+}
