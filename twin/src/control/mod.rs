@@ -1,7 +1,8 @@
 //! The control API, `/control/…`: what a test, a demo or a person does to the world that Twilio has no API for.
 //!
-//! JSON, without authentication, and from this machine only unless the twin was told otherwise. Errors are
-//! `{"error":{"code":…,"why":"a sentence"}}`. The typed client for it is [`Client`]. Nothing here is Twilio's.
+//! JSON, without authentication, and from this machine only unless the twin was told otherwise; never for a page of
+//! another site that a browser shows. Errors are `{"error":{"code":…,"why":"a sentence"}}`. The typed client for it
+//! is [`Client`]. Nothing here is Twilio's.
 //!
 //! | request | body or answer |
 //! | --- | --- |
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -31,13 +32,14 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
+use url::Url;
 
 pub use client::{Client, ControlError, Events};
 
 use crate::callers::{self, Caller, Telephone};
 use crate::clock::parse_duration;
 use crate::faults::Order;
-use crate::switch::Switch;
+use crate::switch::{Switch, is_local};
 use crate::token;
 use crate::wire::Wire;
 use crate::world::call::{CallStatus, Direction, NewCall};
@@ -123,16 +125,15 @@ type Control = State<Arc<Switch>>;
 /// The routes. `from_anywhere` opens them to other machines.
 pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
     let guard = move |ConnectInfo(wire): ConnectInfo<Wire>, request: Request, next: Next| async move {
-        if from_anywhere || wire.peer.ip().to_canonical().is_loopback() {
-            next.run(request).await
+        let headers = request.headers();
+        let why = if !from_anywhere && !wire.peer.ip().to_canonical().is_loopback() {
+            "the control API answers this machine only"
+        } else if from_foreign_page(headers) || (!from_anywhere && under_foreign_name(headers)) {
+            "the control API answers no page of another site"
         } else {
-            Refused(
-                StatusCode::FORBIDDEN,
-                0,
-                String::from("the control API answers this machine only"),
-            )
-            .into_response()
-        }
+            return next.run(request).await;
+        };
+        Refused(StatusCode::FORBIDDEN, 0, why.to_owned()).into_response()
     };
     Router::new()
         .route("/control/call", post(call))
@@ -153,6 +154,22 @@ pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
         .route("/control/events", get(events))
         .layer(axum::middleware::from_fn(guard))
         .with_state(switch)
+}
+
+/// Whether a page of another site asks, in a browser on this machine. Programs send no origin.
+fn from_foreign_page(headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN);
+    origin.is_some_and(|origin| !origin.to_str().is_ok_and(is_local))
+}
+
+/// Whether it is asked under a name that its owner has pointed here, so that a page of that name counts as ours. An
+/// address can't be.
+fn under_foreign_name(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else {
+        return false;
+    };
+    let url = Url::parse(&format!("http://{}", host.to_str().unwrap_or_default()));
+    !url.is_ok_and(|url| url.domain().is_none_or(|name| name == "localhost"))
 }
 
 async fn call(

@@ -511,6 +511,36 @@ async fn changes_are_streamed_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_page_of_another_site_reads_the_control_api() {
+    use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest};
+
+    let kit = Kit::start().await;
+    let socket = async |origin: &'static str| {
+        let url = format!("{}/control/events", kit.twin.url().replace("http", "ws"));
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("origin", origin.parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Ok(_) => 101,
+            Err(Error::Http(response)) => response.status().as_u16(),
+            Err(other) => panic!("{origin}: {other}"),
+        }
+    };
+    assert_eq!(socket("http://127.0.0.1:4010").await, 101);
+    for origin in ["https://elsewhere.example", "http://203.0.113.5", "null"] {
+        assert_eq!(socket(origin).await, 403, "{origin}");
+    }
+    let under = async |host: &str| {
+        let url = format!("{}/control/world", kit.twin.url());
+        let request = kit.http().get(url).header("host", host);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(under("localhost:4010").await, 200);
+    assert_eq!(under("[::1]:4010").await, 200);
+    assert_eq!(under("elsewhere.example:4010").await, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_dials_out_hears_the_ringing() {
     let kit = Kit::with_desk().await;
     kit.site.twiml("/app", &kit.room("agent", "waitUrl=\"\""));
