@@ -2,8 +2,8 @@
 //!
 //! Two kinds: a *voice request* wants TwiML back and is asked by `legs` and `music`; a *status callback* is
 //! sent and forgotten. Whether one is lost, doubled or late is decided by `faults`. Time limits are the
-//! clock's; connecting is bounded in real time besides. Sources: Twilio docs "Webhooks security" (signature)
-//! and "Connection overrides" (`#rc`, `#rp`, `#ct`, `#rt`, `#tt`).
+//! clock's; connecting is bounded in real time besides, at five seconds whatever `#ct` says. Sources: Twilio docs
+//! "Webhooks security" (signature) and "Connection overrides" (`#rc`, `#rp`, `#rt`, `#tt`).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -44,7 +44,6 @@ pub(crate) fn signature(auth_token: &str, url: &str, form: Option<&Form>) -> Str
 /// What a URL's fragment asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Overrides {
-    connect: Duration,
     read: Duration,
     total: Duration,
     retries: u32,
@@ -64,7 +63,6 @@ impl Overrides {
         };
         let retry_on = form.get("rp").unwrap_or("ct");
         Self {
-            connect: ms("ct", 100, 10_000, 5_000),
             read: ms("rt", 100, 15_000, 15_000),
             total: ms("tt", 100, 15_000, 15_000),
             retries: form
@@ -335,20 +333,15 @@ impl Hooks {
                 body,
             })
         };
-        // The read limit runs from the moment the connection stands; the client does not tell when that is, so
-        // the two are added where the caller shortened one of them.
-        let limit = overrides
-            .read
-            .saturating_add(overrides.connect.min(Duration::from_secs(5)));
         tokio::select! {
             outcome = exchange => outcome,
-            () = self.clock.sleep(limit) => {
+            () = self.clock.sleep(overrides.read) => {
                 Err(Failure { kind: "rt", why: format!("no answer within {} ms", overrides.read.as_millis()) })
             }
         }
     }
 
-    /// Delivers a status callback once more than nobody asked for, under the same token.
+    /// Delivers a status callback. One that does not arrive is gone: nobody waits for it.
     pub(crate) async fn deliver(&self, id: u64, target: &Target, form: &Form, token: &str) {
         if let Err(failure) = self.ask(id, target, form, token).await {
             tracing::debug!(url = %target.url, why = %failure.why, "status callback not delivered (11200)");
@@ -441,9 +434,9 @@ mod tests {
 
     #[test]
     fn a_fragment_overrides_within_its_bounds() {
-        let o = Overrides::read("https://x/voice?a=1#rc=3&rp=4xx,5xx&ct=1&tt=99999");
+        let o = Overrides::read("https://x/voice?a=1#rc=3&rp=4xx,5xx&rt=1&tt=99999");
         assert_eq!(
-            (o.retries, o.connect.as_millis(), o.total.as_millis()),
+            (o.retries, o.read.as_millis(), o.total.as_millis()),
             (3, 100, 15_000)
         );
         assert!(o.retry("5xx") && !o.retry("ct"));

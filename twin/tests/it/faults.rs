@@ -293,3 +293,33 @@ async fn a_seed_set_again_brings_no_token_back() {
     }
     assert_ne!(tokens[0], tokens[1], "a receiver would drop the second");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_limit_is_no_longer_than_it_says() {
+    let kit = Kit::with_fallback().await;
+    kit.site.twiml("/fallback", "<Hangup/>");
+    // It accepts a connection and says nothing.
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/voice#rt=2000&tt=4000",
+        deaf.local_addr().unwrap()
+    );
+    let (_, numbers) = kit.get("IncomingPhoneNumbers").await;
+    let sid = numbers["incoming_phone_numbers"][0]["sid"]
+        .as_str()
+        .unwrap();
+    kit.post(
+        &format!("IncomingPhoneNumbers/{sid}"),
+        &[("VoiceUrl", &url)],
+    )
+    .await;
+    let call = kit.caller("+15550001").await;
+    kit.until_status(&call, "completed").await;
+    assert_eq!(kit.site.seen("/fallback").len(), 1);
+    let requests = kit.control.requests().await.unwrap();
+    let attempts = &requests["webhooks"][0]["attempts"];
+    assert_eq!(
+        attempts[0]["error"], "no answer within 2000 ms",
+        "{requests:#}"
+    );
+}
