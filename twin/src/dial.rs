@@ -499,7 +499,7 @@ impl Leg {
                     form.push("QueuePosition", position.map_or(0, |p| p + 1).to_string());
                     let since = position.map_or(w.now, |p| q.members[p].1);
                     form.push("QueueTime", ((w.now - since).max(0) / 1000).to_string());
-                    form.push("AvgQueueTime", "0");
+                    form.push("AvgQueueTime", q.average_wait(w.now).to_string());
                     form.push("CurrentQueueSize", q.members.len().to_string());
                     form.push("MaxQueueSize", q.max.to_string());
                 }

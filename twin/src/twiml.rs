@@ -420,7 +420,8 @@ const SCHEMA: &[(&str, &[&str], &[&str])] = &[
     ("Refer", &["Response"], &["action", "method"]),
 ];
 
-/// Checks an element against the schema; false means it is unknown where it stands and is left out.
+/// Checks an element and all inside it against the schema; false means it is unknown where it stands. Such a verb is
+/// left out; such a noun is only named, and who runs the verb looks for those it knows.
 fn check(element: &Element, parent: &str, warnings: &mut Vec<String>) -> bool {
     if parent == "Say" {
         // Speech markup (<break>, <emphasis>…) is not TwiML's own and is not checked.

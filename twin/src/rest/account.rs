@@ -442,25 +442,26 @@ fn queue_max(form: &Form) -> Result<Option<usize>, Refusal> {
     }
 }
 
-fn create_queue(w: &mut World, r: &Request<'_>) -> Outcome {
-    let name = r
-        .form
-        .text("FriendlyName")
-        .filter(|n| n.chars().count() <= 64);
-    let name = name
-        .ok_or_else(|| {
-            Refusal::bad(
-                20001,
-                "FriendlyName is required and has at most 64 characters",
-            )
-        })?
-        .to_owned();
-    if w.account.queue(&name).is_some() {
+/// A queue's name, if it is short enough and no other queue's.
+fn queue_name(w: &World, name: &str, own: Option<&str>) -> Result<String, Refusal> {
+    if name.is_empty() || name.chars().count() > 64 {
+        return Err(Refusal::bad(
+            20001,
+            "FriendlyName is required and has at most 64 characters",
+        ));
+    }
+    let taken = w.account.queue(name).map(|q| q.sid.as_str());
+    if taken.is_some() && taken != own {
         return Err(Refusal::bad(
             22003,
             "Queue with this friendly name already exists",
         ));
     }
+    Ok(name.to_owned())
+}
+
+fn create_queue(w: &mut World, r: &Request<'_>) -> Outcome {
+    let name = queue_name(w, r.form.text("FriendlyName").unwrap_or_default(), None)?;
     let max = queue_max(&r.form)?.unwrap_or(100);
     let queue = Queue {
         sid: w.sid("QU"),
@@ -486,9 +487,13 @@ fn queue(w: &mut World, r: &Request<'_>, method: &str, sid: &str) -> Outcome {
         "GET" => {}
         "POST" => {
             let max = queue_max(&r.form)?;
+            let name = r.form.text("FriendlyName");
+            let name = name
+                .map(|name| queue_name(w, name, Some(sid)))
+                .transpose()?;
             let queue = &mut w.account.queues[at];
-            if let Some(name) = r.form.text("FriendlyName") {
-                name.clone_into(&mut queue.name);
+            if let Some(name) = name {
+                queue.name = name;
             }
             queue.max = max.unwrap_or(queue.max);
             queue.updated = now;

@@ -119,17 +119,22 @@ pub(super) fn ends(w: &World, form: &Form) -> Result<Ends, Refusal> {
 }
 
 /// The dialling itself: time-out, detection, and the place in the queue of one call a second.
-pub(super) fn dial(w: &mut World, form: &Form, detection_callback: &str) -> Result<Dial, Refusal> {
+pub(super) fn dial(
+    w: &mut World,
+    form: &Form,
+    shortest: u64,
+    detection_callback: &str,
+) -> Result<Dial, Refusal> {
     let timeout: u64 = match form.text("Timeout") {
         None => 60,
         Some(text) => text
             .parse()
             .ok()
-            .filter(|t| (1..=600).contains(t))
+            .filter(|t| (shortest..=600).contains(t))
             .ok_or_else(|| {
                 Refusal::bad(
                     21208,
-                    format!("Timeout must be 1 to 600 seconds, not {text:?}"),
+                    format!("Timeout must be {shortest} to 600 seconds, not {text:?}"),
                 )
             })?,
     };
@@ -177,7 +182,7 @@ pub(super) fn time_limit(form: &Form) -> Result<Option<u64>, Refusal> {
     }
 }
 
-/// Where the program is: `Url` before `Twiml` (32019 is only a warning), else an application.
+/// Where the program is: `Url` before `Twiml` (see [`note_both`]), else an application.
 fn source(w: &World, form: &Form) -> Result<Option<(Source, Option<String>)>, Refusal> {
     if let Some(target) = url_param(form, "Url", "Method", Method::Post)? {
         return Ok(Some((Source::Url(target), None)));
@@ -200,6 +205,14 @@ fn source(w: &World, form: &Form) -> Result<Option<(Source, Option<String>)>, Re
     Ok(None)
 }
 
+/// `Url` and `Twiml` together are only a warning.
+fn note_both(w: &mut World, form: &Form, call: &str) {
+    if let (Some(url), Some(_)) = (form.text("Url"), form.text("Twiml")) {
+        let text = "Twiml and Voice URL are both set. Using Voice URL.";
+        w.note(call, 32019, text, url);
+    }
+}
+
 pub(super) fn create(w: &mut World, r: &Request<'_>) -> Outcome {
     let form = &r.form;
     let ends = ends(w, form)?;
@@ -214,7 +227,7 @@ pub(super) fn create(w: &mut World, r: &Request<'_>) -> Outcome {
         .into_iter()
         .collect();
     let limit = time_limit(form)?;
-    let dial = dial(w, form, "AsyncAmdStatusCallback")?;
+    let dial = dial(w, form, 1, "AsyncAmdStatusCallback")?;
     let queue_time = dial.not_before - w.now;
     let new = NewCall {
         from: ends.from,
@@ -231,6 +244,7 @@ pub(super) fn create(w: &mut World, r: &Request<'_>) -> Outcome {
         call.time_limit = limit;
         call.app_sid = app_sid;
     }
+    note_both(w, form, &sid);
     let call = w.call(&sid).ok_or_else(|| missing(r))?;
     Ok(Answer::created(w.call_body(call)))
 }
@@ -275,7 +289,10 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
         (Some(_), _) if !answered => {
             w.finish(sid, CallStatus::Canceled, None);
         }
-        (None, Some((source, _))) => w.redirect(sid, source).map_err(|e| at_path(r, e))?,
+        (None, Some((source, _))) => {
+            w.redirect(sid, source).map_err(|e| at_path(r, e))?;
+            note_both(w, form, sid);
+        }
         // Once a call is answered, "canceled" has no effect; Twilio answers 200 all the same.
         _ => {}
     }
@@ -315,7 +332,7 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
         ("POST", "Streams") => {
             check_url_wss(r.form.text("Url"))?;
             let id = w.sid("MZ");
-            Ok(Answer::created(stream_body(w, r, sid, &id, "in-progress")))
+            Ok(Answer::ok(stream_body(w, r, sid, &id, "in-progress")))
         }
         ("POST", "UserDefinedMessages") => {
             r.form

@@ -359,7 +359,10 @@ fn route(w: &mut World, r: &Request<'_>) -> Outcome {
         ("POST", ["Account", "Calls", call, "Streams", stream]) => {
             calls::stop_stream(w, r, call, stream)
         }
-        ("GET", ["Account", "Conferences"]) => rooms::list(w, r),
+        (method, ["Account", "Conferences"]) => match method {
+            "GET" => rooms::list(w, r),
+            _ => not_allowed(),
+        },
         (method, ["Account", "Conferences", room]) => match method {
             "GET" => rooms::fetch(w, r, room),
             "POST" => rooms::update(w, r, room),

@@ -7,7 +7,8 @@ use super::{
 use crate::form::{Form, is_sid};
 use crate::world::call::{Direction, NewCall};
 use crate::world::conference::{
-    DEFAULT_MUSIC, Entry, Participant, Room, RoomStatus, Update, label_is_valid,
+    DEFAULT_MUSIC, Entry, Participant, Room, RoomStatus, Update, invalid_label, label_is_valid,
+    nobody_to_coach,
 };
 use crate::world::{Method, Program, Refusal, Target, World};
 
@@ -110,10 +111,7 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
     let ends = calls::ends(w, form)?;
     let label = form.text("Label").map(str::to_owned);
     if label.as_deref().is_some_and(|l| !label_is_valid(l)) {
-        return Err(Refusal::bad(
-            16024,
-            "Invalid participant label, must not exceed 128 characters, must not be a CallSid, must not contain '/'",
-        ));
+        return Err(invalid_label());
     }
     let coaching = form.flag("Coaching").unwrap_or(false);
     let coach = form.text("CallSidToCoach").map(str::to_owned);
@@ -160,16 +158,11 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
     };
     match there {
         Some(room) => room.admits(&entry)?,
-        None if entry.coach.is_some() => {
-            return Err(Refusal::bad(
-                16028,
-                "Participant to be whispered is not present in the conference",
-            ));
-        }
+        None if entry.coach.is_some() => return Err(nobody_to_coach()),
         None => {}
     }
     // The second of the one-call-a-second rule is taken only when nothing can refuse any more.
-    let dial = calls::dial(w, form, "AmdStatusCallback")?;
+    let dial = calls::dial(w, form, 5, "AmdStatusCallback")?;
     let queue_time = dial.not_before - w.now;
     entry.queue_time = Some(queue_time);
     let room = if is_sid(sid_or_name, "CF") {

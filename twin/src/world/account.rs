@@ -129,6 +129,15 @@ pub(crate) struct Queue {
     pub(crate) members: Vec<(String, i64)>,
 }
 
+impl Queue {
+    /// How long those who wait have waited so far, on the average, in seconds.
+    pub(crate) fn average_wait(&self, now: i64) -> i64 {
+        let waited = self.members.iter().map(|(_, since)| now - since);
+        let size = i64::try_from(self.members.len()).unwrap_or(i64::MAX);
+        waited.map(|ms| ms.max(0) / 1000).sum::<i64>() / size.max(1)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordingStatus {
     InProgress,

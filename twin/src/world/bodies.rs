@@ -19,6 +19,15 @@ fn or_null(text: &str) -> Value {
     }
 }
 
+/// A method as it was set; unset is POST.
+fn method(text: &str) -> String {
+    if text.is_empty() {
+        String::from("POST")
+    } else {
+        text.to_uppercase()
+    }
+}
+
 /// `+15551234567` is shown as `(555) 123-4567`; anything else as it is.
 fn formatted(number: &str) -> String {
     match number.strip_prefix("+1") {
@@ -63,7 +72,6 @@ impl World {
             "caller_name": call.name,
             "queue_time": call.queue_time.to_string(),
             "trunk_sid": null,
-            "annotation": null,
             "date_created": rfc2822(call.created),
             "date_updated": rfc2822(call.updated),
             "uri": format!("{base}.json"),
@@ -139,13 +147,7 @@ impl World {
     }
 
     pub(crate) fn number_body(&self, n: &Number) -> Value {
-        let (voice, method) = (&n.voice, |m: &str| {
-            if m.is_empty() {
-                String::from("POST")
-            } else {
-                m.to_uppercase()
-            }
-        });
+        let voice = &n.voice;
         let emergency = !n.emergency_address_sid.is_empty();
         json!({
             "sid": n.sid,
@@ -190,13 +192,6 @@ impl World {
     }
 
     pub(crate) fn application_body(&self, a: &Application) -> Value {
-        let method = |m: &str| {
-            if m.is_empty() {
-                String::from("POST")
-            } else {
-                m.to_uppercase()
-            }
-        };
         json!({
             "sid": a.sid,
             "account_sid": self.account.credentials.account_sid,
@@ -235,18 +230,12 @@ impl World {
     }
 
     pub(crate) fn queue_body(&self, q: &Queue) -> Value {
-        let waited: i64 = q
-            .members
-            .iter()
-            .map(|(_, since)| (self.now - since).max(0) / 1000)
-            .sum();
-        let size = i64::try_from(q.members.len()).unwrap_or(i64::MAX);
         json!({
             "sid": q.sid,
             "account_sid": self.account.credentials.account_sid,
             "friendly_name": q.name,
-            "current_size": size,
-            "average_wait_time": if size == 0 { 0 } else { waited / size },
+            "current_size": q.members.len(),
+            "average_wait_time": q.average_wait(self.now),
             "max_size": q.max,
             "date_created": rfc2822(q.created),
             "date_updated": rfc2822(q.updated),

@@ -144,10 +144,7 @@ impl Room {
     pub(crate) fn admits(&self, entry: &Entry) -> Result<(), Refusal> {
         if let Some(label) = &entry.label {
             if !label_is_valid(label) {
-                return Err(Refusal::bad(
-                    16024,
-                    "Invalid participant label, must not exceed 128 characters, must not be a CallSid, must not contain '/'",
-                ));
+                return Err(invalid_label());
             }
             if self.member(label).is_some() {
                 return Err(Refusal::bad(
@@ -160,14 +157,16 @@ impl Room {
             return Err(Refusal::bad(16020, "Conference is full"));
         }
         if let Some(coach) = &entry.coach
-            && self.member(coach).is_none_or(|p| !p.joined)
+            && self.present(coach).is_none()
         {
-            return Err(Refusal::bad(
-                16028,
-                "Participant to be whispered is not present in the conference",
-            ));
+            return Err(nobody_to_coach());
         }
         Ok(())
+    }
+
+    /// Who is there with this call. Whom a coach talks to is named by the call only, never by a label.
+    fn present(&self, call: &str) -> Option<&Participant> {
+        self.members.iter().find(|p| p.call == call && p.joined)
     }
 
     fn member_mut(&mut self, call: &str) -> Option<&mut Participant> {
@@ -191,6 +190,20 @@ impl Room {
 /// A label may have 128 characters, no slash, and must not look like a call's id.
 pub(crate) fn label_is_valid(label: &str) -> bool {
     (1..=128).contains(&label.chars().count()) && !label.contains('/') && !is_sid(label, "CA")
+}
+
+pub(crate) fn invalid_label() -> Refusal {
+    Refusal::bad(
+        16024,
+        "Invalid participant label, must not exceed 128 characters, must not be a CallSid, must not contain '/'",
+    )
+}
+
+pub(crate) fn nobody_to_coach() -> Refusal {
+    Refusal::bad(
+        16028,
+        "Participant to be whispered is not present in the conference",
+    )
 }
 
 impl World {
@@ -487,18 +500,14 @@ impl World {
             return Err(Refusal::bad(16001, "Conference is not bridged"));
         }
         let coach = update.coach.clone().or(before.coach.clone());
-        if update.coaching == Some(true) || (update.coach.is_some() && before.coaching) {
+        let asks = update.coaching.is_some() || update.coach.is_some();
+        if asks && update.coaching.unwrap_or(before.coaching) {
             let target = coach
                 .as_deref()
-                .and_then(|sid| r.member(sid))
-                .filter(|p| p.joined && p.call != call);
+                .and_then(|sid| r.present(sid))
+                .filter(|p| p.call != call);
             match target {
-                None => {
-                    return Err(Refusal::bad(
-                        16028,
-                        "Participant to be whispered is not present in the conference",
-                    ));
-                }
+                None => return Err(nobody_to_coach()),
                 Some(target) if target.hold => {
                     return Err(Refusal::bad(
                         16027,

@@ -226,6 +226,13 @@ async fn errors_have_twilios_codes() {
             21405,
         ),
         ("Queues", &[], 400, 20001),
+        ("Conferences", &[], 405, 20004),
+        (
+            "Conferences/room/Participants",
+            &[("To", "+15551234"), ("From", DESK), ("Timeout", "4")],
+            400,
+            21208,
+        ),
         ("Nonsense", &[], 404, 20404),
     ];
     for (path, form, status, code) in cases {
@@ -559,6 +566,13 @@ async fn recordings_queues_and_numbers_live_and_die() {
         .await;
     let path = format!("Queues/{}", queue["sid"].as_str().unwrap());
     assert_eq!(kit.post(&path, &[("MaxSize", "4")]).await.1["max_size"], 4);
+    kit.post("Queues", &[("FriendlyName", "door")]).await;
+    for (name, code) in [("door", 22003), (&*"d".repeat(65), 20001)] {
+        let (status, body) = kit.post(&path, &[("FriendlyName", name)]).await;
+        assert_eq!((status, body["code"].as_u64()), (400, Some(code)), "{body}");
+    }
+    let (_, same) = kit.post(&path, &[("FriendlyName", "desk")]).await;
+    assert_eq!(same["friendly_name"], "desk", "its own name is free");
     assert_eq!(kit.get(&format!("{path}/Members/Front")).await.0, 404);
     assert_eq!(kit.delete(&path).await.0, 204);
 
@@ -587,6 +601,27 @@ async fn recordings_queues_and_numbers_live_and_die() {
         .await;
     assert_eq!((status, body["code"].as_u64()), (400, Some(21220)));
     assert_eq!(kit.delete(&format!("Calls/{customer}")).await.0, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_stands_before_twiml_and_a_stream_is_answered_for() {
+    let kit = Kit::with_desk().await;
+    let form = [
+        ("To", "+15551234"),
+        ("From", DESK),
+        ("Url", &kit.site.at("/doc")),
+        ("Twiml", "<Response/>"),
+    ];
+    kit.site.twiml("/doc", "<Pause length=\"3000\"/>");
+    let (status, call) = kit.post("Calls", &form).await;
+    assert_eq!(status, 201, "{call}");
+    assert!(call.get("annotation").is_none(), "{call}");
+    let path = format!("Calls/{}", call["sid"].as_str().unwrap());
+    let (_, notes) = kit.get(&format!("{path}/Notifications")).await;
+    assert_eq!(notes["notifications"][0]["error_code"], "32019");
+    let stream = [("Url", "wss://office.example/ear")];
+    let (status, body) = kit.post(&format!("{path}/Streams"), &stream).await;
+    assert_eq!((status, &body["status"]), (200, &"in-progress".into()));
 }
 
 /// What a busy desk asks of it: twenty calls, and a thousand requests from ten sides at once. How long it took

@@ -447,6 +447,14 @@ async fn a_coach_is_heard_by_one_only() {
         )
         .await;
     assert_eq!((status, body["code"].as_u64()), (400, Some(16028)));
+    let (status, body) = kit
+        .post(&path, &[("Coaching", "true"), ("CallSidToCoach", "agent")])
+        .await;
+    assert_eq!(
+        (status, body["code"].as_u64()),
+        (400, Some(16028)),
+        "a label is no CallSid"
+    );
     let (_, body) = kit
         .post(&path, &[("Coaching", "true"), ("CallSidToCoach", &agent)])
         .await;
@@ -454,6 +462,15 @@ async fn a_coach_is_heard_by_one_only() {
         (&body["coaching"], &body["call_sid_to_coach"]),
         (&true.into(), &agent.as_str().into())
     );
+    let gone = ("CallSidToCoach", "CA00000000000000000000000000000000");
+    let (status, body) = kit.post(&path, &[("Coaching", "false"), gone]).await;
+    assert_eq!(
+        (status, &body["coaching"]),
+        (200, &false.into()),
+        "who stops needs nobody to coach: {body}"
+    );
+    kit.post(&path, &[("Coaching", "true"), ("CallSidToCoach", &agent)])
+        .await;
     kit.post(&path, &[("Muted", "false")]).await;
     let rows = hears(&kit.control.world().await.unwrap());
     assert!(

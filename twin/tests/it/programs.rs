@@ -511,6 +511,23 @@ async fn changes_are_streamed_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queues_document_is_told_the_average_wait() {
+    let kit = Kit::with_desk().await;
+    kit.site
+        .twiml("/voice", "<Enqueue waitUrl=\"/qwait\">desk</Enqueue>");
+    kit.site.twiml("/qwait", "<Pause length=\"3\"/>");
+    kit.caller("+15550001").await;
+    let waits = kit
+        .site
+        .until("the document again", "/qwait", |s| {
+            s.get(1)
+                .map(|s| s.get("AvgQueueTime").parse::<u32>().unwrap())
+        })
+        .await;
+    assert!(waits >= 3, "alone for three seconds, and told {waits}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_page_of_another_site_reads_the_control_api() {
     use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest};
 
