@@ -146,10 +146,11 @@ impl Leg {
         let key = std::mem::take(&mut self.typed)
             .chars()
             .find(|c| finish.contains(*c));
-        let recording = self
-            .switch
-            .world(|w| w.set_recording(&recording.sid, RecordingStatus::Completed))
-            .unwrap_or(recording);
+        let seconds = self.switch.world(|w| {
+            w.set_recording(&recording.sid, RecordingStatus::Completed);
+            let recording = w.account.recording(&recording.sid);
+            recording.map_or(0, |r| r.seconds(w.now))
+        });
         let action = verb
             .attribute("action")
             .or(base)
@@ -161,7 +162,7 @@ impl Leg {
             .world(|w| w.account.recording_url(&recording.sid));
         form.push("RecordingUrl", url);
         form.push("RecordingSid", &recording.sid);
-        form.push("RecordingDuration", recording.seconds(i64::MAX).to_string());
+        form.push("RecordingDuration", seconds.to_string());
         match outcome {
             Ok(_) => {
                 if let Some(key) = key {

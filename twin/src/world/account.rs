@@ -240,6 +240,10 @@ impl Account {
         )
     }
 
+    pub(crate) fn recording(&self, sid: &str) -> Option<&Recording> {
+        self.recordings.iter().find(|r| r.sid == sid)
+    }
+
     pub(crate) fn number(&self, number: &str) -> Option<&Number> {
         self.numbers.iter().find(|n| n.e164 == number)
     }
@@ -313,14 +317,18 @@ impl World {
         recording
     }
 
-    /// Moves a recording to another state and reports it.
+    /// Moves a recording to another state and reports it. One that is over stays as it is, and nothing is said.
     pub(crate) fn set_recording(
         &mut self,
         sid: &str,
         status: RecordingStatus,
     ) -> Option<Recording> {
         let now = self.now;
-        let recording = self.account.recordings.iter_mut().find(|r| r.sid == sid)?;
+        let recording = self
+            .account
+            .recordings
+            .iter_mut()
+            .find(|r| r.sid == sid && r.is_live())?;
         recording.status = status;
         recording.updated = now;
         if status == RecordingStatus::Completed {

@@ -493,6 +493,7 @@ impl World {
                 form.push("SipResponseCode", code.to_string());
             }
             if let Some(recording) = self.account.recordings.iter().find(|r| r.call == sid) {
+                form.push("RecordingUrl", self.account.recording_url(&recording.sid));
                 form.push("RecordingSid", &recording.sid);
                 form.push("RecordingDuration", recording.seconds(self.now).to_string());
             }

@@ -339,6 +339,15 @@ impl Kit {
         &self.http
     }
 
+    /// How many callbacks to `path` the twin has made so far. It counts them where they are made: what has not
+    /// arrived yet proves nothing.
+    pub(crate) async fn callbacks(&self, path: &str) -> usize {
+        let url = self.site.at(path);
+        let made = self.control.requests().await.unwrap();
+        let made = made["webhooks"].as_array().unwrap();
+        made.iter().filter(|hook| hook["url"] == url).count()
+    }
+
     /// A customer calls the desk.
     pub(crate) async fn caller(&self, from: &str) -> String {
         let caller = Caller {

@@ -3,6 +3,7 @@
 
 mod api;
 mod conferences;
+mod crossings;
 mod faults;
 // Marked so that the lints know it for test code, helpers included.
 #[cfg(test)]
