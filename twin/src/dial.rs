@@ -395,22 +395,19 @@ impl Leg {
             return Ok(self.after_dial(verb, base, form));
         };
         self.switch.world(|w| {
-            w.tell(&member, Signal::Dequeued);
+            w.tell(&member, Signal::Dequeued(self.sid.clone()));
             w.bridge(&self.sid, &member);
         });
         form.push("DialCallStatus", "completed");
         form.push("DialCallSid", &member);
         form.push("DialBridged", "true");
-        loop {
-            match self.signal().await {
-                Ok(Signal::ChildEnded(other)) if other == member => break,
-                Ok(_) => self.typed.clear(),
-                Err(Break::Over) => {
-                    self.dial_gone(verb, base, &form).await;
-                    return Err(Break::Over);
-                }
-                Err(redirected) => return Err(redirected),
+        match self.talk_with(&member).await {
+            Ok(()) => {}
+            Err(Break::Over) => {
+                self.dial_gone(verb, base, &form).await;
+                return Err(Break::Over);
             }
+            Err(redirected) => return Err(redirected),
         }
         self.hear(Hearing::Silence);
         Ok(self.after_dial(verb, base, form))
@@ -486,9 +483,24 @@ impl Leg {
 
     /// True when it was dequeued and the talk is over, false when the document left.
     async fn wait_in_queue(&mut self, queue: &str, wait: Option<Target>) -> Step<bool> {
+        match self.pass_the_wait(queue, wait).await {
+            Ok(()) => Ok(false),
+            Err(Break::Dequeued(by)) => {
+                self.hear(Hearing::Silence);
+                self.talk_with(&by).await?;
+                Ok(true)
+            }
+            Err(broken) => Err(broken),
+        }
+    }
+
+    /// Music, or the queue's document over and over, until that leaves or the wait is broken.
+    async fn pass_the_wait(&mut self, queue: &str, wait: Option<Target>) -> Step<()> {
         let Some(target) = wait else {
             self.hear(Hearing::Music);
-            return self.until_dequeued().await;
+            loop {
+                self.signal().await?;
+            }
         };
         loop {
             let form = self.switch.world(|w| {
@@ -506,14 +518,8 @@ impl Leg {
                 form
             });
             let began = self.switch.clock.now_ms();
-            match self.documents(Source::Url(target.clone()), form).await {
-                Ok(Ended::Left) => return Ok(false),
-                Ok(Ended::RanOut) => {}
-                Err(Break::Dequeued) => {
-                    self.hear(Hearing::Silence);
-                    return self.until_dequeued().await;
-                }
-                Err(broken) => return Err(broken),
+            if self.documents(Source::Url(target.clone()), form).await? == Ended::Left {
+                return Ok(());
             }
             if self.switch.clock.now_ms() - began < 1000 {
                 self.pass(Duration::from_secs(1)).await?;
@@ -521,12 +527,13 @@ impl Leg {
         }
     }
 
-    async fn until_dequeued(&mut self) -> Step<bool> {
+    /// Until that call is gone; the end of an earlier talk may still be on its way. Keys are sound for the
+    /// other, not commands.
+    async fn talk_with(&mut self, other: &str) -> Step<()> {
         loop {
-            match self.signal().await {
-                Ok(Signal::ChildEnded(_)) => return Ok(true),
-                Ok(_) | Err(Break::Dequeued) => self.hear(Hearing::Silence),
-                Err(broken) => return Err(broken),
+            match self.signal().await? {
+                Signal::ChildEnded(gone) if gone == other => return Ok(()),
+                _ => self.typed.clear(),
             }
         }
     }

@@ -25,8 +25,8 @@ pub(crate) enum Break {
     Over,
     /// Somebody pointed the call at another program.
     Redirected(Source),
-    /// Taken out of its queue and bridged to somebody.
-    Dequeued,
+    /// Taken out of its queue and bridged to this call.
+    Dequeued(String),
 }
 
 pub(crate) type Step<T> = Result<T, Break>;
@@ -86,7 +86,7 @@ pub(crate) async fn run(
     let mut next = match leg.begin(program).await {
         Ok(source) => source,
         Err(Break::Redirected(source)) => Some(source),
-        Err(Break::Over | Break::Dequeued) => None,
+        Err(Break::Over | Break::Dequeued(_)) => None,
     };
     while let Some(source) = next.take() {
         match leg.documents(source, Form::new()).await {
@@ -94,7 +94,7 @@ pub(crate) async fn run(
                 leg.switch
                     .world(|w| w.finish(&leg.sid, CallStatus::Completed, None));
             }
-            Err(Break::Over | Break::Dequeued) => {}
+            Err(Break::Over | Break::Dequeued(_)) => {}
             Err(Break::Redirected(source)) => next = Some(source),
         }
     }
@@ -153,7 +153,7 @@ impl Leg {
         match self.line.recv().await {
             None | Some(Signal::Ended) => Err(Break::Over),
             Some(Signal::Redirected(source)) => Err(Break::Redirected(source)),
-            Some(Signal::Dequeued) => Err(Break::Dequeued),
+            Some(Signal::Dequeued(by)) => Err(Break::Dequeued(by)),
             Some(signal) => {
                 if let Signal::Digits(digits) = &signal {
                     self.typed.extend(digits.chars().take(64));

@@ -122,7 +122,7 @@ pub(crate) enum Signal {
     /// A leg dialled by this call is over.
     ChildEnded(String),
     /// Taken out of its queue by somebody's `<Dial><Queue>`, and bridged to that call.
-    Dequeued,
+    Dequeued(String),
     /// The far end decided to answer (a device under control).
     PickUp,
 }

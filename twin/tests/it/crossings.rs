@@ -1,7 +1,24 @@
 //! Calls to which two things happen at once: a hang-up while it records, an end that comes late, a leg that is
 //! moved away while it is being brought in, a limit that runs out.
 
-use crate::kit::Kit;
+use crate::kit::{Kit, hears};
+
+/// Waits until the only queue has so many callers.
+async fn until_queued(kit: &Kit, size: u64) {
+    let mut changes = kit.twin.changes();
+    let waiting = async {
+        loop {
+            let (_, queues) = kit.get("Queues").await;
+            if queues["queues"][0]["current_size"] == size {
+                return;
+            }
+            let _ = changes.recv().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(15), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited for {size} in the queue"));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_up_ends_a_recording_once() {
@@ -27,4 +44,61 @@ async fn a_hang_up_ends_a_recording_once() {
         .until("the call's end", "/status", |s| s.first().cloned())
         .await;
     assert_eq!(over.get("RecordingUrl"), recorded.get("RecordingUrl"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_taken_from_the_queue_between_two_waiting_documents_talks() {
+    let kit = Kit::with_desk().await;
+    kit.site.twiml(
+        "/voice",
+        "<Enqueue waitUrl=\"/qwait\" action=\"/dequeued\">desk</Enqueue>",
+    );
+    // So short that the queue pauses before it asks again.
+    kit.site.twiml("/qwait", "");
+    kit.site.twiml("/app", "<Dial><Queue>desk</Queue></Dial>");
+    kit.caller("+15550001").await;
+    kit.site
+        .until("the waiting document", "/qwait", |s| {
+            (!s.is_empty()).then_some(())
+        })
+        .await;
+    let agent = kit.client("ada").await;
+    kit.until("both to talk", |w| (hears(w).len() == 2).then_some(()))
+        .await;
+    kit.control.disconnect(&agent).await.unwrap();
+    let done = kit
+        .site
+        .until("the queue's action", "/dequeued", |s| s.first().cloned())
+        .await;
+    assert_eq!(done.get("QueueResult"), "bridged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_moved_from_a_talk_into_the_queue_waits_there() {
+    let kit = Kit::with_desk().await;
+    kit.site
+        .twiml("/voice", "<Dial><Number>+15557001</Number></Dial>");
+    kit.site.twiml("/app", "<Dial><Queue>desk</Queue></Dial>");
+    let caller = kit.caller("+15550001").await;
+    kit.until("both to talk", |w| (hears(w).len() == 2).then_some(()))
+        .await;
+    // A document that is already here runs before the word that the old talk is over has been read.
+    let twiml = format!(
+        "<Response><Enqueue action=\"{}\">desk</Enqueue></Response>",
+        kit.site.at("/dequeued")
+    );
+    kit.post(&format!("Calls/{caller}"), &[("Twiml", &twiml)])
+        .await;
+    until_queued(&kit, 1).await;
+    let agent = kit.client("ada").await;
+    kit.until("the caller and ada to talk", |w| {
+        (hears(w) == ["+15550001<ada", "ada<+15550001"]).then_some(())
+    })
+    .await;
+    kit.control.disconnect(&agent).await.unwrap();
+    let done = kit
+        .site
+        .until("the queue's action", "/dequeued", |s| s.first().cloned())
+        .await;
+    assert_eq!(done.get("QueueResult"), "bridged");
 }
