@@ -117,6 +117,9 @@ impl Leg {
             queue_time: None,
         };
         let joined = self.switch.world(|w| {
+            if !w.is_live(&self.sid) {
+                return Ok(false);
+            }
             let refused = match w.room_named(&noun.text) {
                 Some(room) => room.admits(&entry).err(),
                 None => match (&entry.label, &entry.coach) {
@@ -130,20 +133,25 @@ impl Leg {
             if let Some(refusal) = refused {
                 return Err(refusal);
             }
+            w.answer(&self.sid);
             let room = w.open_room(&noun.text, &entry);
             w.list_participant(&room, &self.sid, entry);
             Ok(w.admit(&room, &self.sid))
         });
-        if let Err(refusal) = joined {
-            // The TwiML edition of each code; the dial fails quietly and the next verb runs.
-            let code = match refusal.code {
-                16024 => 16023,
-                16026 => 16025,
-                16028 => 13240,
-                other => other,
-            };
-            self.note(code, &refusal.message, base);
-            return Ok(Flow::Next);
+        match joined {
+            Ok(true) => {}
+            Ok(false) => return Err(Break::Over),
+            Err(refusal) => {
+                // The TwiML edition of each code; the dial fails quietly and the next verb runs.
+                let code = match refusal.code {
+                    16024 => 16023,
+                    16026 => 16025,
+                    16028 => 13240,
+                    other => other,
+                };
+                self.note(code, &refusal.message, base);
+                return Ok(Flow::Next);
+            }
         }
         let mut form = Form::new();
         form.push("DialCallStatus", "answered");
@@ -201,13 +209,16 @@ impl Leg {
                         ..Dial::default()
                     };
                     let child = self.switch.world(|w| {
+                        if !w.is_live(&self.sid) {
+                            return Err(Break::Over);
+                        }
                         let child = w.create_call(new, Program::Child { dial, whisper });
                         if let Some(call) = w.call_mut(&self.sid) {
                             call.children.push(child.clone());
                         }
-                        child
+                        Ok(child)
                     });
-                    waiting.push(child);
+                    waiting.push(child?);
                 }
                 Err((code, why)) => self.note(code, &why, base),
             }
@@ -219,15 +230,11 @@ impl Leg {
                 Ok(Signal::ChildAnswered(child))
                     if talking.is_none() && waiting.contains(&child) =>
                 {
-                    self.answer();
-                    self.switch.world(|w| {
-                        for other in waiting.iter().filter(|c| **c != child) {
-                            w.finish(other, CallStatus::Completed, None);
-                        }
-                        w.bridge(&self.sid, &child);
-                    });
-                    waiting.retain(|c| *c == child);
-                    talking = Some(child);
+                    // Otherwise one of them is gone, and the word of it is on its way.
+                    if self.switch.world(|w| w.bridge_leg(&self.sid, &child)) {
+                        waiting.retain(|c| *c == child);
+                        talking = Some(child);
+                    }
                 }
                 Ok(Signal::ChildEnded(child)) => {
                     if waiting.contains(&child) {
@@ -375,11 +382,7 @@ impl Leg {
     ) -> Step<Flow> {
         let mut left = verb.number("timeout", 30);
         let member = loop {
-            let member = self.switch.world(|w| {
-                let queue = w.account.queue_mut(&noun.text)?;
-                (!queue.members.is_empty()).then(|| queue.members.remove(0).0)
-            });
-            match member {
+            match self.switch.world(|w| w.dequeue(&noun.text, &self.sid)) {
                 Some(member) => break Some(member),
                 None if left == 0 => break None,
                 None => {
@@ -394,10 +397,6 @@ impl Leg {
             form.push("DialCallStatus", "no-answer");
             return Ok(self.after_dial(verb, base, form));
         };
-        self.switch.world(|w| {
-            w.tell(&member, Signal::Dequeued(self.sid.clone()));
-            w.bridge(&self.sid, &member);
-        });
         form.push("DialCallStatus", "completed");
         form.push("DialCallSid", &member);
         form.push("DialBridged", "true");
@@ -423,6 +422,9 @@ impl Leg {
         let max = usize::try_from(verb.number("maxQueueSize", 1000).clamp(1, 5000)).unwrap_or(1000);
         let began = self.switch.clock.now_ms();
         let queue = self.switch.world(|w| {
+            if !w.is_live(&self.sid) {
+                return None;
+            }
             if w.account.queue(&name).is_none() {
                 let sid = w.sid("QU");
                 let (created, updated) = (w.now, w.now);
@@ -444,7 +446,7 @@ impl Leg {
             Some((queue.sid.clone(), if full { "queue-full" } else { "leave" }))
         });
         let Some((queue, mut result)) = queue else {
-            return Ok(Flow::Next);
+            return Err(Break::Over);
         };
         if result == "leave" {
             let wait = match verb.attribute("waitUrl").filter(|u| !u.is_empty()) {

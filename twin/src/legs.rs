@@ -16,6 +16,7 @@ use crate::form::Form;
 use crate::switch::Switch;
 use crate::twiml::{self, Document, Element};
 use crate::world::call::CallStatus;
+use crate::world::conference::LeaveReason;
 use crate::world::{Dial, Hearing, Method, Program, Signal, Source, Target};
 
 /// Why a step ended early.
@@ -89,6 +90,9 @@ pub(crate) async fn run(
         Err(Break::Over | Break::Dequeued(_)) => None,
     };
     while let Some(source) = next.take() {
+        // What the old program began before it read that it is not wanted any more.
+        leg.switch
+            .world(|w| w.let_go(&leg.sid, LeaveReason::UpdatedViaApi));
         match leg.documents(source, Form::new()).await {
             Ok(_) => {
                 leg.switch
@@ -564,7 +568,104 @@ pub(crate) fn resolve(base: Option<&str>, url: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::webhooks::Hooks;
+    use crate::world::World;
+    use crate::world::account::{Account, Credentials, Queue};
+    use crate::world::call::{Call, Direction, NewCall};
+
+    fn switch() -> Arc<Switch> {
+        let clock = Clock::system();
+        let account = Account::new(Credentials::from_seed(1), String::new(), 0);
+        let hooks = Hooks::new(clock.clone(), String::new(), 1).unwrap();
+        let world = World::new(account, 1);
+        Switch::new(world, clock, hooks, 1, CancellationToken::new())
+    }
+
+    fn caller(w: &mut World) -> String {
+        let sid = w.create_quiet_call(NewCall {
+            from: String::from("+15550001"),
+            to: String::from("+15550100"),
+            direction: Direction::Inbound,
+            who: String::from("+15550001"),
+            parent: None,
+            callbacks: Vec::new(),
+            fallback: None,
+        });
+        w.answer(&sid);
+        sid
+    }
+
+    fn line(signals: impl IntoIterator<Item = Signal>) -> mpsc::Receiver<Signal> {
+        let (line, heard) = mpsc::channel(8);
+        for signal in signals {
+            line.try_send(signal).unwrap();
+        }
+        heard
+    }
+
+    fn twiml(verbs: &str) -> Source {
+        Source::Twiml(format!("<Response>{verbs}</Response>"))
+    }
+
+    #[tokio::test]
+    async fn who_has_hung_up_begins_nothing_more() {
+        for verb in [
+            "<Dial><Conference>room</Conference></Dial>",
+            "<Dial><Number>+15557001</Number></Dial>",
+            "<Dial><Queue>desk</Queue></Dial>",
+            "<Enqueue>desk</Enqueue>",
+        ] {
+            let switch = switch();
+            let gone = switch.world(|w| {
+                let (waits, gone) = (caller(w), caller(w));
+                w.account.queues.push(Queue {
+                    sid: String::from("QU1"),
+                    name: String::from("desk"),
+                    max: 10,
+                    created: 0,
+                    updated: 0,
+                    members: vec![(waits, 0)],
+                });
+                w.finish(&gone, CallStatus::Completed, None);
+                gone
+            });
+            let mut leg = Leg {
+                switch: switch.clone(),
+                sid: gone,
+                line: line([Signal::Ended]),
+                typed: String::new(),
+                whispering: false,
+            };
+            let outcome = leg.documents(twiml(verb), Form::new()).await;
+            assert!(matches!(outcome, Err(Break::Over)), "{verb}: {outcome:?}");
+            switch.world(|w| {
+                assert_eq!(w.live_rooms().count(), 0, "{verb}");
+                let live: Vec<&Call> = w.calls().filter(|c| c.is_live()).collect();
+                assert_eq!(live.len(), 1, "{verb}: {live:#?}");
+                assert_eq!(live[0].bridged, None, "{verb}");
+                let queue = w.account.queue("desk").unwrap();
+                assert_eq!(queue.members.len(), 1, "{verb}: {queue:?}");
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_moved_call_began_too_late_is_left_again() {
+        let switch = switch();
+        let sid = switch.world(caller);
+        let moved = twiml("<Dial><Conference>second</Conference></Dial>");
+        let line = line([Signal::Redirected(moved), Signal::Ended]);
+        let source = twiml("<Dial><Conference>first</Conference></Dial>");
+        run(switch.clone(), sid, line, Program::Incoming { source }).await;
+        switch.world(|w| {
+            let live: Vec<&String> = w.live_rooms().map(|room| &room.name).collect();
+            assert!(live.is_empty(), "{live:?} is left behind");
+        });
+    }
 
     #[test]
     fn urls_are_resolved_against_their_document() {

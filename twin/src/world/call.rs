@@ -310,10 +310,7 @@ impl World {
         let parent = call.parent.clone();
         // Told first: the ends of its children must not look like the end of a dial that goes on.
         self.tell(sid, Signal::Ended);
-        self.leave(sid, LeaveReason::HungUp, false);
-        self.release_children(sid);
-        self.unbridge(sid);
-        self.account.leave_queues(sid);
+        self.let_go(sid, LeaveReason::HungUp);
         self.complete_recordings(sid);
         self.call_event(sid, "completed");
         if let Some(parent) = parent {
@@ -322,8 +319,17 @@ impl World {
         true
     }
 
+    /// A call's program lets go of whatever it brought the call into: a conference, the legs of a dial, a talk, a
+    /// queue.
+    pub(crate) fn let_go(&mut self, sid: &str, reason: LeaveReason) {
+        self.leave(sid, reason, false);
+        self.release_children(sid);
+        self.unbridge(sid);
+        self.account.leave_queues(sid);
+    }
+
     /// Ends the legs a call's `<Dial>` made.
-    pub(crate) fn release_children(&mut self, sid: &str) {
+    fn release_children(&mut self, sid: &str) {
         let children = self
             .calls
             .get_mut(sid)
@@ -334,22 +340,60 @@ impl World {
         }
     }
 
-    /// Two calls talk to each other, without a conference.
-    pub(crate) fn bridge(&mut self, a: &str, b: &str) {
+    /// Two calls talk to each other, without a conference. False when one of them is over.
+    pub(crate) fn bridge(&mut self, a: &str, b: &str) -> bool {
+        if !self.is_live(a) || !self.is_live(b) {
+            return false;
+        }
         for (one, other) in [(a, b), (b, a)] {
             if let Some(call) = self.call_mut(one) {
                 call.bridged = Some(other.to_owned());
             }
         }
+        true
     }
 
-    pub(crate) fn unbridge(&mut self, sid: &str) -> Option<String> {
-        let other = self.call_mut(sid)?.bridged.take()?;
+    /// The leg of a `<Dial>` that was first: its parent is answered and talks to it, and the other legs end. False
+    /// when one of the two is over, or the leg was moved away.
+    pub(crate) fn bridge_leg(&mut self, parent: &str, leg: &str) -> bool {
+        let legs = self
+            .call(parent)
+            .map(|c| c.children.clone())
+            .unwrap_or_default();
+        if !legs.iter().any(|l| l == leg) || !self.bridge(parent, leg) {
+            return false;
+        }
+        self.answer(parent);
+        for other in legs.iter().filter(|l| *l != leg) {
+            self.finish(other, CallStatus::Completed, None);
+        }
+        true
+    }
+
+    /// Whoever is first in a queue is taken out and talks to `by`, which is answered.
+    pub(crate) fn dequeue(&mut self, queue: &str, by: &str) -> Option<String> {
+        if !self.is_live(by) {
+            return None;
+        }
+        let queue = self.account.queue_mut(queue)?;
+        if queue.members.is_empty() {
+            return None;
+        }
+        let (first, _) = queue.members.remove(0);
+        self.answer(by);
+        self.tell(&first, Signal::Dequeued(by.to_owned()));
+        self.bridge(by, &first);
+        Some(first)
+    }
+
+    fn unbridge(&mut self, sid: &str) {
+        let Some(other) = self.call_mut(sid).and_then(|c| c.bridged.take()) else {
+            return;
+        };
         if let Some(call) = self.call_mut(&other) {
             call.bridged = None;
         }
         self.tell(&other, Signal::ChildEnded(sid.to_owned()));
-        Some(other)
     }
 
     /// Points a live call at another program (Call resource, `Url` or `Twiml`). It leaves its conference, its
@@ -364,18 +408,14 @@ impl World {
                 "Call is not in-progress. Cannot redirect.",
             ));
         }
-        let parent = call.parent.clone();
+        let (parent, talks) = (call.parent.clone(), call.bridged.is_some());
         // Told first, so that no end of a child sends the program on to the action of a dial it has left.
         self.tell(sid, Signal::Redirected(source));
-        self.leave(sid, LeaveReason::UpdatedViaApi, false);
-        self.release_children(sid);
+        self.let_go(sid, LeaveReason::UpdatedViaApi);
         // The parent of a redirected leg is told by the end of the bridge, and no longer owns the leg.
-        if self.unbridge(sid).is_some()
-            && let Some(call) = parent.and_then(|parent| self.call_mut(&parent))
-        {
+        if talks && let Some(call) = parent.and_then(|parent| self.call_mut(&parent)) {
             call.children.retain(|child| child != sid);
         }
-        self.account.leave_queues(sid);
         let now = self.now;
         if let Some(call) = self.call_mut(sid) {
             call.updated = now;

@@ -298,6 +298,12 @@ impl World {
         self.calls.get(sid)
     }
 
+    /// Whether there is such a call and it is not over. What a program begins, it asks this first, in the same
+    /// step: it may have hung up without having read so yet.
+    pub(crate) fn is_live(&self, sid: &str) -> bool {
+        self.call(sid).is_some_and(Call::is_live)
+    }
+
     pub(crate) fn call_mut(&mut self, sid: &str) -> Option<&mut Call> {
         self.touched_calls.insert(sid.to_owned());
         self.calls.get_mut(sid)

@@ -320,3 +320,18 @@ fn rooms_are_shown_in_a_stable_order() {
     let shown: Vec<&String> = w.live_rooms().map(|r| &r.name).collect();
     assert_eq!(shown, names.iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn only_the_living_talk() {
+    let (mut w, mut calls) = (world(), Vec::new());
+    for n in [0, 1] {
+        step(&mut w, &mut calls, n);
+        w.leave(&calls[n as usize], LeaveReason::HungUp, false);
+    }
+    let [here, gone] = &calls[..] else {
+        panic!("two calls, not {calls:?}")
+    };
+    w.finish(gone, CallStatus::Completed, None);
+    w.bridge(here, gone);
+    assert_eq!(w.call(here).unwrap().bridged, None);
+}

@@ -1,7 +1,7 @@
 //! Calls to which two things happen at once: a hang-up while it records, an end that comes late, a leg that is
 //! moved away while it is being brought in, a limit that runs out.
 
-use crate::kit::{Kit, hears};
+use crate::kit::{Kit, heard, hears};
 
 /// Waits until the only queue has so many callers.
 async fn until_queued(kit: &Kit, size: u64) {
@@ -101,4 +101,25 @@ async fn who_is_moved_from_a_talk_into_the_queue_waits_there() {
         .until("the queue's action", "/dequeued", |s| s.first().cloned())
         .await;
     assert_eq!(done.get("QueueResult"), "bridged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_answered_when_it_enters_a_room_or_leaves_a_queue() {
+    let kit = Kit::with_desk().await;
+    let on_bridge = "<Dial answerOnBridge=\"true\"";
+    kit.site
+        .twiml("/app", &kit.room("agent", "").replace("<Dial", on_bridge));
+    let agent = kit.client("ada").await;
+    kit.until("ada with music in the room", |w| {
+        heard(w, &agent, "music").then_some(())
+    })
+    .await;
+
+    kit.site.twiml("/voice", "<Enqueue>desk</Enqueue>");
+    kit.caller("+15550001").await;
+    until_queued(&kit, 1).await;
+    kit.site
+        .twiml("/app", &format!("{on_bridge}><Queue>desk</Queue></Dial>"));
+    let agent = kit.client("bob").await;
+    kit.until_status(&agent, "in-progress").await;
 }
