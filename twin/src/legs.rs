@@ -93,6 +93,7 @@ pub(crate) async fn run(
         // What the old program began before it read that it is not wanted any more.
         leg.switch
             .world(|w| w.let_go(&leg.sid, LeaveReason::UpdatedViaApi));
+        leg.whispering = false;
         match leg.documents(source, Form::new()).await {
             Ok(_) => {
                 leg.switch

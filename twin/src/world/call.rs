@@ -340,6 +340,16 @@ impl World {
         }
     }
 
+    /// Takes a leg from the call that dialled it. False when it is not among that call's legs.
+    fn disown(&mut self, parent: &str, leg: &str) -> bool {
+        let Some(parent) = self.call_mut(parent) else {
+            return false;
+        };
+        let before = parent.children.len();
+        parent.children.retain(|child| child != leg);
+        parent.children.len() < before
+    }
+
     /// Two calls talk to each other, without a conference. False when one of them is over.
     pub(crate) fn bridge(&mut self, a: &str, b: &str) -> bool {
         if !self.is_live(a) || !self.is_live(b) {
@@ -412,9 +422,11 @@ impl World {
         // Told first, so that no end of a child sends the program on to the action of a dial it has left.
         self.tell(sid, Signal::Redirected(source));
         self.let_go(sid, LeaveReason::UpdatedViaApi);
-        // The parent of a redirected leg is told by the end of the bridge, and no longer owns the leg.
-        if talks && let Some(call) = parent.and_then(|parent| self.call_mut(&parent)) {
-            call.children.retain(|child| child != sid);
+        // The parent no longer owns a leg that was moved: its dial goes on as if the leg had hung up.
+        if let Some(parent) = parent.filter(|parent| self.disown(parent, sid))
+            && !talks
+        {
+            self.tell(&parent, Signal::ChildEnded(sid.to_owned()));
         }
         let now = self.now;
         if let Some(call) = self.call_mut(sid) {

@@ -1,7 +1,27 @@
 //! Calls to which two things happen at once: a hang-up while it records, an end that comes late, a leg that is
 //! moved away while it is being brought in, a limit that runs out.
 
+use cordboard_twin::{Behaviour, Telephone};
+use serde_json::Value;
+
 use crate::kit::{Kit, heard, hears};
+
+/// The sid of the leg that was dialled to `to`, once it has that status.
+fn leg(world: &Value, to: &str, status: &str) -> Option<String> {
+    let calls = world["calls"].as_array().unwrap();
+    let leg = calls
+        .iter()
+        .find(|c| c["to"] == to && c["status"] == status)?;
+    Some(leg["sid"].as_str().unwrap().to_owned())
+}
+
+async fn telephone(kit: &Kit, number: &str, behaviour: Behaviour) {
+    let number = number.into();
+    kit.control
+        .telephones(&[Telephone { number, behaviour }])
+        .await
+        .unwrap();
+}
 
 /// Waits until the only queue has so many callers.
 async fn until_queued(kit: &Kit, size: u64) {
@@ -122,4 +142,45 @@ async fn a_call_is_answered_when_it_enters_a_room_or_leaves_a_queue() {
         .twiml("/app", &format!("{on_bridge}><Queue>desk</Queue></Dial>"));
     let agent = kit.client("bob").await;
     kit.until_status(&agent, "in-progress").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_is_moved_out_of_its_whisper_is_free() {
+    let kit = Kit::with_desk().await;
+    telephone(&kit, "+15557001", Behaviour::Rings).await;
+    kit.site.twiml(
+        "/voice",
+        "<Dial action=\"/after\"><Number url=\"/whisper\">+15557001</Number></Dial>",
+    );
+    kit.site.twiml("/whisper", "<Pause length=\"3000\"/>");
+    kit.site.twiml("/after", "<Pause length=\"3000\"/>");
+    kit.site.twiml("/moved", &kit.room("moved", "waitUrl=\"\""));
+    let caller = kit.caller("+15550001").await;
+    let child = kit
+        .until("the telephone to ring", |w| leg(w, "+15557001", "ringing"))
+        .await;
+    kit.control.answer(&child).await.unwrap();
+    kit.site
+        .until("the whisper", "/whisper", |s| (!s.is_empty()).then_some(()))
+        .await;
+    let moved = kit.site.at("/moved");
+    let (status, body) = kit
+        .post(&format!("Calls/{child}"), &[("Url", &moved)])
+        .await;
+    assert_eq!(status, 200, "{body}");
+    let after = kit
+        .site
+        .until("the action of the caller's dial", "/after", |s| {
+            s.first().cloned()
+        })
+        .await;
+    assert_eq!(
+        (after.get("DialCallStatus"), after.get("DialBridged")),
+        ("completed", "false")
+    );
+    let in_room = |w: &Value| (w["participants"][0]["call_sid"] == child.as_str()).then_some(());
+    kit.until("the moved leg in a room", in_room).await;
+    kit.control.hangup(&caller).await.unwrap();
+    kit.until_status(&caller, "completed").await;
+    kit.until("the moved leg still in its room", in_room).await;
 }
