@@ -51,7 +51,7 @@ impl Form {
         self.0.push((key.into(), value.into()));
     }
 
-    /// Sets `key` where it is absent: what Twilio itself says always stands before what a client added.
+    /// Sets `key` where it is absent, so that what is already said stands.
     pub(crate) fn push_if_absent(&mut self, key: &str, value: &str) {
         if self.get(key).is_none() {
             self.push(key, value);

@@ -428,15 +428,12 @@ impl Leg {
         }))
     }
 
-    /// The call's own parameters, and then the extra ones.
+    /// The call's own parameters, with the extra ones of this request.
     fn form(&self, extra: &Form) -> Form {
-        let mut form = self.switch.world(|w| {
-            w.call(&self.sid)
-                .map(|c| w.call_form(c))
-                .unwrap_or_default()
-        });
-        form.extend(extra);
-        form
+        self.switch.world(|w| match w.call(&self.sid) {
+            Some(call) => w.call_form(call, extra),
+            None => extra.clone(),
+        })
     }
 
     pub(crate) fn note(&self, code: u32, text: &str, url: Option<&str>) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::form::Form;
 use crate::legs::resolve;
 use crate::switch::Switch;
 use crate::twiml::{self, Element};
@@ -75,15 +76,15 @@ impl Player {
         loop {
             let began = self.switch.clock.now_ms();
             let form = self.switch.world(|w| {
-                let mut form = w
-                    .call(&self.call)
-                    .map(|call| w.call_form(call))
-                    .unwrap_or_default();
-                form.push("ConferenceSid", &self.room);
+                let mut more = Form::new();
+                more.push("ConferenceSid", &self.room);
                 if let Some(room) = w.room(&self.room) {
-                    form.push("FriendlyName", &room.name);
+                    more.push("FriendlyName", &room.name);
                 }
-                form
+                match w.call(&self.call) {
+                    Some(call) => w.call_form(call, &more),
+                    None => more,
+                }
             });
             let reply = self.switch.last_resort(&target, &form).await?;
             let kind = reply.content_type.to_ascii_lowercase();

@@ -473,8 +473,9 @@ impl World {
         Ok(())
     }
 
-    /// The parameters every voice request and call callback has (Twilio docs: TwiML voice request parameters).
-    pub(crate) fn call_form(&self, call: &Call) -> Form {
+    /// The parameters every voice request and call callback has (Twilio docs: TwiML voice request parameters), then
+    /// `more` of this one, and last what a client added, which never stands for what Twilio says itself.
+    pub(crate) fn call_form(&self, call: &Call, more: &Form) -> Form {
         let mut form = Form::new();
         form.push("CallSid", &call.sid);
         form.push("AccountSid", &self.account.credentials.account_sid);
@@ -513,6 +514,7 @@ impl World {
                 );
             }
         }
+        form.extend(more);
         for (key, value) in &call.extra.0 {
             form.push_if_absent(key, value);
         }
@@ -533,23 +535,24 @@ impl World {
         if wanted.is_empty() {
             return;
         }
-        let mut form = self.call_form(call);
-        form.push("CallbackSource", "call-progress-events");
-        form.push("Timestamp", rfc2822(self.now));
-        form.push("SequenceNumber", call.sequence.to_string());
+        let mut more = Form::new();
+        more.push("CallbackSource", "call-progress-events");
+        more.push("Timestamp", rfc2822(self.now));
+        more.push("SequenceNumber", call.sequence.to_string());
         if event == "completed" {
             let seconds = call.seconds();
-            form.push("CallDuration", seconds.to_string());
-            form.push("Duration", ((seconds + 59) / 60).to_string());
+            more.push("CallDuration", seconds.to_string());
+            more.push("Duration", ((seconds + 59) / 60).to_string());
             if let Some(code) = call.sip_code {
-                form.push("SipResponseCode", code.to_string());
+                more.push("SipResponseCode", code.to_string());
             }
             if let Some(recording) = self.account.recordings.iter().find(|r| r.call == sid) {
-                form.push("RecordingUrl", self.account.recording_url(&recording.sid));
-                form.push("RecordingSid", &recording.sid);
-                form.push("RecordingDuration", recording.seconds(self.now).to_string());
+                more.push("RecordingUrl", self.account.recording_url(&recording.sid));
+                more.push("RecordingSid", &recording.sid);
+                more.push("RecordingDuration", recording.seconds(self.now).to_string());
             }
         }
+        let form = self.call_form(call, &more);
         if let Some(call) = self.calls.get_mut(sid) {
             call.sequence += 1;
         }

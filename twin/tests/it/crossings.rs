@@ -1,6 +1,8 @@
 //! Calls to which two things happen at once: a hang-up while it records, an end that comes late, a leg that is
 //! moved away while it is being brought in, a limit that runs out.
 
+use std::collections::BTreeMap;
+
 use cordboard_twin::{Behaviour, Telephone};
 use serde_json::Value;
 
@@ -121,6 +123,37 @@ async fn who_is_moved_from_a_talk_into_the_queue_waits_there() {
         .until("the queue's action", "/dequeued", |s| s.first().cloned())
         .await;
     assert_eq!(done.get("QueueResult"), "bridged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_cannot_say_what_twilio_says() {
+    let kit = Kit::with_desk().await;
+    kit.site
+        .twiml("/app", "<Gather numDigits=\"1\" action=\"/menu\"/>");
+    kit.site
+        .twiml("/menu", &kit.room("agent", "waitUrl=\"/wait\""));
+    let forged = ["Digits", "ConferenceSid", "SequenceNumber", "op"];
+    let params = forged.map(|key| (key.to_owned(), "forged".to_owned()));
+    let call = kit
+        .control
+        .connect(&kit.token("ada"), BTreeMap::from(params))
+        .await
+        .unwrap()
+        .call_sid;
+    kit.until_status(&call, "in-progress").await;
+    kit.control.press(&call, "1").await.unwrap();
+    let menu = kit
+        .site
+        .until("the key", "/menu", |s| s.first().cloned())
+        .await;
+    assert_eq!((menu.get("Digits"), menu.get("op")), ("1", "forged"));
+    let both = menu.form.iter().filter(|(key, _)| key == "Digits").count();
+    assert_eq!(both, 1, "no second value is smuggled in");
+    let wait = kit
+        .site
+        .until("the waiting document", "/wait", |s| s.first().cloned())
+        .await;
+    assert!(wait.get("ConferenceSid").starts_with("CF"), "{wait:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
