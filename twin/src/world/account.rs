@@ -301,13 +301,14 @@ impl Account {
 }
 
 impl World {
-    /// Starts recording a leg. A second recording of the same leg is a silent repetition of the first.
+    /// Starts recording a leg. A second recording of the same leg from the same source is a silent repetition of
+    /// the first; one from another source runs beside it.
     pub(crate) fn start_recording(&mut self, mut recording: Recording) -> Recording {
         if let Some(running) = self
             .account
             .recordings
             .iter()
-            .find(|r| r.call == recording.call && r.is_live())
+            .find(|r| r.call == recording.call && r.source == recording.source && r.is_live())
         {
             return running.clone();
         }

@@ -69,6 +69,33 @@ async fn a_hang_up_ends_a_recording_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_the_programs_own_leaves_another_running() {
+    let kit = Kit::with_desk().await;
+    kit.site.twiml(
+        "/voice",
+        "<Gather numDigits=\"1\" timeout=\"600\" action=\"/record\"/>",
+    );
+    kit.site
+        .twiml("/record", "<Record action=\"/recorded\" maxLength=\"1\"/>");
+    kit.site.twiml("/recorded", "<Pause length=\"600\"/>");
+    let call = kit.caller("+15550001").await;
+    kit.until_status(&call, "in-progress").await;
+    let (status, running) = kit.post(&format!("Calls/{call}/Recordings"), &[]).await;
+    assert_eq!(status, 201, "{running}");
+    kit.control.press(&call, "1").await.unwrap();
+    let recorded = kit
+        .site
+        .until("the recording's action", "/recorded", |s| {
+            s.first().cloned()
+        })
+        .await;
+    let running = running["sid"].as_str().unwrap();
+    assert_ne!(recorded.get("RecordingSid"), running);
+    let path = format!("Calls/{call}/Recordings/{running}");
+    assert_eq!(kit.get(&path).await.1["status"], "in-progress");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_taken_from_the_queue_between_two_waiting_documents_talks() {
     let kit = Kit::with_desk().await;
     kit.site.twiml(
