@@ -56,6 +56,8 @@ pub(crate) struct Leg {
     pub(crate) line: mpsc::Receiver<Signal>,
     /// Keys pressed before anybody listened; the next `<Gather>` takes them.
     pub(crate) typed: String,
+    /// The far end has picked up; or it was told to before it rang, and does so at once when it rings.
+    pub(crate) picked_up: bool,
     /// The conferences, dials and queues of a whisper document are refused (13201).
     pub(crate) whispering: bool,
 }
@@ -72,6 +74,7 @@ pub(crate) async fn run(
         sid,
         line,
         typed: String::new(),
+        picked_up: false,
         whispering: false,
     };
     if let Some(limit) = leg
@@ -153,15 +156,17 @@ impl Leg {
         }
     }
 
-    /// The next signal. Ends and redirects break; keys are kept; the rest is handed on.
+    /// The next signal. Ends and redirects break; keys and a picking up are kept; the rest is handed on.
     pub(crate) async fn signal(&mut self) -> Step<Signal> {
         match self.line.recv().await {
             None | Some(Signal::Ended) => Err(Break::Over),
             Some(Signal::Redirected(source)) => Err(Break::Redirected(source)),
             Some(Signal::Dequeued(by)) => Err(Break::Dequeued(by)),
             Some(signal) => {
-                if let Signal::Digits(digits) = &signal {
-                    self.typed.extend(digits.chars().take(64));
+                match &signal {
+                    Signal::Digits(digits) => self.typed.extend(digits.chars().take(64)),
+                    Signal::PickUp => self.picked_up = true,
+                    _ => {}
                 }
                 Ok(signal)
             }
@@ -251,16 +256,14 @@ impl Leg {
             }
             Behaviour::NoAnswer | Behaviour::Rings | Behaviour::Invalid => Duration::MAX,
         };
-        if rings > patience {
-            let manual = behaviour == Behaviour::Rings;
-            let picked = self
-                .pass_until(patience, |s| manual && *s == Signal::PickUp)
-                .await?;
-            if picked.is_none() {
-                return Err(self.end(CallStatus::NoAnswer, 487));
-            }
-        } else {
-            self.pass(rings).await?;
+        if behaviour != Behaviour::Rings {
+            self.pass(rings.min(patience)).await?;
+            self.picked_up = rings <= patience;
+        } else if !self.picked_up {
+            self.pass_until(patience, |s| *s == Signal::PickUp).await?;
+        }
+        if !self.picked_up {
+            return Err(self.end(CallStatus::NoAnswer, 487));
         }
         self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. }))
             .await?;
@@ -636,6 +639,7 @@ mod tests {
                 sid: gone,
                 line: line([Signal::Ended]),
                 typed: String::new(),
+                picked_up: false,
                 whispering: false,
             };
             let outcome = leg.documents(twiml(verb), Form::new()).await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cordboard_twin::{Behaviour, Telephone};
 use serde_json::Value;
 
-use crate::kit::{Kit, heard, hears};
+use crate::kit::{DESK, Kit, heard, hears};
 
 /// The sid of the leg that was dialled to `to`, once it has that status.
 fn leg(world: &Value, to: &str, status: &str) -> Option<String> {
@@ -243,4 +243,21 @@ async fn a_leg_that_is_moved_out_of_its_whisper_is_free() {
     kit.control.hangup(&caller).await.unwrap();
     kit.until_status(&caller, "completed").await;
     kit.until("the moved leg still in its room", in_room).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_telephone_told_to_answer_before_it_rings_answers() {
+    let kit = Kit::with_desk().await;
+    telephone(&kit, "+15557001", Behaviour::Rings).await;
+    let form = [
+        ("From", DESK),
+        ("To", "+15557001"),
+        ("Twiml", "<Response><Pause length=\"600\"/></Response>"),
+    ];
+    // The second call waits for the second after the first, and does not ring yet.
+    kit.post("Calls", &form).await;
+    let (_, body) = kit.post("Calls", &form).await;
+    let call = body["sid"].as_str().unwrap();
+    kit.control.answer(call).await.unwrap();
+    kit.until_status(call, "in-progress").await;
 }
