@@ -9,7 +9,7 @@ use crate::form::{Form, is_e164};
 use crate::legs::{Break, Ended, Flow, Leg, Step};
 use crate::twiml::Element;
 use crate::world::account::Queue;
-use crate::world::call::{CallStatus, Direction, NewCall};
+use crate::world::call::{CallStatus, Direction, NewCall, TIME_LIMIT};
 use crate::world::conference::{DEFAULT_MUSIC, Entry, LeaveReason, label_is_valid};
 use crate::world::{Dial, Hearing, Method, Program, Refusal, Signal, Source, Subscription, Target};
 
@@ -194,6 +194,7 @@ impl Leg {
         base: Option<&str>,
     ) -> Step<Flow> {
         let timeout = verb.number("timeout", 30).clamp(1, 600);
+        let limit = verb.number("timeLimit", TIME_LIMIT);
         let mut waiting = Vec::new();
         let mut last: Option<String> = None;
         for noun in nouns {
@@ -213,6 +214,7 @@ impl Leg {
                             return Err(Break::Over);
                         }
                         let child = w.create_call(new, Program::Child { dial, whisper });
+                        w.limit(&child, limit);
                         if let Some(call) = w.call_mut(&self.sid) {
                             call.children.push(child.clone());
                         }

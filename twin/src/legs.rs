@@ -77,16 +77,6 @@ pub(crate) async fn run(
         picked_up: false,
         whispering: false,
     };
-    if let Some(limit) = leg
-        .switch
-        .world(|w| w.call(&leg.sid).and_then(|c| c.time_limit))
-    {
-        let (me, sid) = (leg.switch.clone(), leg.sid.clone());
-        leg.switch.spawn(async move {
-            me.clock.sleep(Duration::from_secs(limit.min(86_400))).await;
-            me.world(|w| w.finish(&sid, CallStatus::Completed, None));
-        });
-    }
     let mut next = match leg.begin(program).await {
         Ok(source) => source,
         Err(Break::Redirected(source)) => Some(source),

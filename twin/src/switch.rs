@@ -193,6 +193,10 @@ impl Switch {
             }
             Effect::Hush { call } => state.hush(&call),
             Effect::Silence { call } => state.silence(&call),
+            Effect::Limit { call, limit, ms } => self.spawn(async move {
+                me.clock.sleep(Duration::from_millis(ms)).await;
+                me.world(|w| w.time_up(&call, limit));
+            }),
             Effect::FirstHeard { call } => callers::first_heard(&me, &call),
             Effect::Changed(change) => {
                 let _ = self.changes.send(change);

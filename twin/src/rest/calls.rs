@@ -241,10 +241,12 @@ pub(super) fn create(w: &mut World, r: &Request<'_>) -> Outcome {
     let sid = w.create_call(new, Program::Outgoing { dial, source });
     if let Some(call) = w.call_mut(&sid) {
         call.queue_time = queue_time;
-        call.time_limit = limit;
         call.app_sid = app_sid;
     }
     note_both(w, form, &sid);
+    if let Some(limit) = limit {
+        w.limit(&sid, limit);
+    }
     let call = w.call(&sid).ok_or_else(|| missing(r))?;
     Ok(Answer::created(w.call_body(call)))
 }
@@ -271,10 +273,8 @@ pub(super) fn update(w: &mut World, r: &Request<'_>, sid: &str) -> Outcome {
     }
     let fallback = url_param(form, "FallbackUrl", "FallbackMethod", Method::Post)?;
     let callback = subscription(form, "StatusCallback", &["completed"])?;
-    if let Some(limit) = time_limit(form)?
-        && let Some(call) = w.call_mut(sid)
-    {
-        call.time_limit = Some(limit);
+    if let Some(limit) = time_limit(form)? {
+        w.limit(sid, limit);
     }
     if let Some(call) = w.call_mut(sid) {
         call.fallback = fallback.or(call.fallback.take());
@@ -310,7 +310,7 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
             let account = &w.account.credentials.account_sid;
             let rows = call.notes.iter().enumerate().map(|(at, note)| {
                 let id = format!("NO{at:032x}");
-                let warning = matches!(note.code, 12200 | 13000 | 13521 | 32019);
+                let warning = matches!(note.code, 12200 | 13000 | 13521 | 32015 | 32019);
                 let body = json!({
                     "sid": id, "account_sid": account, "call_sid": sid, "api_version": "2010-04-01",
                     "error_code": note.code.to_string(), "log": if warning { "1" } else { "0" },

@@ -182,7 +182,9 @@ pub(super) fn add(w: &mut World, r: &Request<'_>, sid_or_name: &str) -> Outcome 
     let call = w.create_call(new, Program::Join { dial });
     if let Some(call) = w.call_mut(&call) {
         call.queue_time = queue_time;
-        call.time_limit = limit;
+    }
+    if let Some(limit) = limit {
+        w.limit(&call, limit);
     }
     w.list_participant(&room, &call, entry);
     let room = self::room(w, r, &room)?;

@@ -10,6 +10,10 @@ use super::{Effect, Hearing, Program, Refusal, Signal, Source, Subscription, Tar
 use crate::clock::rfc2822;
 use crate::form::Form;
 
+/// How many seconds a call may last where nobody set a limit, and where the carrier has extended it.
+pub(crate) const TIME_LIMIT: u64 = 14_400;
+const LONGEST: u64 = 86_400;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallStatus {
     Queued,
@@ -133,7 +137,8 @@ pub(crate) struct Call {
     /// The far end died without a word; the leg stays until the carrier notices.
     pub(crate) ghost: bool,
     pub(crate) heard_person_at: Option<i64>,
-    pub(crate) time_limit: Option<u64>,
+    /// Seconds from the answer to its end, at most.
+    pub(crate) time_limit: u64,
     pub(crate) notes: Vec<Note>,
     pub(crate) sip_code: Option<u16>,
     sequence: u32,
@@ -228,7 +233,7 @@ impl World {
             background: Hearing::Silence,
             ghost: false,
             heard_person_at: None,
-            time_limit: None,
+            time_limit: TIME_LIMIT,
             notes: Vec::new(),
             sip_code: None,
             sequence: 0,
@@ -284,8 +289,37 @@ impl World {
         call.status = CallStatus::InProgress;
         call.started = Some(now);
         call.updated = now;
+        let limit = call.time_limit;
+        self.limit(sid, limit);
         self.call_event(sid, "answered");
         true
+    }
+
+    /// How many seconds the call may last, counted from its answer.
+    pub(crate) fn limit(&mut self, sid: &str, limit: u64) {
+        let (now, limit) = (self.now, limit.min(LONGEST));
+        let Some(call) = self.call_mut(sid) else {
+            return;
+        };
+        call.time_limit = limit;
+        if let Some(started) = call.started {
+            let passed = (now - started).max(0).unsigned_abs();
+            self.effect(Effect::Limit {
+                call: sid.to_owned(),
+                limit,
+                ms: (limit * 1000).saturating_sub(passed),
+            });
+        }
+    }
+
+    /// That limit has run out; one that was replaced meanwhile means nothing any more.
+    pub(crate) fn time_up(&mut self, sid: &str, limit: u64) {
+        if self.call(sid).is_some_and(|c| c.time_limit == limit)
+            && self.finish(sid, CallStatus::Completed, None)
+        {
+            let why = "Call is terminated due to exceeding maximum call duration";
+            self.note(sid, 32015, why, "");
+        }
     }
 
     /// The call is over, for whatever reason; only the first final status counts.

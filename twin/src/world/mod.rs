@@ -155,6 +155,8 @@ pub(crate) enum Effect {
     Hush { call: String },
     /// Stop all that a conference plays to a call, announcements too: it has left.
     Silence { call: String },
+    /// Call [`World::time_up`] with this limit when so many milliseconds have passed.
+    Limit { call: String, limit: u64, ms: u64 },
     /// A person was heard on this call for the first time.
     FirstHeard { call: String },
     /// Something visible changed; for the event stream.

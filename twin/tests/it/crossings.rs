@@ -261,3 +261,46 @@ async fn a_telephone_told_to_answer_before_it_rings_answers() {
     kit.control.answer(call).await.unwrap();
     kit.until_status(call, "in-progress").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_limit_runs_from_the_answer() {
+    let kit = Kit::with_desk().await;
+    let long = "<Response><Pause length=\"3000\"/></Response>";
+    let form = [
+        ("From", DESK),
+        ("To", "+15557001"),
+        ("Twiml", long),
+        ("TimeLimit", "2"),
+    ];
+    // A telephone rings for three seconds unless told otherwise.
+    let (_, body) = kit.post("Calls", &form).await;
+    let call = body["sid"].as_str().unwrap();
+    let over = kit.until_status(call, "completed").await;
+    assert_eq!(over["status"], "completed", "it was answered: {over}");
+    let (_, notes) = kit.get(&format!("Calls/{call}/Notifications")).await;
+    assert_eq!(notes["notifications"][0]["error_code"], "32015");
+
+    // It can be set later, for any call.
+    kit.site.twiml("/voice", "<Pause length=\"3000\"/>");
+    let call = kit.caller("+15550001").await;
+    kit.until_status(&call, "in-progress").await;
+    kit.post(&format!("Calls/{call}"), &[("TimeLimit", "1")])
+        .await;
+    kit.until_status(&call, "completed").await;
+
+    // And for the leg of a dial.
+    kit.site.twiml(
+        "/voice",
+        "<Dial timeLimit=\"1\" action=\"/after\"><Number>+15557002</Number></Dial>",
+    );
+    kit.site.twiml("/after", "<Pause length=\"3000\"/>");
+    kit.caller("+15550002").await;
+    let after = kit
+        .site
+        .until("the dial's action", "/after", |s| s.first().cloned())
+        .await;
+    assert_eq!(
+        (after.get("DialCallStatus"), after.get("DialBridged")),
+        ("completed", "true")
+    );
+}
