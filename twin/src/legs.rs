@@ -17,7 +17,7 @@ use crate::switch::Switch;
 use crate::twiml::{self, Document, Element};
 use crate::world::call::CallStatus;
 use crate::world::conference::LeaveReason;
-use crate::world::{Dial, Hearing, Method, Program, Signal, Source, Target};
+use crate::world::{Dial, Effect, Hearing, Method, Program, Signal, Source, Target};
 
 /// Why a step ended early.
 #[derive(Debug)]
@@ -255,12 +255,12 @@ impl Leg {
         if !self.picked_up {
             return Err(self.end(CallStatus::NoAnswer, 487));
         }
-        self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. }))
-            .await?;
         if !self.switch.world(|w| w.answer(&self.sid)) {
             return Err(Break::Over);
         }
         callers::answered(&self.switch, &self.sid, &behaviour);
+        self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. }))
+            .await?;
         if let Some(digits) = &dial.send_digits {
             let waits = digits.chars().filter(|c| matches!(c, 'w' | 'W')).count() as u64;
             self.pass(Duration::from_millis(500 * waits)).await?;
@@ -268,33 +268,32 @@ impl Leg {
         Ok(())
     }
 
-    /// Machine detection (Twilio docs: Answering Machine Detection): it delays the program, or reports later.
+    /// Machine detection (Twilio docs: Answering Machine Detection): it listens to whoever has answered, and delays
+    /// the program, or reports later.
     async fn detect_machine(&mut self, dial: &Dial, machine: bool) -> Step<()> {
         let Some(detection) = &dial.machine_detection else {
             return Ok(());
         };
         let by = if machine { "machine_start" } else { "human" };
         let takes = Duration::from_millis(if machine { 3_000 } else { 1_500 });
-        let set = |w: &mut crate::world::World, sid: &str| {
-            if let Some(call) = w.call_mut(sid) {
-                call.answered_by = Some(by);
-            }
-        };
         let Some(target) = detection.callback.clone() else {
-            self.switch.world(|w| set(w, &self.sid));
-            return self.pass(takes).await;
+            self.pass(takes).await?;
+            self.switch.world(|w| w.detected(&self.sid, by));
+            return Ok(());
         };
         let (me, sid) = (self.switch.clone(), self.sid.clone());
         self.switch.spawn(async move {
             me.clock.sleep(takes).await;
             me.world(|w| {
-                set(w, &sid);
+                if !w.detected(&sid, by) {
+                    return;
+                }
                 let mut form = Form::new();
                 form.push("CallSid", &sid);
                 form.push("AccountSid", &w.account.credentials.account_sid);
                 form.push("AnsweredBy", by);
                 form.push("MachineDetectionDuration", takes.as_millis().to_string());
-                w.effect(crate::world::Effect::Callback { target, form });
+                w.effect(Effect::Callback { target, form });
             });
         });
         Ok(())

@@ -322,6 +322,15 @@ impl World {
         }
     }
 
+    /// Who answered has been found out. False when the call is over.
+    pub(crate) fn detected(&mut self, sid: &str, by: &'static str) -> bool {
+        let Some(call) = self.call_mut(sid).filter(|c| c.is_live()) else {
+            return false;
+        };
+        call.answered_by = Some(by);
+        true
+    }
+
     /// The call is over, for whatever reason; only the first final status counts.
     pub(crate) fn finish(&mut self, sid: &str, status: CallStatus, sip_code: Option<u16>) -> bool {
         let now = self.now;

@@ -304,3 +304,68 @@ async fn a_time_limit_runs_from_the_answer() {
         ("completed", "true")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_is_looked_for_after_the_answer() {
+    let kit = Kit::with_desk().await;
+    let (leg, amd) = (kit.site.at("/leg"), kit.site.at("/amd"));
+    let common = [
+        ("From", DESK),
+        ("Twiml", "<Response><Pause length=\"600\"/></Response>"),
+        ("MachineDetection", "Enable"),
+    ];
+    let more = [
+        ("To", "+15557001"),
+        ("StatusCallback", &*leg),
+        ("StatusCallbackEvent", "answered"),
+    ];
+    let (_, body) = kit.post("Calls", &[&common[..], &more].concat()).await;
+    let answered = kit
+        .site
+        .until("the answer", "/leg", |s| s.first().cloned())
+        .await;
+    assert_eq!(
+        (answered.get("CallStatus"), answered.get("AnsweredBy")),
+        ("in-progress", ""),
+        "nobody knows yet who it is"
+    );
+    let call = body["sid"].as_str().unwrap();
+    kit.until("the outcome of the detection", |w| {
+        let calls = w["calls"].as_array().unwrap();
+        calls
+            .iter()
+            .any(|c| c["sid"] == call && c["answered_by"] == "human")
+            .then_some(())
+    })
+    .await;
+
+    // Of a call that is over nothing is found out.
+    let brief = Behaviour::Answers {
+        after: 0.1,
+        talks: None,
+    };
+    telephone(&kit, "+1555800*", brief).await;
+    let dial = async |to: &str, twiml: &str| {
+        let form = [
+            ("From", DESK),
+            ("To", to),
+            ("Twiml", twiml),
+            ("MachineDetection", "Enable"),
+            ("AsyncAmd", "true"),
+            ("AsyncAmdStatusCallback", &*amd),
+        ];
+        let (_, body) = kit.post("Calls", &form).await;
+        body["sid"].as_str().unwrap().to_owned()
+    };
+    let gone = dial("+15558001", "<Response/>").await;
+    kit.until_status(&gone, "completed").await;
+    let stays = dial("+15558002", common[1].1).await;
+    let first = kit
+        .site
+        .until("the detection", "/amd", |s| s.first().cloned())
+        .await;
+    assert_eq!(
+        (first.get("CallSid"), first.get("AnsweredBy")),
+        (&*stays, "human")
+    );
+}
