@@ -10,8 +10,10 @@ use super::{Effect, Hearing, Program, Refusal, Signal, Source, Subscription, Tar
 use crate::clock::rfc2822;
 use crate::form::Form;
 
-/// How many seconds a call may last where nobody set a limit, and where the carrier has extended it.
+/// How many seconds a call may last where nobody set a limit.
 pub(crate) const TIME_LIMIT: u64 = 14_400;
+
+/// The highest limit there is, in seconds.
 const LONGEST: u64 = 86_400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
