@@ -3,9 +3,10 @@
 
 mod api;
 mod conferences;
+// Marked, as the kit is, so that the lints know it for test code, helpers included.
+#[cfg(test)]
 mod crossings;
 mod faults;
-// Marked so that the lints know it for test code, helpers included.
 #[cfg(test)]
 mod kit;
 mod programs;
