@@ -54,7 +54,7 @@ pub enum Behaviour {
 /// A configured telephone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Telephone {
-    /// A number or `client:identity`; with a `*` at the end, every address that begins so.
+    /// A number, `client:identity` or `sip:user@host`; with a `*` at the end, every address that begins so.
     pub number: String,
     /// What it does.
     #[serde(flatten)]
@@ -127,8 +127,10 @@ impl Telephones {
         };
         match exact.or_else(by_prefix) {
             Some(telephone) => telephone.behaviour.clone(),
-            // A client that nobody configured is not registered.
-            None if address.starts_with("client:") => Behaviour::Invalid,
+            // A client or a SIP telephone that nobody configured is not registered.
+            None if address.starts_with("client:") || address.starts_with("sip:") => {
+                Behaviour::Invalid
+            }
             None => Behaviour::Answers {
                 after: 3.0,
                 talks: None,

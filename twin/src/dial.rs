@@ -1,11 +1,11 @@
 //! `<Dial>` and `<Enqueue>`: conferences, numbers, clients and queues, seen from the leg that runs them.
 //!
 //! A leg waits here while others do their part; what the others are told comes from the world. Legs that are
-//! dialled are calls of their own. `<Sip>` is refused with a note, since nothing here speaks SIP. Next: `legs`.
+//! dialled are calls of their own; a SIP address is one more telephone. Next: `legs`.
 
 use std::time::Duration;
 
-use crate::form::{Form, is_e164};
+use crate::form::{Form, is_e164, sip_address};
 use crate::legs::{Break, Ended, Flow, Leg, Step};
 use crate::twiml::Element;
 use crate::world::account::Queue;
@@ -371,6 +371,12 @@ impl Leg {
                     format!("client:{identity}"),
                     who,
                 ))
+            }
+            "Sip" => {
+                let who = sip_address(&noun.text)
+                    .ok_or_else(|| (13223, format!("Dial: Invalid SIP address {:?}", noun.text)))?;
+                let who = who.to_owned();
+                Ok(new(caller_id.unwrap_or(from), noun.text.clone(), who))
             }
             other => Err((13224, format!("<{other}> can't be dialled here"))),
         }

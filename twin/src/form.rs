@@ -79,6 +79,15 @@ pub(crate) fn is_e164(text: &str) -> bool {
         && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The address itself of `sip:user@host`, without the parameters behind a `;` and the headers behind a `?`.
+pub(crate) fn sip_address(text: &str) -> Option<&str> {
+    let address = text.split([';', '?']).next()?;
+    let (user, host) = address.strip_prefix("sip:")?.split_once('@')?;
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '<' | '>' | '"');
+    let valid = !user.is_empty() && !host.is_empty() && text.len() <= 255;
+    (valid && user.chars().all(plain) && host.chars().all(plain)).then_some(address)
+}
+
 /// Two letters and 32 hexadecimal digits, such as `CA…` for a call.
 pub(crate) fn is_sid(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix)
@@ -96,6 +105,24 @@ mod tests {
         assert_eq!(form.flag("Muted"), Some(true));
         assert_eq!(form.flag("Hold"), Some(false));
         assert_eq!(form.flag("Empty"), None);
+    }
+
+    #[test]
+    fn a_sip_address_is_a_user_at_a_host() {
+        let alice = Some("sip:alice@office.example:5060");
+        assert_eq!(sip_address("sip:alice@office.example:5060"), alice);
+        let more = "sip:alice@office.example:5060;transport=tcp?x-ticket=a@b";
+        assert_eq!(sip_address(more), alice);
+        for wrong in [
+            "sip:alice",
+            "alice@office.example",
+            "sip:@office.example",
+            "sip:a@",
+            "sip:a b@c",
+            "sip:a@b@c",
+        ] {
+            assert_eq!(sip_address(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Leg {
             .switch
             .world(|w| w.call(&self.sid).map(|c| c.to.clone()))
             .unwrap_or_default();
-        let address = to.split('?').next().unwrap_or(&to).to_owned();
+        let address = to.split(['?', ';']).next().unwrap_or(&to).to_owned();
         let behaviour = self.switch.telephones(|t| t.behaviour(&address));
         self.pass(Duration::from_millis(200)).await?;
         if behaviour == Behaviour::Invalid {

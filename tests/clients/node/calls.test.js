@@ -89,7 +89,7 @@ test("calls that cannot be are refused, each by its code", async () => {
     [21205, { to, from: own, url: "ftp://office.example/" }],
     [21218, { to, from: own, applicationSid: `AP${"0".repeat(32)}` }],
     [21208, { to, from: own, twiml, timeout: 601 }],
-    [21214, { to: "sip:desk@office.example", from: own, twiml }],
+    [21214, { to: "app:AP0123456789abcdef0123456789abcdef", from: own, twiml }],
     [32018, { to, from: own, twiml: `<Response>${" ".repeat(4000)}</Response>` }],
   ];
   for (const [code, call] of cases) await refused(api.calls.create(call), code);

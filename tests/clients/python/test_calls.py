@@ -80,7 +80,7 @@ class Calls(Case):
             (21205, {"url": "ftp://office.example/"}),
             (21218, {"twiml": "", "application_sid": "AP" + "0" * 32}),
             (21208, {"timeout": 601}),
-            (21214, {"to": "sip:desk@office.example"}),
+            (21214, {"to": "app:AP0123456789abcdef0123456789abcdef"}),
             (21234, {"machine_detection": "Sometimes"}),
             (32018, {"twiml": f"<Response>{' ' * 4000}</Response>"}),
         ]:

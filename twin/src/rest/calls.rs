@@ -7,7 +7,7 @@ use super::{
     subscription, url_param,
 };
 use crate::clock::rfc2822;
-use crate::form::{Form, is_e164};
+use crate::form::{Form, is_e164, sip_address};
 use crate::world::call::{Call, CallStatus, Direction, NewCall};
 use crate::world::{Dial, MachineDetection, Method, Program, Refusal, Source, World};
 
@@ -73,7 +73,10 @@ pub(super) fn ends(w: &World, form: &Form) -> Result<Ends, Refusal> {
             ));
         }
         identity.to_owned()
-    } else if to.starts_with("sip:") || to.starts_with("app:") {
+    } else if to.starts_with("sip:") {
+        let invalid = || Refusal::bad(21211, format!("The SIP address in {to:?} is not valid"));
+        sip_address(to).ok_or_else(invalid)?.to_owned()
+    } else if to.starts_with("app:") {
         return Err(Refusal::bad(
             21214,
             format!("This double of Twilio has no way to reach {to}"),

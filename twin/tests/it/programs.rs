@@ -224,6 +224,47 @@ async fn clients_ring_together_and_the_first_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sip_telephone_is_dialled_like_any_other() {
+    let kit = Kit::with_desk().await;
+    let desk = Telephone {
+        number: "sip:desk@office.example".into(),
+        behaviour: Behaviour::Answers {
+            after: 1.0,
+            talks: None,
+        },
+    };
+    kit.control.telephones(&[desk]).await.unwrap();
+    let dial = |uri: &str| format!("<Dial action=\"/after\"><Sip>{uri}</Sip></Dial>");
+    kit.site.twiml("/after", "<Hangup/>");
+    let uri = "sip:desk@office.example;transport=tcp?x-ticket=7";
+    kit.site.twiml("/voice", &dial(uri));
+    let caller = kit.caller("+15550001").await;
+    kit.until("the two to talk", |w| {
+        (hears(w).first()? == "+15550001<sip:desk@office.example").then_some(())
+    })
+    .await;
+    kit.control.hangup(&caller).await.unwrap();
+    for (at, uri, status) in [
+        (1, "sip:nobody@office.example", "failed"),
+        (2, "desk@office.example", "failed"),
+    ] {
+        kit.site.twiml("/voice", &dial(uri));
+        kit.caller("+15550002").await;
+        let after = kit.site.until(uri, "/after", |s| s.get(at).cloned()).await;
+        assert_eq!(after.get("DialCallStatus"), status, "{uri}");
+    }
+    let form = [
+        ("To", uri),
+        ("From", DESK),
+        ("Twiml", "<Response><Pause length=\"60\"/></Response>"),
+    ];
+    let (status, call) = kit.post("Calls", &form).await;
+    assert_eq!((status, call["to"].as_str()), (201, Some(uri)), "{call}");
+    kit.until_status(call["sid"].as_str().unwrap(), "in-progress")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_gives_its_front_to_who_asks() {
     let kit = Kit::with_desk().await;
     kit.site.twiml(
