@@ -134,7 +134,7 @@ pub enum ConfigError {
     WeakKept(PathBuf),
     /// Another process has the database.
     #[error(
-        "another server works with {}. Stop it first, or start this one with another --database-url.",
+        "another server works with {}. Stop it first, or give this one another database.",
         .0.display()
     )]
     InUse(PathBuf),
