@@ -44,10 +44,7 @@ async fn an_inbound_call_tells_its_story_in_order() {
         events.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
         [1, 2, 3, 4, 5, 6]
     );
-    let status = kit
-        .site
-        .until("the number's callback", "/status", |s| s.first().cloned())
-        .await;
+    let status = kit.site.first("the number's callback", "/status").await;
     assert_eq!(
         (status.get("CallStatus"), status.get("SequenceNumber")),
         ("completed", "0")
@@ -320,10 +317,7 @@ async fn a_redirected_customer_ends_the_room_and_goes_on() {
         )
         .await;
     assert_eq!((status, &body["status"]), (200, &"in-progress".into()));
-    let asked = kit
-        .site
-        .until("the new document", "/later", |s| s.first().cloned())
-        .await;
+    let asked = kit.site.first("the new document", "/later").await;
     assert_eq!(
         (asked.get("CallSid"), asked.get("CallStatus")),
         (customer.as_str(), "in-progress")
@@ -386,10 +380,7 @@ async fn who_is_removed_goes_on_with_the_action() {
             .0,
         204
     );
-    let after = kit
-        .site
-        .until("the action", "/after", |s| s.first().cloned())
-        .await;
+    let after = kit.site.first("the action", "/after").await;
     assert_eq!(
         (
             after.get("DialCallStatus"),

@@ -52,19 +52,11 @@ async fn a_hang_up_ends_a_recording_once() {
     let call = kit.caller("+15550001").await;
     kit.until_status(&call, "in-progress").await;
     kit.control.hangup(&call).await.unwrap();
-    let recorded = kit
-        .site
-        .until("the recording's action", "/recorded", |s| {
-            s.first().cloned()
-        })
-        .await;
+    let recorded = kit.site.first("the recording's action", "/recorded").await;
     assert_eq!(kit.callbacks("/rec").await, 1, "completed is said once");
     let seconds: u32 = recorded.get("RecordingDuration").parse().unwrap();
     assert!(seconds < 60, "recorded for {seconds} s");
-    let over = kit
-        .site
-        .until("the call's end", "/status", |s| s.first().cloned())
-        .await;
+    let over = kit.site.first("the call's end", "/status").await;
     assert_eq!(over.get("RecordingUrl"), recorded.get("RecordingUrl"));
 }
 
@@ -83,12 +75,7 @@ async fn a_recording_of_the_programs_own_leaves_another_running() {
     let (status, running) = kit.post(&format!("Calls/{call}/Recordings"), &[]).await;
     assert_eq!(status, 201, "{running}");
     kit.control.press(&call, "1").await.unwrap();
-    let recorded = kit
-        .site
-        .until("the recording's action", "/recorded", |s| {
-            s.first().cloned()
-        })
-        .await;
+    let recorded = kit.site.first("the recording's action", "/recorded").await;
     let running = running["sid"].as_str().unwrap();
     assert_ne!(recorded.get("RecordingSid"), running);
     let path = format!("Calls/{call}/Recordings/{running}");
@@ -115,10 +102,7 @@ async fn who_is_taken_from_the_queue_between_two_waiting_documents_talks() {
     kit.until("both to talk", |w| (hears(w).len() == 2).then_some(()))
         .await;
     kit.control.disconnect(&agent).await.unwrap();
-    let done = kit
-        .site
-        .until("the queue's action", "/dequeued", |s| s.first().cloned())
-        .await;
+    let done = kit.site.first("the queue's action", "/dequeued").await;
     assert_eq!(done.get("QueueResult"), "bridged");
 }
 
@@ -145,10 +129,7 @@ async fn who_is_moved_from_a_talk_into_the_queue_waits_there() {
     })
     .await;
     kit.control.disconnect(&agent).await.unwrap();
-    let done = kit
-        .site
-        .until("the queue's action", "/dequeued", |s| s.first().cloned())
-        .await;
+    let done = kit.site.first("the queue's action", "/dequeued").await;
     assert_eq!(done.get("QueueResult"), "bridged");
 }
 
@@ -169,17 +150,11 @@ async fn a_page_cannot_say_what_twilio_says() {
         .call_sid;
     kit.until_status(&call, "in-progress").await;
     kit.control.press(&call, "1").await.unwrap();
-    let menu = kit
-        .site
-        .until("the key", "/menu", |s| s.first().cloned())
-        .await;
+    let menu = kit.site.first("the key", "/menu").await;
     assert_eq!((menu.get("Digits"), menu.get("op")), ("1", "forged"));
     let both = menu.form.iter().filter(|(key, _)| key == "Digits").count();
     assert_eq!(both, 1, "no second value is smuggled in");
-    let wait = kit
-        .site
-        .until("the waiting document", "/wait", |s| s.first().cloned())
-        .await;
+    let wait = kit.site.first("the waiting document", "/wait").await;
     assert!(wait.get("ConferenceSid").starts_with("CF"), "{wait:?}");
 }
 
@@ -230,9 +205,7 @@ async fn a_leg_that_is_moved_out_of_its_whisper_is_free() {
     assert_eq!(status, 200, "{body}");
     let after = kit
         .site
-        .until("the action of the caller's dial", "/after", |s| {
-            s.first().cloned()
-        })
+        .first("the action of the caller's dial", "/after")
         .await;
     assert_eq!(
         (after.get("DialCallStatus"), after.get("DialBridged")),
@@ -295,10 +268,7 @@ async fn a_time_limit_runs_from_the_answer() {
     );
     kit.site.twiml("/after", "<Pause length=\"3000\"/>");
     kit.caller("+15550002").await;
-    let after = kit
-        .site
-        .until("the dial's action", "/after", |s| s.first().cloned())
-        .await;
+    let after = kit.site.first("the dial's action", "/after").await;
     assert_eq!(
         (after.get("DialCallStatus"), after.get("DialBridged")),
         ("completed", "true")
@@ -320,10 +290,7 @@ async fn a_machine_is_looked_for_after_the_answer() {
         ("StatusCallbackEvent", "answered"),
     ];
     let (_, body) = kit.post("Calls", &[&common[..], &more].concat()).await;
-    let answered = kit
-        .site
-        .until("the answer", "/leg", |s| s.first().cloned())
-        .await;
+    let answered = kit.site.first("the answer", "/leg").await;
     assert_eq!(
         (answered.get("CallStatus"), answered.get("AnsweredBy")),
         ("in-progress", ""),
@@ -360,10 +327,7 @@ async fn a_machine_is_looked_for_after_the_answer() {
     let gone = dial("+15558001", "<Response/>").await;
     kit.until_status(&gone, "completed").await;
     let stays = dial("+15558002", common[1].1).await;
-    let first = kit
-        .site
-        .until("the detection", "/amd", |s| s.first().cloned())
-        .await;
+    let first = kit.site.first("the detection", "/amd").await;
     assert_eq!(
         (first.get("CallSid"), first.get("AnsweredBy")),
         (&*stays, "human")

@@ -132,6 +132,11 @@ impl Site {
         }
     }
 
+    /// The first request to `path`.
+    pub(crate) async fn first(&self, what: &str, path: &str) -> Seen {
+        self.until(what, path, |seen| seen.first().cloned()).await
+    }
+
     /// The events of a conference in the order of their sequence numbers, once `count` are there.
     pub(crate) async fn events(&self, count: usize) -> Vec<(u32, String)> {
         self.until(&format!("{count} conference events"), "/conf", |seen| {

@@ -90,10 +90,7 @@ async fn a_telephone_presses_its_key_when_it_is_asked() {
         dial("+15557003").await,
         dial("+15557004").await,
     ];
-    let key = kit
-        .site
-        .until("the key", "/accepted", |s| s.first().cloned())
-        .await;
+    let key = kit.site.first("the key", "/accepted").await;
     assert_eq!(
         (key.get("CallSid"), key.get("Digits"), key.get("AnsweredBy")),
         (&*calls[0], "1", "human")
@@ -136,10 +133,7 @@ async fn an_emergency_call_goes_out_without_a_room() {
         .await
         .unwrap()
         .call_sid;
-    let asked = kit
-        .site
-        .until("the voice request", "/app", |s| s.first().cloned())
-        .await;
+    let asked = kit.site.first("the voice request", "/app").await;
     assert_eq!(
         (asked.get("CallSid"), asked.get("From"), asked.get("op")),
         (&*call, "client:ada", "dial")
@@ -166,10 +160,7 @@ async fn an_emergency_call_goes_out_without_a_room() {
         .hangup(child["sid"].as_str().unwrap())
         .await
         .unwrap();
-    let after = kit
-        .site
-        .until("the action", "/after", |s| s.first().cloned())
-        .await;
+    let after = kit.site.first("the action", "/after").await;
     assert_eq!(
         (after.get("DialCallStatus"), after.get("DialBridged")),
         ("completed", "true")
@@ -216,10 +207,7 @@ async fn clients_ring_together_and_the_first_wins() {
     );
     kit.control.hangup(&caller).await.unwrap();
     kit.until_status(&legs[0], "completed").await;
-    let after = kit
-        .site
-        .until("the moot action", "/after", |s| s.first().cloned())
-        .await;
+    let after = kit.site.first("the moot action", "/after").await;
     assert_eq!(after.get("CallStatus"), "completed");
 }
 
@@ -305,10 +293,7 @@ async fn a_queue_gives_its_front_to_who_asks() {
     })
     .await;
     kit.control.disconnect(&agent).await.unwrap();
-    let done = kit
-        .site
-        .until("the queue's action", "/dequeued", |s| s.first().cloned())
-        .await;
+    let done = kit.site.first("the queue's action", "/dequeued").await;
     assert_eq!(
         (done.get("CallSid"), done.get("QueueResult")),
         (&*first, "bridged")
@@ -444,10 +429,7 @@ async fn callers_have_patience_talk_and_keys() {
         })
         .await
         .unwrap();
-    let menu = kit
-        .site
-        .until("the menu's answer", "/menu", |s| s.first().cloned())
-        .await;
+    let menu = kit.site.first("the menu's answer", "/menu").await;
     assert_eq!((menu.get("Digits"), menu.get("FinishedOnKey")), ("42", "#"));
     let wrong = kit
         .control
@@ -500,12 +482,7 @@ async fn a_rejected_call_is_never_answered() {
     let call = kit.caller("+15550002").await;
     kit.until_status(&call, "in-progress").await;
     kit.control.hangup(&call).await.unwrap();
-    let recorded = kit
-        .site
-        .until("the recording's action", "/recorded", |s| {
-            s.first().cloned()
-        })
-        .await;
+    let recorded = kit.site.first("the recording's action", "/recorded").await;
     assert_eq!(
         (recorded.get("Digits"), recorded.get("RecordingSid").len()),
         ("hangup", 34)
