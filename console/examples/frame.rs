@@ -24,7 +24,7 @@ use cordboard::{
     view,
 };
 use cordboard_core::{
-    board::{At, Presence},
+    board::{At, Online, Status},
     ids::{CallId, Timestamp, UserId},
     machine::PhonePage,
     wire::{PersonPresence, ServerMsg},
@@ -154,7 +154,8 @@ fn next(house: &mut House, model: &Model, waiting: CallId, why: Why, n: u32) -> 
                 } else {
                     PhonePage::Unreachable
                 },
-                presence: Presence::Available,
+                online: Online::Online,
+                status: Status::default(),
             }],
         },
     };

@@ -19,10 +19,11 @@ use cordboard_core::{
     ids::{CallId, Emergency, Rev, SafeText, SlotId, Timestamp, UserId},
     machine::Intent,
     policy::Actor,
-    wire::{ClientMsg, EmergencyAddress, Me, ServerMsg},
+    wire::{ClientMsg, EmergencyAddress, Me, PageState, PairingAsk, ServerMsg},
 };
 
 use crate::{
+    form,
     keymap::{Action, Key},
     number,
     shape::{Counts, Shape},
@@ -40,7 +41,7 @@ mod person;
 pub use act::Offer;
 pub use carry::{Carry, Hand, Preview};
 pub use cursor::{Area, Cursor};
-pub use find::{Field, Find, Found, Purpose};
+pub use find::{Find, Found, Purpose};
 pub use link::{Link, LinkNews};
 pub use person::{Look, State};
 
@@ -97,6 +98,8 @@ pub enum Spot {
     Line(usize),
     /// An area that scrolls.
     Area(Area),
+    /// Something of a form.
+    Form(form::Part),
     /// A window: takes clicks and does nothing with them.
     Window,
 }
@@ -107,6 +110,15 @@ impl Spot {
         match self {
             Self::Call(call, _) => Some(*call),
             _ => None,
+        }
+    }
+
+    /// Whether a click here does something at once.
+    pub const fn is_button(&self) -> bool {
+        match self {
+            Self::Button(_) => true,
+            Self::Form(part) => part.is_button(),
+            _ => false,
         }
     }
 
@@ -261,6 +273,10 @@ pub struct Model {
     pub me: Option<Me>,
     /// Whether a call for help would show an address.
     pub emergency_address: EmergencyAddress,
+    /// The phone pages that are paired with this console.
+    pub pages: Vec<PageState>,
+    /// A page that wants to be.
+    pub pairing: Option<PairingAsk>,
     /// The connection.
     pub link: Link,
     /// The local clock.
@@ -323,8 +339,6 @@ struct Ids {
 pub const NOTE_MS: i64 = 6_000;
 /// How many notes are kept for the log.
 const NOTES: usize = 200;
-/// The longest text that is taken from a paste.
-const PASTE: usize = 64;
 
 impl Model {
     /// A console before its first connection. `run` is drawn at random, so that two consoles never send the
@@ -334,6 +348,8 @@ impl Model {
             board: Board::default(),
             me: None,
             emergency_address: EmergencyAddress::default(),
+            pages: Vec::new(),
+            pairing: None,
             link: Link::Connecting,
             now,
             offset: 0,
@@ -394,7 +410,7 @@ impl Model {
     pub fn actor(&self) -> Option<Actor> {
         self.me.as_ref().map(|me| Actor {
             user: me.id,
-            role: me.role,
+            rights: me.rights,
         })
     }
 
@@ -708,9 +724,7 @@ impl Model {
     /// Pasted text only ever fills a field: it is never a command.
     fn paste(&mut self, text: &str) {
         if let Some(Dialog::Find(find)) = &mut self.dialog {
-            for c in text.chars().take(PASTE).filter(|c| !c.is_control()) {
-                find.text.insert(c);
-            }
+            find.text.paste(text);
             self.search();
             self.dirty = true;
         }

@@ -5,8 +5,8 @@
 //! characters, also in JSON, where they are written as escapes. Nothing here decides what a call may do: the
 //! server does, and its sentence is handed on.
 //!
-//! Read next: `cli/args.rs` (what can be typed), `cli/act.rs` (what changes something), `cli/watch.rs`,
-//! `cli/show.rs` (text).
+//! Read next: `cli/args.rs` (what can be typed), `cli/act.rs` (what changes a call), `cli/sign.rs` (who comes in
+//! and goes), `cli/people.rs`, `cli/house.rs`, `cli/watch.rs`, `cli/show.rs` (text).
 
 use std::{
     fmt::Display,
@@ -15,20 +15,26 @@ use std::{
 };
 
 use clap::CommandFactory;
-use cordboard_core::ids::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use cordboard_core::{api::FieldError, ids::Timestamp};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, ClientError, address, loopback};
-use args::{CallVerb, Cli, LoginArgs, Verb};
-use session::{Environment, Session, SessionError};
+use crate::client::{Client, ClientError, StoreError, address};
+use args::{AdminVerb, CallVerb, Cli, Verb};
+use session::{Environment, SessionError};
 use show::Names;
 
 mod act;
 pub mod args;
+mod ask;
+mod audit;
+mod house;
+mod pair;
+mod people;
 pub mod session;
 pub mod show;
+mod sign;
 mod until;
 mod watch;
 
@@ -59,6 +65,8 @@ pub struct Failure {
     pub code: String,
     /// A sentence.
     pub why: String,
+    /// What is wrong, field by field.
+    pub errors: Vec<FieldError>,
     /// What else `--json` prints beside the error.
     pub more: Map<String, Value>,
 }
@@ -70,8 +78,14 @@ impl Failure {
             exit,
             code: code.to_owned(),
             why: why.to_string(),
+            errors: Vec::new(),
             more: Map::new(),
         }
+    }
+
+    /// What was typed makes no sense.
+    pub fn usage(why: impl Display) -> Self {
+        Self::new(Exit::Usage, "usage", why)
     }
 
     /// Refused for a reason found here, before the server was asked.
@@ -89,20 +103,39 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        match &error {
+        match error {
             ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, "unreachable", error),
             ClientError::Lost { .. } => Self::new(Exit::Unknown, "unknown", error),
-            ClientError::Refused {
-                status: 401 | 403,
-                code,
-                ..
-            } => Self::new(Exit::NotAllowed, code, &error),
-            ClientError::Refused { code, .. } if code == "unknown" => {
-                Self::new(Exit::Unknown, code, &error)
-            }
-            ClientError::Refused { code, .. } => Self::new(Exit::Refused, code, &error),
             ClientError::Garbled { .. } => Self::new(Exit::Refused, "garbled", error),
+            ClientError::Store(error) => error.into(),
+            ClientError::Refused {
+                status,
+                code,
+                why,
+                errors,
+                retry_after,
+            } => {
+                let exit = match (status, code.as_str()) {
+                    (401 | 403, _) => Exit::NotAllowed,
+                    (_, "unknown") => Exit::Unknown,
+                    _ => Exit::Refused,
+                };
+                let failure = Self {
+                    errors,
+                    ..Self::new(exit, &code, why)
+                };
+                match retry_after {
+                    Some(wait) => failure.with("retry_after", wait.as_secs()),
+                    None => failure,
+                }
+            }
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Exit::Refused, "token-file", error)
     }
 }
 
@@ -112,10 +145,9 @@ impl From<SessionError> for Failure {
             SessionError::SignedOut | SessionError::SignedOutThere(_) => {
                 Self::new(Exit::NotAllowed, "not-signed-in", error)
             }
-            SessionError::Environment(..) => Self::new(Exit::Usage, "usage", error),
-            SessionError::Homeless | SessionError::File { .. } => {
-                Self::new(Exit::Refused, "token-file", error)
-            }
+            SessionError::Environment(..) => Self::usage(error),
+            SessionError::Store(error) => error.into(),
+            SessionError::Client(error) => error.into(),
         }
     }
 }
@@ -185,12 +217,18 @@ impl Out<'_> {
         if failure.exit != Exit::Done {
             // Nothing can be done about a standard error that is closed.
             let _ = writeln!(self.err, "{}", show::plain(&failure.why));
+            for FieldError { field, why } in &failure.errors {
+                let _ = writeln!(self.err, "{}", show::plain(&format!("{field}: {why}")));
+            }
             if self.json {
                 let mut document = Map::new();
                 document.insert(
                     "error".to_owned(),
                     json!({ "code": failure.code, "why": failure.why }),
                 );
+                if !failure.errors.is_empty() {
+                    document.insert("errors".to_owned(), json!(failure.errors));
+                }
                 document.extend(failure.more.clone());
                 let _ = self.json(&document);
             }
@@ -251,48 +289,86 @@ pub async fn run(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Exit {
 
 async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
     let url = cli.common.url.as_ref();
-    let verb = match cli.verb {
-        Some(Verb::Completions { shell }) => {
+    let Some(verb) = cli.verb else {
+        return Err(Failure::usage("Say what to do; cordboard --help lists it."));
+    };
+    match verb {
+        Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cordboard", &mut script);
-            return Ok(out.out.write_all(&script)?);
+            Ok(out.out.write_all(&script)?)
         }
-        Some(Verb::Man { dir }) => {
+        Verb::Man { dir } => {
             let wrong = |e: io::Error| {
                 Failure::refused("io", format!("{} cannot be written: {e}.", dir.display()))
             };
             std::fs::create_dir_all(&dir).map_err(wrong)?;
-            return clap_mangen::generate_to(Cli::command(), &dir).map_err(wrong);
+            clap_mangen::generate_to(Cli::command(), &dir).map_err(wrong)
         }
-        Some(Verb::Login(args)) => return login(&args, url, env, out).await,
-        Some(verb) => verb,
-        None => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "usage",
-                "Say what to do; cordboard --help lists it.",
-            ));
+        Verb::Login(args) => {
+            let asks = !args.password_stdin;
+            ask::unless_interrupted(asks, sign::login(args, url, env, out)).await
         }
-    };
-    let (url, token) = env.signed_in(url)?;
-    if matches!(verb, Verb::Token) {
-        let text = token.expose_secret();
-        return Ok(out.say(&json!({ "token": text, "url": address(&url) }), [text])?);
+        Verb::Join(args) => {
+            let asks = !args.person.password_stdin;
+            ask::unless_interrupted(asks, sign::join(args, url, env, out)).await
+        }
+        Verb::Register(args) => {
+            let asks = !args.password_stdin;
+            ask::unless_interrupted(asks, sign::register(args, url, env, out)).await
+        }
+        Verb::Reset(args) => {
+            let asks = !args.password_stdin;
+            ask::unless_interrupted(asks, sign::reset(args, url, env, out)).await
+        }
+        Verb::Admin {
+            verb: AdminVerb::Create(args),
+        } => {
+            let asks = !args.person.password_stdin;
+            ask::unless_interrupted(asks, sign::create(args, url, env, out)).await
+        }
+        Verb::Logout => sign::logout(url, env, out).await,
+        Verb::Token => {
+            let credentials = env.signed_in(url)?;
+            let access = credentials.access().await?;
+            let (text, url) = (access.expose_secret(), address(credentials.url()));
+            let expires_in = credentials.expires_in().await;
+            let document = json!({ "token": text, "url": url, "expires_in": expires_in });
+            Ok(out.say(&document, [text])?)
+        }
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Console(_) | Verb::Twin { .. } => Err(
+            Failure::usage("This verb runs something; it does not ask a server."),
+        ),
+        verb => {
+            let client = Client::signed_in(env.signed_in(url)?);
+            // Boxed: the verbs are many, and the largest would make every other as large.
+            Box::pin(signed_in(verb, &client, out)).await
+        }
     }
-    let client = Client::new(url, Some(token))?;
+}
+
+/// A verb of somebody who is signed in.
+async fn signed_in(verb: Verb, client: &Client, out: &mut Out<'_>) -> Result<(), Failure> {
     match verb {
-        Verb::Logout => logout(&client, env, out).await,
-        Verb::Whoami => {
-            let me = client.me().await?;
-            let line = format!(
-                "{} ({}), {}, at {}",
-                me.name,
-                me.id,
-                show::word(&me.role),
-                address(client.url())
-            );
-            Ok(out.say(&json!({ "id": me.id, "name": me.name, "role": me.role, "url": address(client.url()) }), [line])?)
+        Verb::Whoami => sign::whoami(client, out).await,
+        Verb::Password(args) => {
+            let asks = !args.password_stdin;
+            ask::unless_interrupted(asks, sign::password(&args, client, out)).await
         }
+        Verb::Sessions { verb } => people::sessions(client, verb.unwrap_or_default(), out).await,
+        Verb::Status(args) => people::status(client, args, out).await,
+        Verb::Pair { yes } => pair::pair(client, yes, out).await,
+        Verb::User { verb } => people::user(client, verb, out).await,
+        Verb::Invitation { verb } => people::invitation(client, verb, out).await,
+        Verb::Group { verb } => house::group(client, verb, out).await,
+        Verb::Slot { verb } => house::slot(client, verb, out).await,
+        Verb::Queue { verb } => house::queue(client, verb, out).await,
+        Verb::Number { verb } => house::number(client, verb, out).await,
+        Verb::Admin { verb } => match verb {
+            AdminVerb::Desk { verb } => house::desk(client, verb, out).await,
+            AdminVerb::Audit(args) => audit::audit(client, args, out).await,
+            AdminVerb::Create(_) => Err(Failure::usage("Nobody is signed in yet for that.")),
+        },
         Verb::Board => {
             let board = client.board().await?;
             Ok(if out.json {
@@ -301,7 +377,7 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
                 out.lines(show::board(&board, now()))
             }?)
         }
-        Verb::Watch { since } => watch::watch(&client, since, out).await,
+        Verb::Watch { since } => watch::watch(client, since, out).await,
         Verb::Call {
             verb: CallVerb::List,
         } => {
@@ -314,7 +390,7 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
         Verb::Call {
             verb: CallVerb::Show { call },
         } => {
-            let id = act::resolve(&client, &call).await?;
+            let id = act::resolve(client, &call).await?;
             let (card, raw) = client.call(&id).await?;
             if out.json {
                 return Ok(out.json(&raw)?);
@@ -322,133 +398,21 @@ async fn dispatch(cli: Cli, env: &Environment, out: &mut Out<'_>) -> Result<(), 
             let names = Names::of(&client.board().await?);
             Ok(out.lines(show::call(&card, &names, now()))?)
         }
-        Verb::Call { verb } => act::call(&client, verb, out).await,
-        Verb::Slot { verb } => act::slot(&client, verb, out).await,
-        Verb::Dial { to, how, until } => act::dial(&client, &to, how, until, out).await,
-        Verb::Demo(_) | Verb::Serve(_) | Verb::Console(_) | Verb::Twin { .. } => Err(Failure::new(
-            Exit::Usage,
-            "usage",
-            "This verb runs something; it does not ask a server.",
-        )),
-        Verb::Login(_) | Verb::Token | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+        Verb::Call { verb } => act::call(client, verb, out).await,
+        Verb::Dial { to, how, until } => act::dial(client, &to, how, until, out).await,
+        Verb::Completions { .. }
+        | Verb::Man { .. }
+        | Verb::Login(_)
+        | Verb::Logout
+        | Verb::Token
+        | Verb::Join(_)
+        | Verb::Register(_)
+        | Verb::Reset(_)
+        | Verb::Demo(_)
+        | Verb::Serve(_)
+        | Verb::Console(_)
+        | Verb::Twin { .. } => Err(Failure::usage("This verb needs nobody who is signed in.")),
     }
-}
-
-async fn login(
-    args: &LoginArgs,
-    url: Option<&url::Url>,
-    env: &Environment,
-    out: &mut Out<'_>,
-) -> Result<(), Failure> {
-    let Some(url) = env.server(url)? else {
-        return Err(Failure::new(
-            Exit::Usage,
-            "usage",
-            "Say where: cordboard login --url URL.",
-        ));
-    };
-    if url.scheme() == "http" && !loopback(&url) {
-        let _ = writeln!(
-            out.err,
-            "Warning: {} is not encrypted; your password can be read on the way.",
-            address(&url)
-        );
-    }
-    let email = match &args.email {
-        Some(email) => email.trim().to_owned(),
-        None if args.password_stdin => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "usage",
-                "With --password-stdin, say who with --email.",
-            ));
-        }
-        None => ask("E-mail: ", false)?.expose_secret().trim().to_owned(),
-    };
-    let password = if args.password_stdin {
-        let mut line = String::new();
-        io::stdin()
-            .read_line(&mut line)
-            .map_err(|e| Failure::refused("io", format!("The password cannot be read: {e}.")))?;
-        SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned())
-    } else {
-        ask("Password: ", true)?
-    };
-    let signed_in = Client::new(url.clone(), None)?
-        .login(&email, &password)
-        .await?;
-    let me = &signed_in.me;
-    let session = Session {
-        token: signed_in.token.clone(),
-        expires: signed_in.expires,
-        name: me.name.to_string(),
-    };
-    env.keep(&url, session)?;
-    let line = format!(
-        "Signed in at {} as {}, {}.",
-        address(&url),
-        me.name,
-        show::word(&me.role)
-    );
-    Ok(out.say(
-        &json!({ "ok": true, "url": address(&url), "me": me, "expires": signed_in.expires }),
-        [line],
-    )?)
-}
-
-async fn logout(client: &Client, env: &Environment, out: &mut Out<'_>) -> Result<(), Failure> {
-    // The file first: whatever the server says, this machine has forgotten the token.
-    let kept = env.forget(client.url())?;
-    match client.logout().await {
-        Ok(()) => {}
-        Err(e) if e.signed_out() => {}
-        Err(ClientError::Unreachable { .. }) if kept => {
-            let why = format!(
-                "The token is forgotten here, but the server at {} could not be told; it stays valid there until it expires.",
-                address(client.url())
-            );
-            return Err(Failure::new(Exit::Unreachable, "unreachable", why));
-        }
-        Err(e) => return Err(e.into()),
-    }
-    Ok(out.say(
-        &json!({ "ok": true, "url": address(client.url()) }),
-        [format!("Signed out at {}.", address(client.url()))],
-    )?)
-}
-
-/// Asks a person at the terminal, with the echo off for a secret.
-fn ask(prompt: &str, secret: bool) -> Result<SecretString, Failure> {
-    let no_terminal = |_| {
-        Failure::new(
-            Exit::Usage,
-            "usage",
-            "There is no terminal to ask at. Say --email, and --password-stdin with the password on standard input.",
-        )
-    };
-    let mut terminal = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(no_terminal)?;
-    write!(terminal, "{prompt}").map_err(no_terminal)?;
-    let before = rustix::termios::tcgetattr(&terminal).map_err(|e| no_terminal(e.into()))?;
-    if secret {
-        let mut silent = before.clone();
-        silent.local_modes.remove(rustix::termios::LocalModes::ECHO);
-        rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &silent)
-            .map_err(|e| no_terminal(e.into()))?;
-    }
-    let mut line = String::new();
-    let read = io::BufRead::read_line(&mut io::BufReader::new(&terminal), &mut line);
-    if secret {
-        // Also when the read failed: a terminal must not stay without echo.
-        let _ =
-            rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Flush, &before);
-        let _ = writeln!(terminal);
-    }
-    read.map_err(no_terminal)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
 }
 
 #[cfg(test)]
@@ -486,11 +450,7 @@ mod tests {
     #[test]
     fn errors_have_the_contracts_codes() {
         let url: url::Url = "http://127.0.0.1:1/".parse().unwrap();
-        let coded = |status, code: &str| ClientError::Refused {
-            status,
-            code: code.to_owned(),
-            why: "No.".to_owned(),
-        };
+        let coded = |status, code: &str| ClientError::refused(status, code, "No.");
         let refused = |status| coded(status, "x");
         for (error, exit) in [
             (refused(400), Exit::Refused),

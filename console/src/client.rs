@@ -1,105 +1,43 @@
-//! The server's API, typed: requests over HTTP and the two WebSockets, for the command line and the demo's
-//! pretend softphones.
+//! The server's API, typed: requests over HTTP and the two WebSockets, for the command line, the console's forms
+//! and the demo's pretend softphones.
 //!
-//! It sends, waits with limits, and tells apart what matters to whoever asked: not reached, sent but
-//! unanswered, refused. It must not print, retry on its own account (one exception: a command whose answer was
-//! lost, whose id makes that safe), or decide an exit code.
+//! It sends, waits with limits, and tells apart what matters to whoever asked: not reached, sent but unanswered,
+//! refused. It must not print, decide an exit code, or retry on its own account; two exceptions: a command whose
+//! answer was lost, whose id makes that safe, and a request whose token the server did not take, which has done
+//! nothing and is sent once more with a new token.
 //!
 //! The console has its own link (`net`), which lives for hours; this one serves a question and its answer.
 //!
-//! Read next: [`crate::cli`].
+//! Read next: `client/routes.rs` (what can be asked), `client/credentials.rs` (as whom), [`crate::cli`].
 
 use std::time::Duration;
 
 use cordboard_core::{
     board::{Card, Snapshot},
-    ids::{CallId, SafeText, Timestamp},
-    wire::{ClientMsg, Command, Me, PhoneMsg, PhoneServerMsg, ServerMsg},
+    ids::{CallId, SafeText},
+    wire::{ClientMsg, Command, PhoneMsg, PhoneServerMsg, ServerMsg},
 };
-use futures_util::{SinkExt, StreamExt};
-use reqwest::{Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{
-        self, Message,
-        client::IntoClientRequest,
-        http::{HeaderValue, header::AUTHORIZATION},
-        protocol::WebSocketConfig,
-    },
-};
+use reqwest::Method;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use url::Url;
 
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(4);
-/// How long an answer may take beyond what was asked to be waited for.
-const ANSWER: Duration = Duration::from_secs(8);
+pub use credentials::{Credentials, Password};
+pub(crate) use error::refusal;
+pub use error::{CHANGED, ClientError};
+use http::{Http, Question, TRIES};
+pub use socket::Socket;
+pub use store::{Kept, Locked, Store, StoreError};
+
+mod credentials;
+mod error;
+mod http;
+mod routes;
+mod socket;
+mod store;
+
 /// The longest answer that is read: a board of a very large house.
 const LONGEST: usize = 64 << 20;
-
-/// Why there is no answer, or not the one that was hoped for. Each is a sentence a person can act on.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nothing was changed: the server was not reached, or it says it can't work now.
-    #[error("The server at {} cannot be reached: {why}.", address(url))]
-    Unreachable {
-        /// Where.
-        url: Url,
-        /// What happened instead.
-        why: String,
-    },
-    /// The request was sent, and the answer was lost. It may have been carried out.
-    #[error(
-        "The command was sent, but no answer came: {why}. Look at the board to see what became of it."
-    )]
-    Lost {
-        /// What happened instead.
-        why: String,
-    },
-    /// The server said no.
-    #[error("{why}")]
-    Refused {
-        /// The status.
-        status: u16,
-        /// A short word for programs.
-        code: String,
-        /// A sentence for people.
-        why: String,
-    },
-    /// The answer can't be read: another version, or no Cordboard.
-    #[error(
-        "The server at {} answered something this program does not understand ({what}). Are they of the same version?",
-        address(url)
-    )]
-    Garbled {
-        /// Where.
-        url: Url,
-        /// What was wrong with it.
-        what: String,
-    },
-}
-
-impl ClientError {
-    /// Whether the server does not know who is asking.
-    pub fn signed_out(&self) -> bool {
-        matches!(self, Self::Refused { status: 401, .. })
-    }
-}
-
-/// The answer to signing in.
-#[derive(Debug, Deserialize)]
-pub struct SignedIn {
-    /// The bearer token.
-    pub token: SecretString,
-    /// When it expires.
-    #[serde(default)]
-    pub expires: Option<Timestamp>,
-    /// Who it is for.
-    pub me: Me,
-}
 
 /// The answer to a command that was not refused.
 #[derive(Debug, Deserialize)]
@@ -135,115 +73,65 @@ struct Calls {
     calls: Vec<Card>,
 }
 
-#[derive(Deserialize)]
-struct Problem {
-    error: Trouble,
-}
-
-#[derive(Deserialize)]
-struct Trouble {
-    code: SafeText,
-    why: String,
-}
-
 /// A server, and who we are there. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    base: Url,
-    token: Option<SecretString>,
-    http: reqwest::Client,
+    http: Http,
+    credentials: Option<Credentials>,
 }
 
 impl Client {
-    /// A client of the server at `base` (a URL whose path ends in `/`), signed in with `token` if there is one.
-    pub fn new(base: Url, token: Option<SecretString>) -> Result<Self, ClientError> {
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            // A redirect would carry the token to wherever the answer says.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("cordboard/", env!("CARGO_PKG_VERSION")));
-        if loopback(&base) {
-            http = http.no_proxy();
-        }
-        match http.build() {
-            Ok(http) => Ok(Self { base, token, http }),
-            Err(e) => Err(ClientError::Unreachable {
-                url: base,
-                why: deepest(&e),
-            }),
+    /// Somebody unknown, at the server at `base` (a URL whose path ends in `/`).
+    pub fn new(base: Url) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: Http::new(base)?,
+            credentials: None,
+        })
+    }
+
+    /// Somebody who is signed in.
+    pub fn signed_in(credentials: Credentials) -> Self {
+        Self {
+            http: credentials.http().clone(),
+            credentials: Some(credentials),
         }
     }
 
     /// The server's address.
     pub fn url(&self) -> &Url {
-        &self.base
-    }
-
-    /// The token, if signed in.
-    pub fn token(&self) -> Option<&SecretString> {
-        self.token.as_ref()
-    }
-
-    /// Signs in. The client keeps what it has; make another with the token.
-    pub async fn login(
-        &self,
-        email: &str,
-        password: &SecretString,
-    ) -> Result<SignedIn, ClientError> {
-        let body = json!({ "email": email, "password": password.expose_secret() });
-        self.ask(Method::POST, "api/login", Some(&body), ANSWER)
-            .await
-    }
-
-    /// Ends the session at the server.
-    pub async fn logout(&self) -> Result<(), ClientError> {
-        self.bytes(Method::POST, "api/logout", None::<&()>, ANSWER)
-            .await
-            .map(drop)
-    }
-
-    /// Who is signed in.
-    pub async fn me(&self) -> Result<Me, ClientError> {
-        self.ask(Method::GET, "api/me", None::<&()>, ANSWER).await
+        self.http.url()
     }
 
     /// The whole board.
     pub async fn board(&self) -> Result<Snapshot, ClientError> {
-        self.ask(Method::GET, "api/board", None::<&()>, ANSWER)
-            .await
+        self.get(&["api", "board"]).await
     }
 
     /// The calls that are not over.
     pub async fn calls(&self) -> Result<Vec<Card>, ClientError> {
-        self.ask::<Calls>(Method::GET, "api/calls", None::<&()>, ANSWER)
-            .await
-            .map(|c| c.calls)
+        let calls: Calls = self.get(&["api", "calls"]).await?;
+        Ok(calls.calls)
     }
 
     /// One call, by its id or any CallSid in it, with everything the server says of it.
     pub async fn call(&self, name: &str) -> Result<(Card, Value), ClientError> {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            // Pushed, not joined: a slash or a dot in what was typed must not lead elsewhere.
-            path.pop_if_empty().extend(["api", "calls", name]);
-        }
-        let raw: Value = self
-            .ask(Method::GET, url.as_str(), None::<&()>, ANSWER)
-            .await?;
-        let card = Card::deserialize(&raw).map_err(|e| self.garbled(&e))?;
+        let raw: Value = self.get(&["api", "calls", name]).await?;
+        let card = Card::deserialize(&raw).map_err(|e| self.http.garbled(&e))?;
         Ok((card, raw))
     }
 
     /// Sends a command and waits up to `wait` for its outcome. An answer that is lost is asked for again: the
     /// id makes the server act once.
     pub async fn command(&self, command: &Command, wait: Duration) -> Result<Answer, ClientError> {
+        let question = self
+            .http
+            .to(Method::POST, &["api", "commands"])
+            .query("wait", wait.as_millis())
+            .json(command)
+            .patient(wait);
         let mut lost = None;
-        for left in (0..3_u32).rev() {
-            let path = format!("api/commands?wait={}", wait.as_millis());
-            match self
-                .ask::<Answer>(Method::POST, &path, Some(command), wait + ANSWER)
-                .await
-            {
+        for left in (0..TRIES).rev() {
+            match self.ask::<Answer>(&question).await {
                 Err(ClientError::Lost { why }) if left > 0 => lost = Some(why),
                 // Not reached this time, but the first time it was: nobody can say that nothing happened.
                 Err(ClientError::Unreachable { why, .. }) if lost.is_some() => {
@@ -263,15 +151,11 @@ impl Client {
         struct Sent {
             call: Card,
         }
-        let mut url = self
-            .base
-            .join("api/commands")
-            .map_err(|e| self.garbled(&e))?;
-        url.query_pairs_mut().append_pair("id", id);
-        match self
-            .ask::<Sent>(Method::GET, url.as_str(), None::<&()>, ANSWER)
-            .await
-        {
+        let question = self
+            .http
+            .to(Method::GET, &["api", "commands"])
+            .query("id", id);
+        match self.ask::<Sent>(&question).await {
             Ok(sent) => Ok(Some(sent.call.id)),
             Err(ClientError::Refused { status: 404, .. }) => Ok(None),
             Err(e) => Err(e),
@@ -288,185 +172,43 @@ impl Client {
         self.socket("ws/phone").await
     }
 
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        limit: Duration,
-    ) -> Result<T, ClientError> {
-        // Boxed: a request under way is large, and every verb waits on several.
-        let bytes = Box::pin(self.bytes(method, path, body, limit)).await?;
-        serde_json::from_slice(&bytes).map_err(|e| self.garbled(&e))
-    }
-
-    /// The body of a good answer; everything else is an error.
-    async fn bytes(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        limit: Duration,
-    ) -> Result<Vec<u8>, ClientError> {
-        let changes = method != Method::GET && path.starts_with("api/commands");
-        let url = self.base.join(path).map_err(|e| self.garbled(&e))?;
-        let mut request = self.http.request(method, url).timeout(limit);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let lost = |e: &reqwest::Error| {
-            if changes && !e.is_connect() && !e.is_builder() {
-                ClientError::Lost { why: deepest(e) }
-            } else {
-                self.unreachable(deepest(e))
-            }
-        };
-        let mut response = request.send().await.map_err(|e| lost(&e))?;
-        let status = response.status();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e))? {
-            if bytes.len() + chunk.len() > LONGEST {
-                return Err(self.garbled(&"an endless answer"));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            return Ok(bytes);
-        }
-        Err(self.problem(status, &bytes, changes))
-    }
-
-    fn problem(&self, status: StatusCode, body: &[u8], changes: bool) -> ClientError {
-        let said = serde_json::from_slice::<Problem>(body)
-            .ok()
-            .map(|p| p.error);
-        match status.as_u16() {
-            // A gateway in between: whether the request went through is not known.
-            502 | 504 if changes => ClientError::Lost {
-                why: format!("a gateway answered {status}"),
-            },
-            502..=504 => self.unreachable(match said {
-                Some(said) => SafeText::from(said.why.trim_end_matches('.')).to_string(),
-                None => format!("it answered {status}"),
-            }),
-            500..=599 if changes => ClientError::Lost {
-                why: format!("the server answered {status}"),
-            },
-            code => match said {
-                Some(said) => ClientError::Refused {
-                    status: code,
-                    code: said.code.to_string(),
-                    why: sentence(&said.why),
-                },
-                None if code == 401 => ClientError::Refused {
-                    status: 401,
-                    code: "not-signed-in".to_owned(),
-                    why: "You are not signed in. Run cordboard login.".to_owned(),
-                },
-                None => self.garbled(&format!("status {status}")),
-            },
-        }
-    }
-
     async fn socket<Out, In>(&self, path: &str) -> Result<Socket<Out, In>, ClientError> {
-        let mut url = self.base.join(path).map_err(|e| self.garbled(&e))?;
-        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-        url.set_scheme(scheme)
-            .map_err(|()| self.garbled(&"no address for a socket"))?;
-        let mut request = url
-            .as_str()
-            .into_client_request()
-            .map_err(|e| self.garbled(&e))?;
-        if let Some(token) = &self.token {
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| self.garbled(&"a token that no header can carry"))?;
-            bearer.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, bearer);
-        }
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(LONGEST))
-            .max_frame_size(Some(LONGEST));
-        let opening = Box::pin(connect_async_with_config(request, Some(config), true));
-        match tokio::time::timeout(CONNECT, opening).await {
-            Ok(Ok((stream, _))) => Ok(Socket {
-                stream,
-                base: self.base.clone(),
-                kinds: std::marker::PhantomData,
-            }),
-            Ok(Err(tungstenite::Error::Http(response))) => {
-                let body = response.body().as_deref().unwrap_or_default();
-                Err(self.problem(response.status(), body, false))
+        let Some(credentials) = &self.credentials else {
+            return Socket::open(&self.http, path, None).await;
+        };
+        let access = credentials.access().await?;
+        match Socket::open(&self.http, path, Some(&access)).await {
+            Err(e) if e.signed_out() => {
+                let access = credentials.instead_of(&access).await?;
+                Socket::open(&self.http, path, Some(&access)).await
             }
-            Ok(Err(e)) => Err(self.unreachable(e.to_string())),
-            Err(_) => Err(self.unreachable("no answer in time".to_owned())),
+            opened => opened,
         }
     }
 
-    fn unreachable(&self, why: String) -> ClientError {
-        ClientError::Unreachable {
-            url: self.base.clone(),
-            why,
-        }
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
+        self.ask(&self.http.to(Method::GET, path)).await
     }
 
-    fn garbled(&self, what: &impl std::fmt::Display) -> ClientError {
-        ClientError::Garbled {
-            url: self.base.clone(),
-            what: SafeText::from(&*what.to_string()).to_string(),
-        }
-    }
-}
-
-/// A WebSocket that carries `Out` to the server and `In` from it, each as a JSON text frame.
-#[derive(Debug)]
-pub struct Socket<Out, In> {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    base: Url,
-    kinds: std::marker::PhantomData<fn(Out) -> In>,
-}
-
-impl<Out: Serialize, In: DeserializeOwned> Socket<Out, In> {
-    /// Sends one message.
-    pub async fn send(&mut self, message: &Out) -> Result<(), ClientError> {
-        let text = serde_json::to_string(message).map_err(|e| self.broken(&e))?;
-        self.stream
-            .send(Message::text(text))
-            .await
-            .map_err(|e| self.broken(&e))
+    /// The answer, as whoever is signed in.
+    async fn ask<T: DeserializeOwned>(&self, question: &Question) -> Result<T, ClientError> {
+        let bytes = self.send(question).await?;
+        self.http.read(&bytes)
     }
 
-    /// The next message. A socket that closes is [`ClientError::Unreachable`]. Dropping the future loses
-    /// nothing.
-    pub async fn next(&mut self) -> Result<In, ClientError> {
-        loop {
-            match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).map_err(|e| ClientError::Garbled {
-                        url: self.base.clone(),
-                        what: e.to_string(),
-                    });
-                }
-                Some(Ok(Message::Close(_))) | None => {
-                    return Err(self.broken(&"it closed the connection"));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(e)) => return Err(self.broken(&e)),
+    /// The same for an answer that says nothing but yes.
+    async fn send(&self, question: &Question) -> Result<Vec<u8>, ClientError> {
+        let Some(credentials) = &self.credentials else {
+            return Box::pin(self.http.send(question, None)).await;
+        };
+        let access = Box::pin(credentials.access()).await?;
+        match Box::pin(self.http.send(question, Some(&access))).await {
+            // It has done nothing, so it can be sent again.
+            Err(e) if e.signed_out() => {
+                let access = Box::pin(credentials.instead_of(&access)).await?;
+                Box::pin(self.http.send(question, Some(&access))).await
             }
-        }
-    }
-
-    /// Says goodbye. What the other side thinks of it does not matter any more.
-    pub async fn close(mut self) {
-        let _ = tokio::time::timeout(Duration::from_millis(300), self.stream.close(None)).await;
-    }
-
-    fn broken(&self, why: &impl std::fmt::Display) -> ClientError {
-        ClientError::Unreachable {
-            url: self.base.clone(),
-            why: why.to_string(),
+            answer => answer,
         }
     }
 }
@@ -485,30 +227,4 @@ pub fn loopback(url: &Url) -> bool {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
-}
-
-/// The innermost cause: "connection refused" says more than "error sending request".
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    SafeText::from(&*cause.to_string()).to_string()
-}
-
-/// What the server says in a sentence, without anything that moves a cursor. Longer than a name, shorter than a
-/// page.
-fn sentence(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .take(300)
-        .map(|c| {
-            if crate::cli::show::moves_a_cursor(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
-    clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -16,13 +16,14 @@ use std::{
 
 use cordboard::{
     cli::{Exit, Failure, Out, args::DemoArgs},
-    client::{Client, address},
+    client::{self, Password, address},
+    clock::Clock,
     run::ConsoleOptions,
 };
+use cordboard_core::api::SessionKind;
 use cordboard_server::{Config, Running, TwilioSettings};
 use cordboard_twin::{Credentials, Twin, TwinConfig, control};
 use rand::{RngExt, rngs::StdRng};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -201,6 +202,9 @@ fn server_config(args: &DemoArgs, folder: &Path, twin: &Twin) -> Result<Config, 
         fallback_url: None,
         database_url: format!("sqlite:{}", folder.join("cordboard.db").display()),
         redis_url: None,
+        previous_secret: None,
+        trusted_proxies: Vec::new(),
+        requests_per_minute: cordboard_server::config::REQUESTS_PER_MINUTE,
         secret: None,
         data_dir: folder.to_owned(),
         twilio: TwilioSettings {
@@ -290,11 +294,18 @@ async fn console(house: &House) -> Result<(), Failure> {
         .operator
         .clone()
         .ok_or_else(|| failed("The demo has no operator."))?;
-    let client = Client::new(house.server.url.clone(), None)?;
-    let signed_in = client.login(&email, &SecretString::from(password)).await?;
+    let password = Password {
+        email,
+        password: password.into(),
+        device: "The demo".to_owned(),
+        kind: SessionKind::Console,
+    };
+    let url = house.server.url.clone();
+    // Nobody else has them, and they are gone with the demo.
+    let credentials = client::Credentials::password(url, Clock::system(), password)?;
     let options = ConsoleOptions {
         leaving_ends_all: true,
-        ..ConsoleOptions::new(house.server.url.clone(), signed_in.token, house.log.clone())
+        ..ConsoleOptions::new(credentials, house.log.clone())
     };
     crate::open_console(options).await
 }

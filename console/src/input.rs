@@ -202,10 +202,11 @@ impl Pointer {
             .clicked
             .take()
             .filter(|(_, then, _)| now.since(*then) <= DOUBLE_MS);
-        // The footer changes with every call: the button that has come under a hand which clicks twice is not
-        // the one it meant.
-        if let (Some((Spot::Button(last), _, there)), Spot::Button(action)) = (&soon, &spot)
-            && last != action
+        // The footer changes with every call, and a form with its first click: the button that has come under a
+        // hand which clicks twice is not the one it meant.
+        if let Some((last, _, there)) = &soon
+            && spot.is_button()
+            && *last != spot
             && there.0.abs_diff(at.0) < FAR.0
             && there.1 == at.1
         {

@@ -2,8 +2,9 @@
 //!
 //! The screen is one closed loop ([`run`]): terminal events ([`terminal`], [`input`]) and the server's
 //! messages ([`net`]) become messages, [`app`]'s update changes the model and says what to do, [`view`]
-//! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. The verbs are in
-//! [`cli`], over [`client`].
+//! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. While nobody is signed
+//! in, the same loop shows the [`door`]; what is filled in there and elsewhere is a [`form`]. The verbs are in [`cli`],
+//! over [`client`].
 //!
 //! Nothing here knows the server's crate, or the twin's but for [`softphone`]: it all speaks the wire. Read next: [`app`], [`cli`].
 
@@ -11,6 +12,9 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod door;
+pub mod field;
+pub mod form;
 pub mod input;
 pub mod keymap;
 pub mod net;

@@ -20,13 +20,14 @@ use cordboard::{
     cli::{
         self, Exit, Failure, Out,
         args::{Cli, ServeArgs, TwinVerb, Verb},
-        session::Environment,
+        session::{Environment, SessionError},
     },
-    client::address,
-    run::{self, ConsoleOptions},
+    client::{Credentials, address},
+    door::{self, run::DoorOptions},
+    run::{self, ConsoleError, ConsoleOptions, Stage},
 };
 use cordboard_server::Settings;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ use demo::Quit;
 
 mod demo;
 
+/// How long a console waits for a word on whether its sign-in goes on, before it opens without one.
+const GREETING: Duration = Duration::from_secs(3);
 /// How long a server that is told to stop may take. Longer than its own grace.
 const STOPPING: Duration = Duration::from_secs(8);
 
@@ -156,6 +159,8 @@ async fn serve(args: ServeArgs, out: &mut Out<'_>) -> Result<(), Failure> {
         "phone": null,
         "operator": operator,
         "number": running.number,
+        // Whoever has it becomes the first administrator; null once there is one.
+        "setup_code": running.setup_code.as_ref().map(ExposeSecret::expose_secret),
         "account_sid": twilio.account_sid,
         // Only the demo's own twin has a token that may be printed.
         "auth_token": null,
@@ -165,6 +170,13 @@ async fn serve(args: ServeArgs, out: &mut Out<'_>) -> Result<(), Failure> {
         lines.push(format!(
             "Demo: sign in as {email} with the password “{password}”; {number} leads to the desk."
         ));
+    }
+    if let Some(code) = &running.setup_code {
+        lines.push(format!(
+            "Nobody works here yet. Whoever has this code becomes the first administrator: {}",
+            code.expose_secret()
+        ));
+        lines.push("Type it in the console (cordboard), or: cordboard admin create".to_owned());
     }
     out.say(&ready, lines)?;
     quit.wait().await;
@@ -214,6 +226,18 @@ fn over(mut settings: Settings, args: ServeArgs) -> Result<Settings, Failure> {
     );
     put(&mut settings.secret, secret("CORDBOARD_SECRET"));
     put(
+        &mut settings.previous_secret,
+        secret("CORDBOARD_PREVIOUS_SECRET"),
+    );
+    if let Some(list) = said("CORDBOARD_TRUSTED_PROXIES") {
+        settings.trusted_proxies = cordboard_server::config::networks(&list)
+            .map_err(|why| Failure::new(Exit::Usage, "settings", why))?;
+    }
+    put(
+        &mut settings.requests_per_minute,
+        read("CORDBOARD_REQUESTS_PER_MINUTE")?,
+    );
+    put(
         &mut settings.data_dir,
         args.data_dir
             .or_else(|| said("CORDBOARD_DATA_DIR").map(PathBuf::from)),
@@ -254,7 +278,20 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
             "The console has no plain mode yet. Use cordboard watch, and the call verbs.",
         ));
     }
-    let (url, token) = env.signed_in(url)?;
+    let (credentials, server, nobody) = match env.signed_in(url) {
+        Ok(credentials) if !ended(&credentials).await => (Some(credentials), None, None),
+        Ok(credentials) => {
+            let server = credentials.url().clone();
+            let nobody = SessionError::SignedOutThere(server.clone());
+            (None, Some(server), Some(nobody))
+        }
+        Err(SessionError::SignedOutThere(server)) => {
+            let nobody = SessionError::SignedOutThere(server.clone());
+            (None, Some(server), Some(nobody))
+        }
+        Err(nobody @ SessionError::SignedOut) => (None, None, Some(nobody)),
+        Err(e) => return Err(e.into()),
+    };
     let beside = env.file.as_deref().and_then(Path::parent);
     let log = console_log(beside).map_err(|e| {
         Failure::refused(
@@ -262,7 +299,40 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
             format!("The console's log cannot be written: {e}."),
         )
     })?;
-    open_console(ConsoleOptions::new(url, token, log)).await
+    let failed = |e: ConsoleError| Failure::refused("console", e);
+    // One screen for the door and the board: two who read the same keys would share them out.
+    let mut stage = match (Stage::take(true), nobody) {
+        (Ok(stage), _) => stage,
+        // Where nothing can be typed, what to type elsewhere is said.
+        (Err(ConsoleError::NoTerminal(_)), Some(nobody)) => return Err(nobody.into()),
+        (Err(e), _) => return Err(failed(e)),
+    };
+    let options = if let Some(credentials) = credentials {
+        ConsoleOptions::new(credentials, log)
+    } else {
+        let door = DoorOptions::new(server, log.clone());
+        let came = door::run(&mut stage, door, &mut |_| {})
+            .await
+            .map_err(failed)?;
+        let Some(came) = came else {
+            return Ok(());
+        };
+        let asked = cordboard::clock::Clock::system().now();
+        env.keep(&came.url, came.tokens, asked).await?;
+        let mut options = ConsoleOptions::new(env.signed_in(Some(&came.url))?, log);
+        (options.theme, options.mouse) = (Some(came.theme), came.mouse);
+        options
+    };
+    let ended = run::console_on(&mut stage, options).await;
+    drop(stage);
+    ended.map(|_| ()).map_err(failed)
+}
+
+/// Whether the server says that the sign-in has ended. One that cannot be reached says nothing: the console waits
+/// for it, and shows that it does.
+async fn ended(credentials: &Credentials) -> bool {
+    let asked = tokio::time::timeout(GREETING, credentials.access()).await;
+    matches!(asked, Ok(Err(why)) if why.signed_out())
 }
 
 async fn open_console(options: ConsoleOptions) -> Result<(), Failure> {

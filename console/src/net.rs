@@ -5,7 +5,8 @@
 //! longer current is not sent.
 //!
 //! The token travels in the `Authorization` header of the upgrade request, never in a URL, where logs would
-//! keep it.
+//! keep it. It is asked for at every connection, for it holds for minutes and a console lives for hours; where
+//! the server does not take it, once more. Only the end of the sign-in itself ends the link.
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use url::Url;
 
 use crate::{
     app::{LinkNews, Msg},
+    client::{ClientError, Credentials, refusal},
     clock::Clock,
 };
 
@@ -59,15 +61,6 @@ pub struct Wire {
     pub incoming: mpsc::Receiver<Msg>,
     /// To the server.
     pub outgoing: mpsc::Sender<ClientMsg>,
-}
-
-/// Where to, and as whom.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The server's address: `http` or `https`.
-    pub url: Url,
-    /// The bearer token.
-    pub token: SecretString,
 }
 
 /// How long to wait before the next try: at most 0.5 s, doubling to 15 s, and anything less than that with
@@ -100,12 +93,13 @@ impl<R: Rng> Backoff<R> {
     }
 }
 
-/// Starts the link. It ends when the loop drops its ends, or when there is nothing left to try.
-pub fn start(target: Target, clock: Clock, seed: u64) -> Wire {
+/// Starts the link, as whoever has these credentials. It ends when the loop drops its ends, or when there is
+/// nothing left to try.
+pub fn start(credentials: Credentials, clock: Clock, seed: u64) -> Wire {
     let (to_loop, incoming) = mpsc::channel(256);
     let (outgoing, from_loop) = mpsc::channel(64);
     tokio::spawn(keep_up(
-        target,
+        credentials,
         clock,
         StdRng::seed_from_u64(seed),
         to_loop,
@@ -125,7 +119,7 @@ enum End {
 }
 
 async fn keep_up(
-    target: Target,
+    credentials: Credentials,
     clock: Clock,
     rng: StdRng,
     to_loop: mpsc::Sender<Msg>,
@@ -137,10 +131,9 @@ async fn keep_up(
             return;
         }
         let began = clock.now();
-        let end = match timeout(CONNECT, connect(&target)).await {
-            Err(_) => End::Again(format!("The server at {} does not answer.", target.url)),
-            Ok(Err(end)) => end,
-            Ok(Ok(socket)) => {
+        let end = match enter(&credentials).await {
+            Err(end) => end,
+            Ok(socket) => {
                 // Whatever was meant for the last connection is void.
                 while from_loop.try_recv().is_ok() {}
                 if to_loop.send(Msg::Link(LinkNews::Open)).await.is_err() {
@@ -196,14 +189,39 @@ fn socket_url(server: &Url) -> Result<Url, String> {
     Ok(url)
 }
 
-async fn connect(target: &Target) -> Result<Socket, End> {
-    let url = socket_url(&target.url).map_err(End::Never)?;
+/// Connects, with a new token where the server does not take the one we have.
+async fn enter(credentials: &Credentials) -> Result<Socket, End> {
+    let refused = |why: ClientError| turned_away(&why);
+    let access = credentials.access().await.map_err(refused)?;
+    if let Some(socket) = connect(credentials.url(), &access).await? {
+        return Ok(socket);
+    }
+    let access = credentials.instead_of(&access).await.map_err(refused)?;
+    // What it gives out and does not take itself is its own affair, and may pass.
+    connect(credentials.url(), &access)
+        .await?
+        .ok_or_else(|| End::Again("The server does not take its own token.".to_owned()))
+}
+
+/// No token: only where the sign-in has ended, there will never be one.
+fn turned_away(why: &ClientError) -> End {
+    match why {
+        ClientError::Refused {
+            status: 401 | 403, ..
+        } => End::Never(why.to_string()),
+        _ => End::Again(why.to_string()),
+    }
+}
+
+/// Connects; none: the server does not take the token.
+async fn connect(server: &Url, access: &SecretString) -> Result<Option<Socket>, End> {
+    let url = socket_url(server).map_err(End::Never)?;
     let mut request = url
         .as_str()
         .into_client_request()
-        .map_err(|e| End::Never(format!("{} is no address of a server: {e}.", target.url)))?;
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", target.token.expose_secret()))
-        .map_err(|_| {
+        .map_err(|e| End::Never(format!("{server} is no address of a server: {e}.")))?;
+    let mut bearer =
+        HeaderValue::from_str(&format!("Bearer {}", access.expose_secret())).map_err(|_| {
             End::Never("The stored token is damaged. Sign in again: cordboard login.".to_owned())
         })?;
     bearer.set_sensitive(true);
@@ -211,24 +229,36 @@ async fn connect(target: &Target) -> Result<Socket, End> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
-    match connect_async_with_config(request, Some(config), true).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(response)) => Err(match response.status().as_u16() {
-            401 | 403 => End::Never(
-                "The server does not accept your sign-in any more. Sign in again: cordboard login."
-                    .to_owned(),
-            ),
-            // Not for ever: a proxy says this too, while the server behind it is being replaced.
-            404 => End::Again(format!("There is no Cordboard at {}.", target.url)),
-            status => End::Again(format!("The server answered with {status}.")),
-        }),
+    let connecting = Box::pin(connect_async_with_config(request, Some(config), true));
+    let Ok(connected) = timeout(CONNECT, connecting).await else {
+        return Err(End::Again(format!(
+            "The server at {server} does not answer."
+        )));
+    };
+    match connected {
+        Ok((socket, _)) => Ok(Some(socket)),
+        Err(Error::Http(response)) => {
+            let status = response.status().as_u16();
+            let body = response.body().as_deref().unwrap_or_default();
+            match refusal(server, status, None, body, false) {
+                ClientError::Refused { status: 401, .. } => Ok(None),
+                // In the server's own words. A 403 without them is somebody's in between, and may pass.
+                ClientError::Refused {
+                    status: 403, why, ..
+                } => Err(End::Never(why)),
+                ClientError::Refused { why, .. } => Err(End::Again(why)),
+                // Not for ever: a proxy says this too, while the server behind it is being replaced.
+                _ if status == 404 => {
+                    Err(End::Again(format!("There is no Cordboard at {server}.")))
+                }
+                _ => Err(End::Again(format!("The server answered with {status}."))),
+            }
+        }
         Err(Error::Url(e)) => Err(End::Never(format!(
-            "{} is no address of a server: {e}.",
-            target.url
+            "{server} is no address of a server: {e}."
         ))),
         Err(e) => Err(End::Again(format!(
-            "The server at {} cannot be reached: {e}.",
-            target.url
+            "The server at {server} cannot be reached: {e}."
         ))),
     }
 }

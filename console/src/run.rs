@@ -1,57 +1,46 @@
-//! The loop: drain what has come, update, and paint once, if anything is new.
-//!
-//! Input comes first, so that a flood from the server never makes a key wait; a drain is bounded, so that a
-//! flood of keys never starves the server. There is no frame while nothing has changed: timers wake the loop
-//! on the second at which a shown number changes, and not otherwise.
+//! Running the board: drain what has come, update, and paint once, if anything is new.
 //!
 //! [`drive`] is generic over the screen, and takes its input and the wire as the ends of channels: tests run
 //! it as it is, on a screen in memory.
+//!
+//! Read next: `run/stage.rs` (the loop, and the terminal it runs on), [`crate::app`].
 
 use std::{
     future::Future,
     io,
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
-use cordboard_core::ids::Timestamp;
-use crossterm::event::{self, Event};
-use secrecy::SecretString;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{
-        mpsc::{self, error::TryRecvError},
-        oneshot,
-    },
-    time::sleep,
-};
-use url::Url;
+use cordboard_core::{ids::Timestamp, wire::ClientMsg};
+use crossterm::event::Event;
+use ratatui::buffer::Buffer;
+use tokio::sync::mpsc;
 
 use crate::{
     app::{Cmd, Hand, LinkNews, Model, Msg, update},
+    client::Credentials,
     clock::Clock,
-    input::{self, Fragments, Pointer},
     net::{self, Wire},
-    terminal::{Screen, TerminalScreen, watch_for_hang_up},
+    terminal::Screen,
     theme::Theme,
     view::{self, Drawn},
 };
+
+pub(crate) mod stage;
+
+use stage::{Do, Ends, Over, Play};
+pub use stage::{Settings, Stage};
 
 /// The shortest time between two frames on one's own computer.
 const FRAME_MS: i64 = 16;
 /// The same over a remote line, where a frame costs more than the eye gains.
 const REMOTE_FRAME_MS: i64 = 33;
-/// How many events are taken before a frame is painted.
-const BATCH: usize = 256;
 
 /// How a console is to be run.
 #[derive(Debug)]
 pub struct ConsoleOptions {
-    /// The server: `http` or `https`.
-    pub url: Url,
-    /// The bearer token of whoever is signed in.
-    pub token: SecretString,
+    /// Who is signed in, and where.
+    pub credentials: Credentials,
     /// The colours; none: what suits the terminal.
     pub theme: Option<Theme>,
     /// Whether the mouse works the board.
@@ -68,11 +57,10 @@ pub struct ConsoleOptions {
 
 impl ConsoleOptions {
     /// A console with the usual settings, as the environment suggests them.
-    pub fn new(url: Url, token: SecretString, log: PathBuf) -> Self {
+    pub fn new(credentials: Credentials, log: PathBuf) -> Self {
         let remote = std::env::var_os("SSH_CONNECTION").is_some();
         Self {
-            url,
-            token,
+            credentials,
             theme: None,
             mouse: true,
             bell: true,
@@ -121,11 +109,39 @@ fn more_in(log: Option<&Path>) -> String {
         .unwrap_or_default()
 }
 
-/// Shows the board of the server at `options.url`, until its person leaves.
+impl ConsoleError {
+    /// The same, if the log is there by now, with where it is.
+    pub(crate) fn of_terminal(why: io::Error, log: PathBuf) -> Self {
+        Self::Terminal {
+            why,
+            log: log.is_file().then_some(log),
+        }
+    }
+}
+
+/// The theme that suits what the environment says.
+pub fn suited() -> Theme {
+    let var = |name: &str| std::env::var(name).ok();
+    Theme::suited(
+        var("NO_COLOR").as_deref(),
+        var("COLORTERM").as_deref(),
+        var("TERM").as_deref(),
+    )
+}
+
+/// Shows the board of the server where `options.credentials` are good, until its person leaves.
 pub async fn console(options: ConsoleOptions) -> Result<ExitReason, ConsoleError> {
+    let mut stage = Stage::take(options.mouse)?;
+    console_on(&mut stage, options).await
+}
+
+/// The same on a terminal that was taken before.
+pub async fn console_on(
+    stage: &mut Stage,
+    options: ConsoleOptions,
+) -> Result<ExitReason, ConsoleError> {
     let ConsoleOptions {
-        url,
-        token,
+        credentials,
         theme,
         mouse,
         bell,
@@ -134,24 +150,25 @@ pub async fn console(options: ConsoleOptions) -> Result<ExitReason, ConsoleError
         leaving_ends_all,
     } = options;
     let clock = Clock::system();
-    let theme = theme.unwrap_or_else(|| {
-        let var = |name: &str| std::env::var(name).ok();
-        Theme::suited(
-            var("NO_COLOR").as_deref(),
-            var("COLORTERM").as_deref(),
-            var("TERM").as_deref(),
-        )
-    });
+    let theme = theme.unwrap_or_else(suited);
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the edge: everything below draws from these seeds, or takes them as they are"
     )]
     let (jitter, run) = (rand::random(), rand::random());
-    let wire = net::start(net::Target { url, token }, clock.clone(), jitter);
-    let frame_ms = if remote { REMOTE_FRAME_MS } else { FRAME_MS };
+    let wire = net::start(credentials, clock.clone(), jitter);
     let mut model = Model::new(clock.now(), run, theme);
     (model.mouse, model.leaving_ends_all) = (mouse, leaving_ends_all);
-    on_terminal(model, wire, clock, Settings { frame_ms, bell }, log).await
+    stage.screen.mouse(mouse);
+    on_stage(
+        stage,
+        model,
+        wire,
+        clock,
+        Settings::on_line(remote, bell),
+        log,
+    )
+    .await
 }
 
 /// Runs a model on the terminal of this process.
@@ -162,78 +179,28 @@ pub async fn on_terminal(
     settings: Settings,
     log: PathBuf,
 ) -> Result<ExitReason, ConsoleError> {
-    let mut screen = TerminalScreen::take(model.mouse).map_err(ConsoleError::NoTerminal)?;
-    let (gone, hung_up) = oneshot::channel();
-    let told = watch_for_hang_up(move || {
-        let _ = gone.send(());
-    })
-    .and_then(|()| Ok((signals()?, events()?)));
-    let ended = match told {
-        Ok((signals, events)) => {
-            let stop = async move {
-                tokio::select! {
-                    reason = signals => reason,
-                    Ok(()) = hung_up => ExitReason::HungUp,
-                }
-            };
-            drive(model, &mut screen, events, wire, stop, &clock, settings).await
-        }
-        Err(why) => Err(Ended::Screen(why)),
-    };
-    drop(screen);
+    let mut stage = Stage::take(model.mouse)?;
+    on_stage(&mut stage, model, wire, clock, settings, log).await
+}
+
+async fn on_stage(
+    Stage {
+        screen,
+        input,
+        stop,
+    }: &mut Stage,
+    model: Model,
+    wire: Wire,
+    clock: Clock,
+    settings: Settings,
+    log: PathBuf,
+) -> Result<ExitReason, ConsoleError> {
+    let ends = Ends { screen, input };
+    let ended = board(model, ends, wire, stop, &clock, settings).await;
     ended.map_err(|e| match e {
-        Ended::Screen(why) => ConsoleError::Terminal {
-            why,
-            log: log.is_file().then_some(log),
-        },
+        Ended::Screen(why) => ConsoleError::of_terminal(why, log),
         Ended::Refused(why) => ConsoleError::Refused(why),
     })
-}
-
-/// The terminal's events, through a channel, from a thread that does nothing but read them.
-///
-/// The library reads with `poll` (its feature `use-dev-tty`), not with its default, an edge-triggered wait:
-/// that one takes 1,024 bytes after each wake-up and then waits for new ones, so the rest of a burst lies
-/// there until another key is pressed. `a_burst_of_keys_and_mouse_reports_is_read_to_its_end` holds this.
-///
-/// The thread ends with the first event that nobody takes, or with the process.
-fn events() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
-    let (to_loop, input) = mpsc::channel(BATCH);
-    thread::Builder::new()
-        .name("keys".to_owned())
-        .spawn(move || {
-            loop {
-                let event = event::read();
-                let failed = event.is_err();
-                if to_loop.blocking_send(event).is_err() || failed {
-                    return;
-                }
-            }
-        })?;
-    Ok(input)
-}
-
-/// The signals that end a console.
-fn signals() -> io::Result<impl Future<Output = ExitReason>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => ExitReason::Signal("SIGTERM"),
-            _ = interrupt.recv() => ExitReason::Signal("SIGINT"),
-            _ = hang_up.recv() => ExitReason::HungUp,
-        }
-    })
-}
-
-/// How the loop behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// The shortest time between two frames, in milliseconds.
-    pub frame_ms: i64,
-    /// Whether the bell rings.
-    pub bell: bool,
 }
 
 impl Default for Settings {
@@ -241,6 +208,16 @@ impl Default for Settings {
         Self {
             frame_ms: FRAME_MS,
             bell: true,
+        }
+    }
+}
+
+impl Settings {
+    /// What suits a terminal that may be at the far end of a slow line.
+    pub const fn on_line(remote: bool, bell: bool) -> Self {
+        Self {
+            frame_ms: if remote { REMOTE_FRAME_MS } else { FRAME_MS },
+            bell,
         }
     }
 }
@@ -262,199 +239,102 @@ impl From<io::Error> for Ended {
 
 /// Runs the loop until its person leaves, `stop` is fulfilled, or nothing can come any more.
 pub async fn drive<S: Screen>(
-    mut model: Model,
+    model: Model,
     screen: &mut S,
     mut input: mpsc::Receiver<io::Result<Event>>,
-    mut wire: Wire,
+    wire: Wire,
     stop: impl Future<Output = ExitReason>,
     clock: &Clock,
     settings: Settings,
 ) -> Result<ExitReason, Ended> {
-    let mut hands = Hands {
-        pointer: Pointer::default(),
-        fragments: Fragments::default(),
-        drawn: Drawn::default(),
-        bell: settings.bell,
-        title: String::new(),
-    };
-    let (width, height) = screen.size()?;
-    update(&mut model, Msg::Size(width, height));
-    let mut painted: Option<Timestamp> = None;
-    let mut wire_open = true;
-    // Continued after a stop that was not ours: what is on the screen is the shell's.
-    let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
-    let mut stopped = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
-    tokio::pin!(stop);
+    let input = &mut input;
+    board(model, Ends { screen, input }, wire, stop, clock, settings).await
+}
 
-    loop {
-        // What is visible of the time comes before what came in with it.
-        let now = clock.now();
-        if hands.tell(&mut model, screen, &wire, Msg::Time(now))? {
-            return Ok(ExitReason::Quit);
-        }
-        let due = painted.map_or(now, |at| at.plus(settings.frame_ms));
-        if model.dirty && now >= due && screen.ready() {
-            // Not once at the start: summer time begins and ends under a console that runs for months.
-            model.utc_offset = clock.utc_offset();
-            hands.paint(&mut model, screen)?;
-            painted = Some(now);
-        }
-        let wake = if model.dirty {
-            due.max(now.plus(1))
-        } else {
-            model.next_change()
+async fn board<S: Screen>(
+    model: Model,
+    ends: Ends<'_, S>,
+    Wire { incoming, outgoing }: Wire,
+    stop: impl Future<Output = ExitReason>,
+    clock: &Clock,
+    settings: Settings,
+) -> Result<ExitReason, Ended> {
+    let mut board = Board { model, outgoing };
+    match stage::run(&mut board, ends, incoming, stop, clock, settings).await? {
+        Over::Left(Ok(reason)) | Over::Told(reason) => Ok(reason),
+        Over::Left(Err(why)) => Err(Ended::Refused(why)),
+    }
+}
+
+/// The board as the loop runs it.
+struct Board {
+    model: Model,
+    outgoing: mpsc::Sender<ClientMsg>,
+}
+
+impl Play for Board {
+    type News = Msg;
+    /// Or the server does not want us, and why.
+    type Left = Result<ExitReason, String>;
+
+    fn tell(&mut self, msg: Msg) -> Vec<Do<Self::Left>> {
+        let cmds = update(&mut self.model, msg);
+        let follow = |cmd| match cmd {
+            Cmd::Send(msg) => {
+                // A full queue means a link that takes nothing. The command is not kept for later: its
+                // silence will be noticed and said.
+                if let Err(why) = self.outgoing.try_send(msg) {
+                    tracing::warn!(%why, "a message could not be sent");
+                }
+                None
+            }
+            Cmd::Bell => Some(Do::Bell),
+            Cmd::Mouse(on) => Some(Do::Mouse(on)),
+            Cmd::Copy(text) => Some(Do::Copy(text)),
+            Cmd::Redraw => Some(Do::Redraw),
+            Cmd::Suspend => Some(Do::Suspend),
+            Cmd::Quit => Some(Do::Leave(Ok(ExitReason::Quit))),
         };
-        let pause =
-            Duration::from_millis(u64::try_from(wake.since(now)).unwrap_or(0).clamp(1, 60_000));
-
-        let mut msgs = Vec::new();
-        tokio::select! {
-            biased;
-            event = input.recv() => match event {
-                Some(Ok(event)) => msgs.extend(hands.read(&event, &model, screen, clock.now())?),
-                Some(Err(why)) => return Err(why.into()),
-                None => return Ok(ExitReason::HungUp),
-            },
-            reason = &mut stop => return Ok(reason),
-            _ = stopped.recv() => hands.suspend(&mut model, screen)?,
-            _ = continued.recv() => {
-                screen.clear()?;
-                model.dirty = true;
-            }
-            msg = wire.incoming.recv(), if wire_open => match msg {
-                Some(msg) => msgs.push(msg),
-                None => wire_open = false,
-            },
-            () = sleep(pause) => {}
-        }
-        for n in 0..BATCH {
-            for msg in msgs.drain(..) {
-                if let Msg::Link(LinkNews::Closed { why, next: None }) = &msg
-                    && model.board.epoch.is_empty()
-                {
-                    return Err(Ended::Refused(why.clone()));
-                }
-                if hands.tell(&mut model, screen, &wire, msg)? {
-                    return Ok(ExitReason::Quit);
-                }
-            }
-            if n + 1 == BATCH {
-                break;
-            }
-            // Input first, here too.
-            match input.try_recv() {
-                Ok(Ok(event)) => msgs.extend(hands.read(&event, &model, screen, clock.now())?),
-                Ok(Err(why)) => return Err(why.into()),
-                Err(TryRecvError::Disconnected) => return Ok(ExitReason::HungUp),
-                Err(TryRecvError::Empty) => match wire.incoming.try_recv() {
-                    Ok(msg) => msgs.push(msg),
-                    Err(_) => break,
-                },
-            }
-        }
-    }
-}
-
-/// What stands between the model and the outside.
-struct Hands {
-    pointer: Pointer,
-    fragments: Fragments,
-    drawn: Drawn,
-    bell: bool,
-    title: String,
-}
-
-impl Hands {
-    /// What an event of the terminal means, given what was painted last.
-    fn read(
-        &mut self,
-        event: &Event,
-        model: &Model,
-        screen: &mut impl Screen,
-        now: Timestamp,
-    ) -> io::Result<Vec<Msg>> {
-        Ok(match event {
-            Event::Key(key) => {
-                let key = input::key(key).and_then(|key| self.fragments.filter(key, now));
-                key.map(Msg::Key).into_iter().collect()
-            }
-            Event::Mouse(mouse) => {
-                let carrying = model.carry.as_ref().is_some_and(|c| c.hand == Hand::Mouse);
-                self.pointer.mouse(*mouse, &self.drawn.hits, now, carrying)
-            }
-            Event::Paste(text) => vec![Msg::Paste(text.chars().take(256).collect())],
-            Event::Resize(width, height) => {
-                screen.clear()?;
-                vec![Msg::Size(*width, *height)]
-            }
-            Event::FocusGained => vec![Msg::Focus(true)],
-            Event::FocusLost => vec![Msg::Focus(false)],
-        })
+        cmds.into_iter().filter_map(follow).collect()
     }
 
-    /// Tells the model something, and does what follows from it. True: leave.
-    fn tell(
-        &mut self,
-        model: &mut Model,
-        screen: &mut impl Screen,
-        wire: &Wire,
-        msg: Msg,
-    ) -> io::Result<bool> {
-        for cmd in update(model, msg) {
-            match cmd {
-                Cmd::Send(msg) => {
-                    // A full queue means a link that takes nothing. The command is not kept for later: its
-                    // silence will be noticed and said.
-                    if let Err(why) = wire.outgoing.try_send(msg) {
-                        tracing::warn!(%why, "a message could not be sent");
-                    }
-                }
-                Cmd::Bell if self.bell => screen.bell(),
-                Cmd::Bell => {}
-                Cmd::Mouse(on) => screen.mouse(on),
-                Cmd::Copy(text) => screen.copy(&text),
-                Cmd::Redraw => {
-                    screen.clear()?;
-                    model.dirty = true;
-                }
-                Cmd::Suspend => self.suspend(model, screen)?,
-                Cmd::Quit => return Ok(true),
-            }
+    fn hear(&mut self, news: Msg) -> Vec<Do<Self::Left>> {
+        if let Msg::Link(LinkNews::Closed { why, next: None }) = &news
+            && self.model.board.epoch.is_empty()
+        {
+            return vec![Do::Leave(Err(why.clone()))];
         }
-        Ok(false)
+        self.tell(news)
     }
 
-    /// Leaves to the shell until it brings us back.
-    fn suspend(&mut self, model: &mut Model, screen: &mut impl Screen) -> io::Result<()> {
-        if !screen.suspend()? {
-            update(model, Msg::NoShell);
-            return Ok(());
-        }
-        // The window had its own title meanwhile.
-        self.title.clear();
-        screen.clear()?;
-        model.dirty = true;
-        Ok(())
+    fn carrying(&self) -> bool {
+        let carry = self.model.carry.as_ref();
+        carry.is_some_and(|c| c.hand == Hand::Mouse)
     }
 
-    fn paint(&mut self, model: &mut Model, screen: &mut impl Screen) -> io::Result<()> {
-        let drawn = &mut self.drawn;
-        let seen: &Model = model;
-        screen.frame(&mut |frame| {
-            *drawn = view::draw(seen, frame.buffer_mut());
-            if let Some(cursor) = drawn.cursor {
-                frame.set_cursor_position(cursor);
-            }
-        })?;
-        model.dirty = false;
-        if let Some(last) = self.drawn.last_line {
-            update(model, Msg::LastLine(last));
+    fn dirty(&mut self) -> &mut bool {
+        &mut self.model.dirty
+    }
+
+    fn next_change(&self) -> Timestamp {
+        self.model.next_change()
+    }
+
+    fn title(&self) -> String {
+        self.model.title()
+    }
+
+    fn utc_offset(&mut self, seconds: i32) {
+        self.model.utc_offset = seconds;
+    }
+
+    fn draw(&self, buf: &mut Buffer) -> Drawn {
+        view::draw(&self.model, buf)
+    }
+
+    fn drawn(&mut self, drawn: &Drawn) {
+        if let Some(last) = drawn.last_line {
+            update(&mut self.model, Msg::LastLine(last));
         }
-        let title = model.title();
-        if title != self.title {
-            screen.title(&title);
-            self.title = title;
-        }
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use cordboard_core::{
+    api::SessionKind,
     ids::CallId,
     wire::{PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
 };
@@ -19,7 +20,6 @@ use cordboard_twin::{
     control::{self, ControlError},
 };
 use rand::{RngExt, rngs::StdRng};
-use secrecy::SecretString;
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
@@ -29,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use url::Url;
 
-use crate::client::{Client, ClientError, Socket};
+use crate::{
+    client::{Client, ClientError, Credentials, Password, Socket},
+    clock,
+};
 
 /// How often the page says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -220,9 +223,6 @@ impl Page {
                 ),
                 Err(Cut::Lost(error)) => {
                     debug!(person = self.person.name, %error, "the phone has no server");
-                    if error.signed_out() {
-                        client = None;
-                    }
                 }
             }
             let before = *self.standing.borrow();
@@ -246,17 +246,21 @@ impl Page {
     async fn session(&mut self, client: &mut Option<Client>) -> Result<Infallible, Cut> {
         let stop = self.world.stop.clone();
         let opening = async {
-            let signed_in = if let Some(client) = client {
-                client.clone()
-            } else {
-                let anonymous = Client::new(self.world.server.clone(), None)?;
-                let password = SecretString::from(self.person.password.to_owned());
-                let token = anonymous.login(self.person.email, &password).await?.token;
+            let client = if let Some(client) = client {
                 client
-                    .insert(Client::new(self.world.server.clone(), Some(token))?)
-                    .clone()
+            } else {
+                // It signs in when it needs a token, and anew when the server has forgotten it.
+                let password = Password {
+                    email: self.person.email.to_owned(),
+                    password: self.person.password.to_owned().into(),
+                    device: "Pretend softphone".to_owned(),
+                    kind: SessionKind::Phone,
+                };
+                let url = self.world.server.clone();
+                let credentials = Credentials::password(url, clock::Clock::system(), password)?;
+                client.insert(Client::signed_in(credentials))
             };
-            let mut line = signed_in.phone().await?;
+            let mut line = client.phone().await?;
             line.send(&PhoneMsg::Hello { version: VERSION }).await?;
             Ok::<_, ClientError>(line)
         };
@@ -312,7 +316,13 @@ impl Page {
 
     async fn beat(&mut self, line: &mut Line) -> Result<(), Cut> {
         let sid = self.active.as_ref().map(|a| a.sid.clone());
-        Ok(line.send(&PhoneMsg::Heartbeat { ready: true, sid }).await?)
+        Ok(line
+            .send(&PhoneMsg::Heartbeat {
+                ready: true,
+                sid,
+                muted: None,
+            })
+            .await?)
     }
 
     async fn hear(&mut self, message: PhoneServerMsg, line: &mut Line) -> Result<(), Cut> {
@@ -326,6 +336,8 @@ impl Page {
                 }
             }
             PhoneServerMsg::Token { token, .. } => self.token = token,
+            // It has no microphone.
+            PhoneServerMsg::Mute { .. } => {}
             PhoneServerMsg::State(state) => {
                 self.plan(&state);
                 self.state = state;

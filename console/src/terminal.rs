@@ -316,6 +316,9 @@ impl Screen for TerminalScreen {
     }
 
     fn mouse(&mut self, on: bool) {
+        if self.mouse == on {
+            return;
+        }
         self.mouse = on;
         if on {
             self.out.say(MouseOn);

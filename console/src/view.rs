@@ -6,10 +6,13 @@
 //! Only [`Ink`] reaches a cell, and it takes nothing but cleaned text: [`SafeText`], our own sentences,
 //! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
-//! Read next: `view/ink.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
+//! Read next: `view/ink.rs`, `view/sheet.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
 //! `lately.rs`, `you.rs`, `windows.rs`.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
 use cordboard_core::{
     board::{At, Card},
@@ -23,21 +26,27 @@ use ratatui::{
 
 use crate::{
     app::{Model, Preview, Spot},
+    door::Door,
+    form::Form,
     number,
     shape::Class,
     theme::{Theme, Tone},
 };
 
 mod bars;
+mod door;
+mod form;
 mod ink;
 mod lately;
 mod people;
+mod sheet;
 mod slots;
 mod waiting;
 mod windows;
 mod you;
 
 use ink::{Ink, text_width};
+use sheet::Sheet;
 
 /// What was drawn where, in the order of drawing: what lies on top comes last.
 #[derive(Debug, Clone, Default)]
@@ -79,8 +88,8 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Drawn {
     canvas.buf.set_style(area, model.theme.ground());
     if model.shape.class == Class::Sentence || model.shape.screen != area {
         // The second case is the moment between a resize and its message.
-        canvas.sentence_only();
-        return canvas.drawn;
+        canvas.too_small("Calls go on.");
+        return canvas.sheet.drawn;
     }
     bars::header(&mut canvas);
     waiting::draw(&mut canvas);
@@ -96,20 +105,48 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Drawn {
     bars::hints(&mut canvas);
     windows::draw(&mut canvas);
     canvas.ghost();
-    canvas.drawn
+    canvas.sheet.drawn
 }
 
-/// What the views draw on.
+/// Draws a form by itself, into the whole of `buf`.
+pub fn draw_form(form: &Form, theme: Theme, buf: &mut Buffer) -> Drawn {
+    let mut sheet = Sheet::new(theme, buf);
+    let area = sheet.buf.area;
+    sheet.ground(area, theme.ground());
+    form::draw(&mut sheet, form, area, theme.ground());
+    sheet.drawn
+}
+
+/// Draws the door into the whole of `buf`.
+pub fn draw_door(door: &Door, buf: &mut Buffer) -> Drawn {
+    let mut sheet = Sheet::new(door.theme, buf);
+    door::draw(&mut sheet, door);
+    sheet.drawn
+}
+
+/// What the views of the board draw on, with what they look up in it.
 struct Canvas<'a> {
     model: &'a Model,
-    theme: Theme,
-    buf: &'a mut Buffer,
-    drawn: Drawn,
+    sheet: Sheet<'a>,
     /// The calls of each person who has any: built once a frame, so that a tile costs nothing for people who
     /// have none.
     calls: BTreeMap<UserId, Vec<&'a Card>>,
     /// The call in each slot that has one.
     parked: BTreeMap<&'a SlotId, &'a Card>,
+}
+
+impl<'a> Deref for Canvas<'a> {
+    type Target = Sheet<'a>;
+
+    fn deref(&self) -> &Sheet<'a> {
+        &self.sheet
+    }
+}
+
+impl DerefMut for Canvas<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.sheet
+    }
 }
 
 impl<'a> Canvas<'a> {
@@ -129,175 +166,10 @@ impl<'a> Canvas<'a> {
         }
         Self {
             model,
-            theme: model.theme,
-            buf,
-            drawn: Drawn::default(),
+            sheet: Sheet::new(model.theme, buf),
             calls,
             parked,
         }
-    }
-
-    fn ink(&self) -> Ink {
-        Ink::new(self.theme)
-    }
-
-    fn style(&self, tone: Tone) -> Style {
-        self.theme.style(tone)
-    }
-
-    /// Makes `rect` mean `spot`.
-    fn hit(&mut self, rect: Rect, spot: Spot) {
-        let rect = rect.intersection(self.buf.area);
-        if !rect.is_empty() {
-            self.drawn.hits.spots.push((rect, spot));
-        }
-    }
-
-    /// Writes a line at the left of the first row of `rect`, cut to fit. Returns how wide it became.
-    fn line(&mut self, rect: Rect, ink: &Ink) -> u16 {
-        let rect = rect.intersection(self.buf.area);
-        if rect.is_empty() {
-            0
-        } else {
-            ink.write(self.buf, rect)
-        }
-    }
-
-    /// Writes a line at the right end, if it fits at all; returns what is left of the first row at its left.
-    fn line_right(&mut self, rect: Rect, ink: &Ink) -> Rect {
-        let width = ink.width();
-        if width == 0 || width > rect.width {
-            return Rect {
-                height: rect.height.min(1),
-                ..rect
-            };
-        }
-        self.line(
-            Rect {
-                x: rect.right() - width,
-                width,
-                height: 1,
-                ..rect
-            },
-            ink,
-        );
-        Rect {
-            width: rect.width - width,
-            height: 1,
-            ..rect
-        }
-    }
-
-    /// Left and right on one row; the right one is kept, the left one is cut.
-    fn line_both(&mut self, rect: Rect, left: &Ink, right: &Ink) {
-        let mut rest = self.line_right(rect, right);
-        if right.width() > 0 && rest.width < rect.width {
-            rest.width = rest.width.saturating_sub(1);
-        }
-        self.line(rest, left);
-    }
-
-    /// A line at the foot of `rect`: in its last row, or in more of its rows if it is too long for one.
-    fn foot(&mut self, rect: Rect, ink: &Ink) {
-        let lines = ink.fold(rect.width.saturating_sub(1), usize::from(rect.height));
-        let first = rect.bottom() - u16::try_from(lines.len()).unwrap_or(0).min(rect.height);
-        for (y, line) in (first..rect.bottom()).zip(&lines) {
-            let row = Rect {
-                y,
-                height: 1,
-                ..rect
-            };
-            self.line(row, line);
-        }
-    }
-
-    /// A horizontal rule, with words on it. Words at the right are left out if they don't fit.
-    fn rule(&mut self, rect: Rect, left: &Ink, right: &Ink, tone: Tone) {
-        if rect.is_empty() {
-            return;
-        }
-        let style = self.style(tone);
-        for x in rect.left()..rect.right() {
-            self.put(x, rect.y, "─", style);
-        }
-        let inner = Rect {
-            x: rect.x + 2,
-            width: rect.width.saturating_sub(4),
-            ..rect
-        };
-        let width = self.line(inner, left);
-        if right.width() > 0 && width + right.width() + 2 <= inner.width {
-            self.line_right(inner, right);
-        }
-    }
-
-    /// One symbol of our own.
-    fn put(&mut self, x: u16, y: u16, symbol: &'static str, style: Style) {
-        if let Some(cell) = self.buf.cell_mut(Position { x, y }) {
-            cell.set_symbol(symbol);
-            cell.set_style(ink::whole(style));
-        }
-    }
-
-    /// A ground of one style, with nothing on it.
-    fn ground(&mut self, rect: Rect, style: Style) {
-        let rect = rect.intersection(self.buf.area);
-        for y in rect.top()..rect.bottom() {
-            // Half of a wide character is none: the terminal would draw it over the edge.
-            if let Some(beside) = rect.left().checked_sub(1)
-                && let Some(cell) = self.buf.cell_mut(Position { x: beside, y })
-                && text_width(cell.symbol()) > 1
-            {
-                cell.set_symbol(" ");
-            }
-            for x in rect.left()..rect.right() {
-                if let Some(cell) = self.buf.cell_mut(Position { x, y }) {
-                    cell.reset();
-                    cell.set_style(self.theme.ground().patch(style));
-                }
-            }
-        }
-    }
-
-    /// A box: light with round corners, or heavy where a drop would land.
-    fn boxed(&mut self, rect: Rect, style: Style, heavy: bool) {
-        if rect.width < 2 || rect.height < 2 {
-            return;
-        }
-        let [across, down, tl, tr, bl, br] = if heavy {
-            ["━", "┃", "┏", "┓", "┗", "┛"]
-        } else {
-            ["─", "│", "╭", "╮", "╰", "╯"]
-        };
-        let (l, r, t, b) = (rect.left(), rect.right() - 1, rect.top(), rect.bottom() - 1);
-        for x in l + 1..r {
-            self.put(x, t, across, style);
-            self.put(x, b, across, style);
-        }
-        for y in t + 1..b {
-            self.put(l, y, down, style);
-            self.put(r, y, down, style);
-        }
-        for (x, y, symbol) in [(l, t, tl), (r, t, tr), (l, b, bl), (r, b, br)] {
-            self.put(x, y, symbol, style);
-        }
-    }
-
-    /// A word that can be clicked, such as a hint; returns its width.
-    fn button(&mut self, x: u16, y: u16, limit: u16, ink: &Ink, spot: Spot) -> u16 {
-        let width = ink.width();
-        if x + width > limit {
-            return 0;
-        }
-        let rect = Rect {
-            x,
-            y,
-            width,
-            height: 1,
-        };
-        self.line(rect, ink);
-        self.hit(rect, spot);
-        width
     }
 
     /// The board as it was: everything in the colour of what may be passed over.
@@ -355,30 +227,6 @@ impl<'a> Canvas<'a> {
             },
             &ink,
         );
-    }
-
-    /// For a screen without room for a board.
-    fn sentence_only(&mut self) {
-        let area = self.buf.area;
-        let text = format!(
-            "Cordboard needs {} × {} cells. This window has {} × {}. Calls go on.",
-            crate::shape::MIN_WIDTH,
-            crate::shape::MIN_HEIGHT,
-            area.width,
-            area.height,
-        );
-        let lines = ink::wrap(&text, area.width.into());
-        for (y, line) in (area.top()..area.bottom()).zip(lines) {
-            let ink = self.ink().ours(&line, Tone::Text);
-            self.line(
-                Rect {
-                    y,
-                    height: 1,
-                    ..area
-                },
-                &ink,
-            );
-        }
     }
 
     /// How a call stands to what is being carried or has been asked: what its name is drawn in.

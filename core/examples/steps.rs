@@ -98,8 +98,7 @@ fn context(now: Timestamp) -> Context {
     let reach = |name: &str| Reach {
         name: name.into(),
         page: PhonePage::Ready,
-        seat: None,
-        fallback: None,
+        ..Reach::default()
     };
     Context {
         now,

@@ -1,6 +1,7 @@
 //! What a console sees: one projection, shared by server and console.
 //!
-//! A [`Card`] is what everybody who is signed in may see of a call. A [`Board`] holds the cards that are not
+//! A [`Card`] is what everybody may see of a call who may see who is calling; [`Card::redacted`] is what a wall may
+//! show. A [`Board`] holds the cards that are not
 //! over, the people, the slots and the queues; [`Board::apply`] takes the next delta and no other. Who is busy
 //! and which slot is taken is derived from the cards, never stored twice. [`Board::drop_on`] says what dropping
 //! a card on something would do: the console previews with it, the server checks again.
@@ -12,9 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{CallId, QueueId, Rev, SafeText, SlotId, Timestamp, UserId},
+    ids::{CallId, GroupId, Language, QueueId, Rev, SafeText, SlotId, Timestamp, UserId},
     machine::PhonePage,
-    wire::{Delta, PersonPresence},
+    wire::{Change, Delta, PersonPresence},
 };
 
 mod card;
@@ -25,6 +26,7 @@ pub use drop::{Drop, DropTarget};
 
 /// A person, as everybody sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Person {
     /// Who.
     pub id: UserId,
@@ -35,9 +37,19 @@ pub struct Person {
     /// Their client identity at the carrier.
     pub identity: SafeText,
     /// What they say of themselves.
-    pub presence: Presence,
+    #[serde(flatten)]
+    pub status: Status,
+    /// Whether they are connected.
+    #[serde(default)]
+    pub online: Online,
     /// Their phone page.
     pub phone: PhonePage,
+    /// The groups they belong to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupId>,
+    /// The languages they speak, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<Language>,
     /// Whether a fallback number rings when their page is not there.
     #[serde(default)]
     pub fallback: bool,
@@ -46,8 +58,48 @@ pub struct Person {
     pub calls: Vec<CallId>,
 }
 
-/// What a person says of themselves.
+/// What a person says of themselves, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Status {
+    /// In one word.
+    pub presence: Presence,
+    /// In their own.
+    #[serde(
+        default,
+        rename = "presence_text",
+        skip_serializing_if = "SafeText::is_empty"
+    )]
+    pub text: SafeText,
+    /// When they mean to be back. It may be over: then they are late, and nobody has said more.
+    #[serde(default, rename = "back_at", skip_serializing_if = "Option::is_none")]
+    pub back_at: Option<Timestamp>,
+}
+
+impl Status {
+    /// Whether calls that look for them should pass their page by.
+    pub const fn quiet(&self) -> bool {
+        matches!(self.presence, Presence::Dnd | Presence::Offline)
+    }
+}
+
+/// Whether a person is connected, with a console or a phone page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Online {
+    /// They are.
+    Online,
+    /// They are not.
+    Offline,
+    /// Nobody can say: the server has just started, or their connection has been silent for long.
+    #[default]
+    Unknown,
+}
+
+/// What a person says of themselves, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// Here.
@@ -63,8 +115,19 @@ pub enum Presence {
     Offline,
 }
 
+/// A group of people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// What it is called.
+    pub name: SafeText,
+}
+
 /// A parking slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Slot {
     /// Its id, which is what people say.
     pub id: SlotId,
@@ -80,6 +143,7 @@ pub struct Slot {
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Queue {
     /// Its id.
     pub id: QueueId,
@@ -90,8 +154,50 @@ pub struct Queue {
     pub calls: Vec<CallId>,
 }
 
+impl Person {
+    /// Without what is derived.
+    fn plain(self) -> Self {
+        Self {
+            calls: Vec::new(),
+            ..self
+        }
+    }
+
+    /// How they are reached right now, as it travels.
+    pub fn presence(&self) -> PersonPresence {
+        PersonPresence {
+            id: self.id,
+            phone: self.phone,
+            online: self.online,
+            status: self.status.clone(),
+        }
+    }
+}
+
+impl Slot {
+    /// Without what is derived.
+    fn plain(self) -> Self {
+        Self {
+            call: None,
+            deadline: None,
+            ..self
+        }
+    }
+}
+
+impl Queue {
+    /// Without what is derived.
+    fn plain(self) -> Self {
+        Self {
+            calls: Vec::new(),
+            ..self
+        }
+    }
+}
+
 /// A whole board, as it travels and as `board --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// Which life of the board.
     pub epoch: String,
@@ -105,6 +211,18 @@ pub struct Snapshot {
     pub slots: Vec<Slot>,
     /// Every queue.
     pub queues: Vec<Queue>,
+    /// Every group, in the order of the house.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+}
+
+impl Snapshot {
+    /// What a wall may show of it.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        self.calls = self.calls.into_iter().map(Card::redacted).collect();
+        self
+    }
 }
 
 /// Why a delta was not taken.
@@ -129,6 +247,8 @@ pub struct Board {
     pub slots: Vec<Slot>,
     /// Every queue.
     pub queues: Vec<Queue>,
+    /// Every group.
+    pub groups: Vec<Group>,
     /// The calls that are not over.
     pub calls: BTreeMap<CallId, Card>,
     digest: u64,
@@ -152,33 +272,11 @@ impl Board {
             people: snapshot
                 .people
                 .into_iter()
-                .map(|p| {
-                    (
-                        p.id,
-                        Person {
-                            calls: Vec::new(),
-                            ..p
-                        },
-                    )
-                })
+                .map(|p| (p.id, p.plain()))
                 .collect(),
-            slots: snapshot
-                .slots
-                .into_iter()
-                .map(|s| Slot {
-                    call: None,
-                    deadline: None,
-                    ..s
-                })
-                .collect(),
-            queues: snapshot
-                .queues
-                .into_iter()
-                .map(|q| Queue {
-                    calls: Vec::new(),
-                    ..q
-                })
-                .collect(),
+            slots: snapshot.slots.into_iter().map(Slot::plain).collect(),
+            queues: snapshot.queues.into_iter().map(Queue::plain).collect(),
+            groups: snapshot.groups,
             calls,
             digest,
         }
@@ -209,6 +307,7 @@ impl Board {
             people,
             slots: self.slots.iter().map(|s| self.filled_slot(s)).collect(),
             queues: self.queues.iter().map(|q| self.filled_queue(q)).collect(),
+            groups: self.groups.clone(),
             calls,
         }
     }
@@ -226,8 +325,38 @@ impl Board {
             return Err(Gap::Missing);
         }
         self.rev = delta.at.rev;
-        self.put(delta.call.clone());
+        match &delta.change {
+            Change::Call(card) => self.put((**card).clone()),
+            Change::Person(person) => self.put_person((**person).clone()),
+            Change::PersonGone(user) => {
+                self.people.remove(user);
+            }
+            Change::Slots(slots) => self.slots = slots.iter().cloned().map(Slot::plain).collect(),
+            Change::Queues(queues) => {
+                self.queues = queues.iter().cloned().map(Queue::plain).collect();
+            }
+            Change::Groups(groups) => self.groups.clone_from(groups),
+        }
         Ok(true)
+    }
+
+    /// Enters a person, or brings them up to date. How somebody known is reached right now is the presence's to
+    /// say, and is newer there.
+    fn put_person(&mut self, person: Person) {
+        let person = person.plain();
+        match self.people.get_mut(&person.id) {
+            Some(known) => {
+                *known = Person {
+                    status: std::mem::take(&mut known.status),
+                    online: known.online,
+                    phone: known.phone,
+                    ..person
+                };
+            }
+            None => {
+                self.people.insert(person.id, person);
+            }
+        }
     }
 
     fn put(&mut self, card: Card) {
@@ -246,8 +375,10 @@ impl Board {
         let mut changed = false;
         for news in people {
             if let Some(person) = self.people.get_mut(&news.id) {
-                changed |= (person.phone, person.presence) != (news.phone, news.presence);
-                (person.phone, person.presence) = (news.phone, news.presence);
+                let known = (person.phone, person.online) == (news.phone, news.online);
+                changed |= !known || person.status != news.status;
+                (person.phone, person.online) = (news.phone, news.online);
+                person.status.clone_from(&news.status);
             }
         }
         changed

@@ -110,6 +110,7 @@ pub enum Goal {
 
 /// Which way a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// A customer rang one of our numbers.
@@ -120,6 +121,7 @@ pub enum Direction {
 
 /// What is known of the other party. All of it comes from outside and proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Caller {
     /// The name the network or the contacts gave.
     pub name: Option<SafeText>,
@@ -146,14 +148,18 @@ pub enum Dialled {
     Number(Phone),
     /// Help.
     Emergency(Emergency),
+    /// A number that whoever looks may not see. No call is made to it.
+    Withheld,
 }
 
 impl Dialled {
+    const WITHHELD: &str = "withheld";
+
     /// The number, if it is an ordinary one.
     pub const fn number(&self) -> Option<&Phone> {
         match self {
             Self::Number(number) => Some(number),
-            Self::Emergency(_) => None,
+            Self::Emergency(_) | Self::Withheld => None,
         }
     }
 }
@@ -163,6 +169,7 @@ impl From<Dialled> for String {
         match dialled {
             Dialled::Number(n) => n.to_string(),
             Dialled::Emergency(e) => e.to_string(),
+            Dialled::Withheld => Dialled::WITHHELD.to_owned(),
         }
     }
 }
@@ -171,6 +178,7 @@ impl TryFrom<String> for Dialled {
     type Error = Malformed;
     fn try_from(text: String) -> Result<Self, Malformed> {
         match Emergency::recognise(&text) {
+            _ if text == Self::WITHHELD => Ok(Self::Withheld),
             Some(e) if !text.starts_with('+') => Ok(Self::Emergency(e)),
             _ => Phone::read(&text).map(Self::Number),
         }
@@ -219,6 +227,7 @@ pub struct Look {
 
 /// Two parties together for a while: what history calls a talk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Talk {
     /// The leg that talked with the customer.
     pub leg: LegId,

@@ -94,6 +94,44 @@ text_id!(
     "a queue name (letters, digits, - and _, at most 16)"
 );
 text_id!(
+    /// A group of people, such as `sales`.
+    GroupId,
+    is_short_name,
+    "a group name (letters, digits, - and _, at most 16)"
+);
+text_id!(
+    /// A sign-in: one console, script or phone page of one person. Names it, and lets nobody in.
+    SessionId,
+    |text| is_hex(text, 16),
+    "a session id (16 hexadecimal digits)"
+);
+text_id!(
+    /// Something that was handed out as a code: an invitation, a reset, a pairing. Names it, and is not the code.
+    CodeId,
+    |text| is_hex(text, 16),
+    "an id of a code (16 hexadecimal digits)"
+);
+text_id!(
+    /// An extension: what people inside dial to reach a person.
+    Extension,
+    |text| (2..=6).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && Emergency::recognise(text).is_none(),
+    "an extension (2 to 6 digits, and no emergency number)"
+);
+text_id!(
+    /// A language that a person speaks: a tag of ISO 639 such as `en`, perhaps with a region, `pt-BR` (BCP 47).
+    Language,
+    is_language,
+    "a language such as en or pt-BR"
+);
+text_id!(
+    /// An e-mail address, in lower case: what a person signs in with.
+    Email,
+    is_email,
+    "an e-mail address, such as ada@example.com"
+);
+text_id!(
     /// The carrier's name for one leg (one telephone's or browser's connection).
     CallSid,
     |text| is_sid(text, "CA"),
@@ -105,6 +143,57 @@ text_id!(
     |text| is_sid(text, "CF"),
     "a ConferenceSid (CF and 32 hexadecimal digits)"
 );
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The shape of an address as people have them: what stands around the one @, and nothing that a terminal, a log or
+/// a header could stumble over. Whether somebody reads what is sent there, only sending tells.
+fn is_email(text: &str) -> bool {
+    let atom = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c))
+    };
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 63
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= 254
+        && !text.bytes().any(|b| b.is_ascii_uppercase())
+        && text.split_once('@').is_some_and(|(local, domain)| {
+            local.len() <= 64
+                && local.split('.').all(atom)
+                && domain.contains('.')
+                && domain.split('.').all(label)
+        })
+}
+
+fn is_language(text: &str) -> bool {
+    let (language, region) = text
+        .split_once('-')
+        .map_or((text, None), |(l, r)| (l, Some(r)));
+    matches!(language.len(), 2 | 3)
+        && language.bytes().all(|b| b.is_ascii_lowercase())
+        && region.is_none_or(|r| r.len() == 2 && r.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
+impl Email {
+    /// An address as a person types it: space around it and the case of its letters do not count.
+    pub fn read(text: &str) -> Result<Self, Malformed> {
+        text.trim().to_ascii_lowercase().parse()
+    }
+
+    /// What stands behind the @.
+    pub fn domain(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, domain)| domain)
+    }
+}
 
 /// Whether people may call something of theirs that: `[A-Za-z0-9_-]`, 1 to 16 characters.
 fn is_short_name(text: &str) -> bool {

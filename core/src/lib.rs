@@ -7,11 +7,14 @@
 //! Read in this order: [`ids`] (words), [`call`] (nouns), [`machine`] (verbs), [`policy`] (who may), [`board`]
 //! (what is seen), [`wire`] (what travels).
 
+pub mod api;
 pub mod board;
 pub mod call;
 pub mod ids;
 pub mod machine;
 pub mod policy;
 mod say;
+#[cfg(feature = "openapi")]
+mod schema;
 pub mod steady;
 pub mod wire;

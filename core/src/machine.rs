@@ -44,6 +44,7 @@ pub use read::{InRoom, LIST_LAG_MS, LegSeen, LegStatus, Reading, RoomSeen};
 
 /// What a person wants of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "intent", rename_all = "kebab-case")]
 pub enum Intent {
     /// Take it: from the queue, or because it rings.
@@ -111,6 +112,7 @@ impl TryFrom<String> for Target {
 
 /// Whether somebody's phone page can be rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PhonePage {
     /// It has said so within the last seconds.
@@ -147,10 +149,23 @@ pub struct Reach {
     pub name: SafeText,
     /// Their phone page.
     pub page: PhonePage,
+    /// They want it not to be rung, though it may be there: they have signed off, or do not want to be disturbed.
+    pub quiet: bool,
     /// Their living leg, or the claim they have made, in whichever call.
     pub seat: Option<LegId>,
     /// The number that rings when the page is not there.
     pub fallback: Option<Phone>,
+}
+
+impl Reach {
+    /// Their phone page, as far as a call that looks for them goes.
+    fn rings(&self) -> PhonePage {
+        if self.quiet {
+            PhonePage::Unreachable
+        } else {
+            self.page
+        }
+    }
 }
 
 /// How a desk works: its deadlines in milliseconds, and where calls go that nobody takes.
@@ -166,8 +181,17 @@ pub struct Desk {
     pub return_ms: i64,
     /// How long a call may lie in a slot.
     pub park_ms: i64,
+    /// The slots in which it is another time.
+    pub park_ms_in: BTreeMap<SlotId, i64>,
     /// How long a call may be held.
     pub hold_ms: i64,
+}
+
+impl Desk {
+    /// How long a call may lie in that slot.
+    fn park_ms_in(&self, slot: &SlotId) -> i64 {
+        self.park_ms_in.get(slot).copied().unwrap_or(self.park_ms)
+    }
 }
 
 impl Default for Desk {
@@ -178,6 +202,7 @@ impl Default for Desk {
             ring_ms: 20_000,
             return_ms: 15_000,
             park_ms: 90_000,
+            park_ms_in: BTreeMap::new(),
             hold_ms: 120_000,
         }
     }

@@ -72,6 +72,10 @@ pub(crate) fn unreachable(name: &str) -> String {
     format!("{name} cannot be reached: no phone page, no fallback number.")
 }
 
+pub(crate) fn takes_no_calls(name: &str) -> String {
+    format!("{name} takes no calls at the moment, and has no fallback number.")
+}
+
 pub(crate) fn nobody_knows(name: &str) -> String {
     format!("Nobody knows whether {name}'s phone is there. Try again in a moment.")
 }

@@ -13,14 +13,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{Card, Presence, Snapshot},
-    ids::{CallId, Phone, Rev, SafeText, Timestamp, UserId},
+    board::{Card, Group, Online, Person, Queue, Slot, Snapshot, Status},
+    ids::{CallId, CodeId, Phone, Rev, SafeText, SessionId, Timestamp, UserId},
     machine::{Intent, PhonePage},
-    policy::Role,
+    policy::{Rights, Role},
 };
 
 /// The protocol's version. A server refuses another with a sentence that says which side is older.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The longest frame either side accepts, in bytes. A snapshot is sent in one frame and may be longer; only a
 /// server sends those.
@@ -42,6 +42,14 @@ pub enum ClientMsg {
     Do(Command),
     /// Asks for a snapshot: the console's digest differs, or it lost count.
     Resync,
+    /// Something for one of this console's own phone pages.
+    Page {
+        /// Which page, by its sign-in.
+        page: SessionId,
+        /// What it shall do.
+        #[serde(flatten)]
+        order: PageOrder,
+    },
     /// Asks for a [`ServerMsg::Pong`]; measures the way there and back.
     Ping {
         /// Returned as it is.
@@ -49,10 +57,24 @@ pub enum ClientMsg {
     },
 }
 
+/// What a console can ask of its own phone page, beside what it does to calls. The page says in its heartbeat what
+/// became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum PageOrder {
+    /// Turn the microphone off, or on again.
+    Mute {
+        /// Off.
+        on: bool,
+    },
+}
+
 /// One command. The same `id` twice acts once; the same `id` with another content is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Command {
-    /// Chosen by the sender, unique for them: 1 to 64 characters.
+    /// Chosen by the sender, unique for them: 1 to 64 visible ASCII characters.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[!-~]{1,64}$"))]
     pub id: String,
     /// What they want.
     #[serde(flatten)]
@@ -67,6 +89,7 @@ pub struct Command {
 
 /// What a command is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Order {
     /// Something with a call there is.
@@ -80,6 +103,10 @@ pub enum Order {
     /// A new call.
     Dial {
         /// An extension, a number as people write it, or an emergency number.
+        #[cfg_attr(
+            feature = "openapi",
+            schema(value_type = String, pattern = r"^(\+[1-9][0-9]{6,14}|[0-9]{2,6})$")
+        )]
         to: SafeText,
     },
 }
@@ -119,6 +146,17 @@ pub enum ServerMsg {
     EmergencyAddress {
         /// As far as the carrier has said.
         state: EmergencyAddress,
+    },
+    /// The phone pages that are paired with this console, all of them: sent after the first board, and when one
+    /// comes, goes, or is other than it was.
+    Pages {
+        /// As far as they have said.
+        pages: Vec<PageState>,
+    },
+    /// A page has named the code that this console shows, and waits to be let in. None: not any more.
+    Pairing {
+        /// Who asks.
+        asks: Option<PairingAsk>,
     },
     /// Where the board is. The digest is compared only at that revision.
     Pulse {
@@ -192,11 +230,92 @@ pub struct Delta {
     /// The board after it.
     #[serde(flatten)]
     pub at: Position,
-    /// The whole card as it is now. A call that ended is sent once more, in the place `ended`, and is then off
-    /// the board.
-    pub call: Card,
+    /// What is different.
+    #[serde(flatten)]
+    pub change: Change,
     /// What brought it about.
     pub cause: Cause,
+}
+
+impl Delta {
+    /// The call that has changed, if it was one.
+    pub fn card(&self) -> Option<&Card> {
+        match &self.change {
+            Change::Call(card) => Some(card),
+            _ => None,
+        }
+    }
+
+    /// What a wall may show of it. What brought it about is not named: that may be a connection, or a command whose
+    /// id says whom it is about.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        let change = match self.change {
+            Change::Call(card) => Change::Call(Box::new(card.redacted())),
+            other => other,
+        };
+        let cause = Cause {
+            id: None,
+            ..self.cause
+        };
+        Self {
+            change,
+            cause,
+            ..self
+        }
+    }
+}
+
+/// What a delta changes. It travels under its own name, beside the position: `"call":{…}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The whole card as it is now. A call that ended is sent once more, in the place `ended`, and is then off the
+    /// board.
+    Call(Box<Card>),
+    /// Somebody has come to work here, or is other than they were. How they are reached at the moment is not in it:
+    /// [`ServerMsg::Presence`] says that.
+    Person(Box<Person>),
+    /// Somebody does not work here any more.
+    PersonGone(UserId),
+    /// All slots, in their order.
+    Slots(Vec<Slot>),
+    /// All queues, in their order.
+    Queues(Vec<Queue>),
+    /// All groups, in their order.
+    Groups(Vec<Group>),
+}
+
+/// A phone page that is paired with a console, as far as it has said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageState {
+    /// Its sign-in.
+    pub page: SessionId,
+    /// What it calls itself, such as `Firefox on Linux`.
+    pub device: SafeText,
+    /// Whether it has been heard of within the last seconds.
+    pub here: bool,
+    /// Whether it can talk: microphone allowed, registered with the carrier.
+    pub ready: bool,
+    /// Whether its microphone is off. None: it has not said.
+    pub muted: Option<bool>,
+    /// The call it is in.
+    pub call: Option<CallId>,
+}
+
+/// A page that wants to be paired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairingAsk {
+    /// The pairing, to confirm or refuse it by.
+    pub pairing: CodeId,
+    /// What it calls itself.
+    pub device: SafeText,
+    /// Where it asks from.
+    pub address: SafeText,
+    /// Two digits that the page shows as well: the same page, not another one that has the code.
+    pub check: SafeText,
+    /// Until when it waits.
+    pub until: Timestamp,
 }
 
 /// What brought a change about.
@@ -210,13 +329,17 @@ pub struct Cause {
 
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
     /// Their id.
     pub id: UserId,
     /// Their name.
     pub name: SafeText,
-    /// What they may do.
+    /// What they are here to do.
     pub role: Role,
+    /// What they may do: the role's rights and those they were granted.
+    #[serde(default)]
+    pub rights: Rights,
 }
 
 /// The fast-changing side of a person.
@@ -226,8 +349,12 @@ pub struct PersonPresence {
     pub id: UserId,
     /// Their phone page.
     pub phone: PhonePage,
+    /// Whether they are connected.
+    #[serde(default)]
+    pub online: Online,
     /// What they say of themselves.
-    pub presence: Presence,
+    #[serde(flatten)]
+    pub status: Status,
 }
 
 /// Whether emergency services learn an address from the number that we dial from. Without one they are reached
@@ -273,6 +400,9 @@ pub enum PhoneMsg {
         /// The CallSid of its one active call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sid: Option<String>,
+        /// Whether its microphone is off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted: Option<bool>,
     },
     /// Its person accepts an offer.
     Accept {
@@ -325,6 +455,11 @@ pub enum PhoneServerMsg {
         call: CallId,
         /// A sentence.
         why: String,
+    },
+    /// Turn the microphone off, or on again; the next heartbeat says that it is.
+    Mute {
+        /// Off.
+        on: bool,
     },
     /// Connect at once, with `op=dial`: an emergency call asks nobody.
     Emergency {

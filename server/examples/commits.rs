@@ -3,7 +3,8 @@
 //!
 //! A commit here is what an ordinary webhook brings: a fact's token, a call's next revision, a request to the
 //! carrier, an audit line, and the board's next revision. The address comes as the first argument or in
-//! `DATABASE_URL`; give it a database that nobody needs.
+//! `DATABASE_URL`; give it a database that nobody needs. With `sealed` after the address the audit is sealed meanwhile,
+//! as in a server, and read again at the end.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::time::{Duration, Instant};
@@ -13,7 +14,13 @@ use cordboard_core::{
     ids::{CallId, Timestamp},
     machine::{Aspect, Context, Effect},
 };
-use cordboard_server::store::{AuditRow, Change, Commit, Store};
+use cordboard_server::{
+    Clock,
+    auth::Keys,
+    sealer::{Sealer, verify},
+    store::{AuditRow, Change, Commit, Store},
+};
+use tokio_util::sync::CancellationToken;
 
 #[expect(clippy::disallowed_methods, reason = "it measures real time")]
 #[tokio::main]
@@ -26,12 +33,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A later run on the same database needs calls and tokens of its own.
     let (_, run) = store.board_position().await?;
     println!("{store:?}");
+    let clock = Clock::system();
+    let keys = Keys::new(&"a secret that only this measurement has".into(), None);
+    let stop = CancellationToken::new();
+    let sealing = match std::env::args().nth(2).as_deref() {
+        Some("sealed") => {
+            let sealer = Sealer::open(store.clone(), &keys, clock.clone()).await?;
+            Some(tokio::spawn(sealer.run(stop.clone())))
+        }
+        _ => None,
+    };
     for writers in [1_u32, 8, 64, 256] {
         let until = Instant::now() + Duration::from_secs(3);
         let begun = Instant::now();
         let tasks: Vec<_> = (0..writers)
             .map(|writer| {
-                let store = store.clone();
+                let (store, clock) = (store.clone(), clock.clone());
                 let id = u128::from(run) << 64 | u128::from(writers) << 32 | u128::from(writer);
                 tokio::spawn(async move {
                     let mut call = arrived(id);
@@ -39,7 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     while Instant::now() < until {
                         let from = Instant::now();
                         call.rev = u64::from(done) + 1;
-                        store.commit(webhook(id, done, &call)).await?;
+                        store.commit(webhook(id, done, &call, clock.now())).await?;
                         slowest = slowest.max(from.elapsed());
                         done += 1;
                     }
@@ -59,6 +76,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             f64::from(done) / seconds,
             slowest.as_secs_f64() * 1000.0,
             store.board_position().await?.1,
+        );
+    }
+    if let Some(sealing) = sealing {
+        stop.cancel();
+        let left = sealing.await?.look().await?;
+        let begun = Instant::now();
+        let told = verify(&store, &keys).await?;
+        println!(
+            "{} lines are sealed, the last {left} of them after the end; read again in {:.1} s: {}",
+            told.sealed,
+            begun.elapsed().as_secs_f64(),
+            told.fault.as_deref().unwrap_or("intact"),
         );
     }
     store.close().await;
@@ -86,8 +115,7 @@ fn arrived(id: u128) -> Call {
     .call
 }
 
-fn webhook(id: u128, done: u32, call: &Call) -> Commit {
-    let now = Timestamp::from_millis(done.into());
+fn webhook(id: u128, done: u32, call: &Call, now: Timestamp) -> Commit {
     let effect = Effect::Set {
         leg: 0,
         what: Aspect::Hold,
@@ -100,11 +128,9 @@ fn webhook(id: u128, done: u32, call: &Call) -> Commit {
         }],
         seen: Some(format!("{id:x}:{done}")),
         audit: vec![AuditRow {
-            at: now,
-            actor: None,
-            kind: "carrier".to_owned(),
             call: Some(call.id),
             raw: "AccountSid=AC00&CallSid=CA00&CallStatus=in-progress&Direction=inbound&SequenceNumber=3".to_owned(),
+            ..AuditRow::new(now, "carrier")
         }],
         ..Commit::new(now)
     }

@@ -3,20 +3,29 @@
 use std::{ops::Deref, sync::Arc};
 
 use cordboard_core::{
+    api::Fields,
     call::Place,
     ids::{CallId, Phone, Timestamp, UserId},
     machine::{Fact, Intent},
     wire::{Command, Order},
 };
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    auth::Passwords,
+    accounts::Accounts,
     error::ApiError,
     exchange::{Exchange, Report, Session},
+    http::Requests,
     live::REVIEW_MS,
-    twilio::{TwilioConfig, Urls, signature::Verifier},
+    office::Office,
+    pairing::Pairings,
+    twilio::{
+        TwilioConfig, Urls,
+        rest::{Answer, Rest},
+        signature::Verifier,
+    },
 };
 
 /// How often a call that a page has left is looked at, if it moves each time.
@@ -32,10 +41,20 @@ pub struct App {
 pub struct Parts {
     /// The door.
     pub exchange: Exchange,
-    /// Checks passwords.
-    pub passwords: Passwords,
+    /// Who is signed in.
+    pub accounts: Accounts,
+    /// Who may have what changed.
+    pub office: Office,
+    /// Phone pages that want to be let in.
+    pub pairings: Pairings,
+    /// How many requests everybody makes.
+    pub requests: Requests,
+    /// Proxies that are believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The carrier's account.
     pub twilio: TwilioConfig,
+    /// Asks the carrier.
+    pub rest: Rest,
     /// Every URL we give to the carrier.
     pub urls: Urls,
     /// Tells the carrier's requests from others.
@@ -61,6 +80,36 @@ impl App {
         Self {
             parts: Arc::new(parts),
         }
+    }
+
+    /// Makes the carrier bring us the calls to a number. `buy`: also one that the account does not have yet.
+    pub async fn take_number(&self, number: &Phone, buy: bool) -> Result<(), ApiError> {
+        fn done<T: std::fmt::Debug>(what: &str, answer: Answer<T>) -> Result<T, ApiError> {
+            match answer {
+                Answer::Done(value) => Ok(value),
+                other => {
+                    tracing::error!(what, answer = ?other, "the carrier was asked in vain");
+                    let why = "The carrier did not do what it was asked. Nothing was changed here. The server's log says more.";
+                    Err(ApiError::Refused(why.to_owned()))
+                }
+            }
+        }
+        let owned = done("listing numbers", self.rest.numbers().await)?;
+        let owned = match owned.into_iter().find(|n| n.phone == *number) {
+            Some(owned) => owned,
+            None if buy => done("buying the number", self.rest.buy_number(number).await)?,
+            None => {
+                let mut fields = Fields::default();
+                let why =
+                    "Your account at the carrier does not have this number. Buy it there first.";
+                fields.wrong("number", why);
+                return Ok(fields.done(Some(()))?);
+            }
+        };
+        done("pointing the number", self.rest.point_number(&owned).await)?;
+        let app = self.rest.update_application(&self.twilio.app_sid).await;
+        done("pointing the app", app)?;
+        Ok(())
     }
 
     /// A person has hung up in their page. If they were the customer's only company, the call is over; a call
@@ -118,6 +167,14 @@ impl App {
                 let app = self.clone();
                 tokio::spawn(async move { app.page_gone(user, now).await });
             }
+        }
+    }
+
+    /// A page was signed out, so it does not come back: its person's calls need not wait until it has been silent.
+    pub async fn page_signed_out(&self, user: UserId) {
+        let now = self.exchange.clock().now();
+        if self.exchange.live().page_left(user, now) {
+            self.page_gone(user, now).await;
         }
     }
 

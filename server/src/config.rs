@@ -11,11 +11,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::twilio::TwilioConfig;
+
+/// How many requests a minute somebody may make, if nothing else is said: ten a second, which no console and no sane
+/// script comes near.
+pub const REQUESTS_PER_MINUTE: u32 = 600;
 
 /// Everything a server needs to know before it starts.
 #[derive(Clone)]
@@ -34,6 +39,13 @@ pub struct Config {
     /// Signs our tokens and tickets. Without one it is made once and kept beside the database, readable by its
     /// owner only.
     pub secret: Option<SecretString>,
+    /// The secret until lately: access tokens made under it are taken until they run out, ten minutes later.
+    pub previous_secret: Option<SecretString>,
+    /// Proxies that stand before us. What they say in `X-Forwarded-For` is believed; what anybody else says there is
+    /// not.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many requests a minute a sign-in, or an address without one, may make.
+    pub requests_per_minute: u32,
     /// Where such a secret is kept: the folder of the database, if it has one and nothing else was said.
     pub data_dir: PathBuf,
     /// The carrier's account.
@@ -81,8 +93,15 @@ pub struct Settings {
     pub redis_url: Option<String>,
     /// See [`Config::secret`].
     pub secret: Option<SecretString>,
+    /// See [`Config::previous_secret`].
+    pub previous_secret: Option<SecretString>,
     /// See [`Config::data_dir`].
     pub data_dir: Option<PathBuf>,
+    /// See [`Config::trusted_proxies`].
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// See [`Config::requests_per_minute`].
+    pub requests_per_minute: Option<u32>,
     /// See [`TwilioSettings::api_base`].
     pub twilio_api_base: Option<String>,
     /// See [`TwilioSettings::account_sid`].
@@ -121,6 +140,9 @@ pub enum ConfigError {
     /// A setting that is not an address.
     #[error("{0} is not an address such as https://desk.example.com.")]
     Address(&'static str),
+    /// A setting that is no network.
+    #[error("“{0}” is no address or network such as 10.0.0.0/8 (CORDBOARD_TRUSTED_PROXIES).")]
+    Network(String),
     /// A secret that can be guessed.
     #[error(
         "CORDBOARD_SECRET (in the settings file: secret) is shorter than 32 characters. Make one with `openssl rand -hex 32`, or leave it out to have one made."
@@ -198,7 +220,13 @@ impl Settings {
                 .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("cordboard.db").display())),
             redis_url: said(self.redis_url),
             secret: said_secret(self.secret),
+            previous_secret: said_secret(self.previous_secret),
             data_dir,
+            trusted_proxies: self.trusted_proxies,
+            requests_per_minute: self
+                .requests_per_minute
+                .unwrap_or(REQUESTS_PER_MINUTE)
+                .max(1),
             twilio: TwilioSettings {
                 api_base: address(
                     "TWILIO_API_BASE",
@@ -217,6 +245,19 @@ impl Settings {
             password_kib: crate::auth::PASSWORD_KIB,
         })
     }
+}
+
+/// The networks in a list such as `10.0.0.0/8, 192.0.2.7`.
+pub fn networks(list: &str) -> Result<Vec<IpNet>, ConfigError> {
+    list.split([',', ' '])
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let one = part.parse::<std::net::IpAddr>().map(IpNet::from);
+            part.parse()
+                .or(one)
+                .map_err(|_| ConfigError::Network(part.to_owned()))
+        })
+        .collect()
 }
 
 /// An empty setting is none. An empty token would be a key that everybody knows.

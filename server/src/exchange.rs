@@ -17,20 +17,23 @@ use std::{
 use cordboard_core::{
     board::Card,
     call::{CUSTOMER, Call, Caller, Line, Stop},
-    ids::{CallId, CallSid, Emergency, LegId, Phone, SafeText, SlotId, Timestamp, UserId},
-    machine::{Aside, By, Context, Desk, Effect, Fact, Finish, Intent, Reach, Step},
-    policy::Role,
-    wire::{Cause, Delta, Position},
+    ids::{
+        CallId, CallSid, Emergency, LegId, Phone, SafeText, SessionId, SlotId, Timestamp, UserId,
+    },
+    machine::{Aside, By, Context, Effect, Fact, Finish, Intent, Reach, Step},
+    policy::{Actor, Rights, Role},
+    wire::{Cause, Change as WireChange, Delta, Position},
 };
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 
 use crate::{
     auth::Keys,
     clock::Clock,
-    live::{Ended, Live},
+    house::House,
+    live::{Ended, Live, Notice},
     store::{
-        AuditRow, Change, CommandOutcome, Commit, Committed, Conflict, Outcome, PersonRow, Store,
-        StoreError,
+        Arranged, Arrangement, AuditRow, Change, CommandOutcome, Commit, Committed, Conflict, Edit,
+        NotArranged, Outcome, PersonRow, Store, StoreError,
     },
 };
 
@@ -56,6 +59,22 @@ pub struct Session {
     pub name: SafeText,
     /// Their role.
     pub role: Role,
+    /// What they may do.
+    pub rights: Rights,
+    /// Their sign-in, where one acts.
+    pub id: Option<SessionId>,
+    /// Where from.
+    pub address: Option<Arc<str>>,
+}
+
+impl Session {
+    /// Who acts.
+    pub const fn actor(&self) -> Actor {
+        Actor {
+            user: self.user,
+            rights: self.rights,
+        }
+    }
 }
 
 /// A fact, and where it came from.
@@ -97,9 +116,9 @@ struct Inner {
     live: Live,
     clock: Clock,
     keys: Keys,
-    desk: Desk,
-    slots: Vec<SlotId>,
-    people: RwLock<BTreeMap<UserId, PersonRow>>,
+    house: RwLock<Arc<House>>,
+    /// Held while the house is read again: what is read later is newer.
+    reading: tokio::sync::Mutex<()>,
     index: Mutex<Index>,
     locks: Vec<Arc<tokio::sync::Mutex<()>>>,
     outbox: Notify,
@@ -164,28 +183,20 @@ impl Exchange {
         live: Live,
         clock: Clock,
         keys: Keys,
-        desk: Desk,
+        house: House,
     ) -> Result<(Self, mpsc::Receiver<CallId>), StoreError> {
         let (looks, wanted) = mpsc::channel(LOOKS);
         let mut index = Index::default();
         for call in store.open_calls().await? {
             index.put(Arc::new(call));
         }
-        let people = store
-            .people()
-            .await?
-            .into_iter()
-            .map(|p| (p.id, p))
-            .collect();
-        let slots = store.slots().await?.into_iter().map(|s| s.id).collect();
         let inner = Inner {
             store,
             live,
             clock,
             keys,
-            desk,
-            slots,
-            people: RwLock::new(people),
+            house: RwLock::new(Arc::new(house)),
+            reading: tokio::sync::Mutex::default(),
             index: Mutex::new(index),
             locks: (0..64).map(|_| Arc::default()).collect(),
             outbox: Notify::new(),
@@ -230,19 +241,18 @@ impl Exchange {
         &self.inner.timers
     }
 
-    /// The session of a person who is active.
-    pub fn session(&self, user: UserId) -> Option<Session> {
-        let people = self
-            .inner
-            .people
+    /// The house, as it stands at this moment.
+    pub fn house(&self) -> Arc<House> {
+        self.inner
+            .house
             .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let person = people.get(&user).filter(|p| p.active)?;
-        Some(Session {
-            user,
-            name: person.name.clone(),
-            role: person.role,
-        })
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What a person may do at this moment. None: they are not active.
+    pub fn session(&self, user: UserId) -> Option<Session> {
+        self.house().session(user)
     }
 
     /// The person whose page has that identity at the carrier.
@@ -443,6 +453,86 @@ impl Exchange {
         Err(StoreError::Contended)
     }
 
+    /// Changes the house, and tells everybody. To the end, also when whoever asked goes away meanwhile.
+    pub async fn arrange(&self, plan: Arrangement) -> Result<Arranged, NotArranged> {
+        let door = self.clone();
+        let done = tokio::spawn(async move { door.arrange_and_tell(plan).await });
+        match done.await {
+            Ok(done) => done,
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process ends.
+                Err(_) => Err(StoreError::Closed.into()),
+            },
+        }
+    }
+
+    async fn arrange_and_tell(&self, plan: Arrangement) -> Result<Arranged, NotArranged> {
+        let inner = &*self.inner;
+        let (shown, cause, anew) = (plan.shown.clone(), plan.cause.clone(), plan.of_the_house());
+        let mut statuses = Vec::new();
+        for edit in &plan.edits {
+            if let Edit::SetStatus { person, status } = edit {
+                statuses.push((*person, status.clone()));
+            }
+        }
+        let done = inner.store.arrange(plan).await;
+        if anew
+            && matches!(
+                &done,
+                Ok(_) | Err(NotArranged::Store(StoreError::Uncertain(_)))
+            )
+        {
+            self.read_house().await;
+        }
+        let done = done?;
+        let deltas = done.revs.iter().zip(shown).map(|(rev, change)| Delta {
+            at: Position {
+                epoch: done.epoch.clone(),
+                rev: *rev,
+            },
+            change,
+            cause: cause.clone(),
+        });
+        if let Some((from, _)) = inner.live.publish(deltas) {
+            self.fill_gap(&done.epoch, from);
+        }
+        for (person, status) in statuses {
+            inner.live.status(person, status);
+        }
+        for id in &done.ended {
+            inner.live.notice(Notice::SignedOut(id.clone()));
+        }
+        Ok(done)
+    }
+
+    /// Takes the house as the store has it now, and tells the sockets of those whose rights are others than before.
+    async fn read_house(&self) {
+        let inner = &*self.inner;
+        let _one_at_a_time = inner.reading.lock().await;
+        let house = loop {
+            match House::load(&inner.store).await {
+                Ok(house) => break Arc::new(house),
+                Err(StoreError::Closed) => return,
+                Err(cause) => {
+                    tracing::error!(%cause, "the house could not be read again, and is as it was until it can");
+                    inner.clock.sleep(AGAIN_MS).await;
+                }
+            }
+        };
+        let before = {
+            let mut held = inner.house.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, house.clone())
+        };
+        for (user, was) in &before.people {
+            let is = house.active(*user);
+            let rights = |p: &PersonRow| p.rights();
+            if was.active && is.map(rights) != Some(was.rights()) {
+                inner.live.notice(Notice::Changed(*user));
+            }
+        }
+    }
+
     /// Another writer was first: what is remembered of the calls in question is read again before the next try.
     /// An error where there is no use in one.
     async fn give_way(&self, id: CallId, conflict: Conflict) -> Result<(), StoreError> {
@@ -533,7 +623,7 @@ impl Exchange {
                 epoch: epoch.clone(),
                 rev: *rev,
             },
-            call: Card::of(call),
+            change: WireChange::Call(Box::new(Card::of(call))),
             cause: cause.clone(),
         });
         if let Some((from, _)) = inner.live.publish(deltas) {
@@ -644,19 +734,21 @@ impl Exchange {
     /// What a step may depend on, for those people.
     fn context(&self, people: Vec<UserId>, now: Timestamp) -> Context {
         let inner = &*self.inner;
-        let rows = inner.people.read().unwrap_or_else(PoisonError::into_inner);
+        let house = self.house();
         let index = self.index();
         let mut wanted = people;
-        wanted.extend(&inner.desk.second);
+        wanted.extend(&house.desk.second);
         let people = wanted
             .into_iter()
             .filter_map(|user| {
-                let row = rows.get(&user).filter(|p| p.active)?;
+                let row = house.people.get(&user)?;
                 let reach = Reach {
                     name: row.name.clone(),
                     page: inner.live.page(user),
+                    // Nobody rings for who does not work here any more.
+                    quiet: row.status.quiet() || !row.active,
                     seat: index.seats.get(&user).copied(),
-                    fallback: row.fallback.clone(),
+                    fallback: row.fallback.clone().filter(|_| row.active),
                 };
                 Some((user, reach))
             })
@@ -664,13 +756,14 @@ impl Exchange {
         Context {
             now,
             people,
-            desk: inner.desk.clone(),
-            free_slot: inner
+            desk: house.desk.clone(),
+            free_slot: house
                 .slots
                 .iter()
+                .map(|s| &s.id)
                 .find(|s| !index.slots.contains_key(s))
                 .cloned(),
-            slots: inner.slots.iter().cloned().collect(),
+            slots: house.slots.iter().map(|s| s.id.clone()).collect(),
             taken: index
                 .slots
                 .iter()
@@ -709,10 +802,9 @@ fn audit(
     raw: Option<String>,
 ) -> AuditRow {
     AuditRow {
-        at,
         actor,
-        kind: kind.to_owned(),
         call: Some(call),
         raw: raw.unwrap_or_default(),
+        ..AuditRow::new(at, kind)
     }
 }

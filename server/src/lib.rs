@@ -8,6 +8,7 @@
 //! [`serve`] builds all of it in order. Tests and the demo call it in-process; the binary calls it and nothing
 //! else.
 
+pub mod accounts;
 pub mod app;
 pub mod auth;
 pub mod clock;
@@ -16,22 +17,24 @@ pub mod dispatch;
 pub mod emergency;
 pub mod error;
 pub mod exchange;
+pub mod house;
 pub mod http;
 pub mod live;
+pub mod office;
+pub mod pairing;
 pub mod reconcile;
+pub mod sealer;
 pub mod seed;
 pub mod sounds;
 pub mod store;
+pub mod throttle;
 pub mod twilio;
 pub mod ws;
 
 use std::{net::SocketAddr, time::Duration};
 
-use cordboard_core::{
-    board::{Board, Card, Person, Queue, Slot, Snapshot},
-    ids::{Phone, QueueId},
-    machine::{Desk, PhonePage},
-};
+use cordboard_core::ids::Phone;
+use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -40,16 +43,22 @@ pub use clock::Clock;
 pub use config::{Config, ConfigError, Settings, TwilioSettings};
 
 use crate::{
+    accounts::Accounts,
     app::{App, Parts},
     auth::{Keys, Passwords},
     dispatch::Dispatcher,
     error::ApiError,
     exchange::Exchange,
+    house::House,
+    http::Requests,
     live::Live,
+    office::Office,
+    pairing::Pairings,
+    sealer::Sealer,
     store::{Store, StoreError},
     twilio::{
         Urls,
-        rest::{Answer, Rest, RestError},
+        rest::{Rest, RestError},
         signature::Verifier,
     },
 };
@@ -75,12 +84,9 @@ pub enum StartError {
     /// The carrier's client cannot be made.
     #[error(transparent)]
     Rest(#[from] RestError),
-    /// The demo's house cannot be written.
-    #[error("the demo's people could not be written: {0}")]
+    /// The demo's house cannot be written, or the carrier does not take its number.
+    #[error("the demo's people and number could not be set up: {0}")]
     Seed(#[from] ApiError),
-    /// The carrier did not take our settings.
-    #[error("the carrier could not be set up: {0}")]
-    Carrier(String),
 }
 
 /// A server that runs.
@@ -93,6 +99,8 @@ pub struct Running {
     pub number: Option<Phone>,
     /// E-mail address and password of the demo's operator, if it was seeded.
     pub operator: Option<(String, String)>,
+    /// What makes the first administrator, while there is none.
+    pub setup_code: Option<SecretString>,
     /// The door, for tests that look inside.
     pub exchange: Exchange,
     closed: JoinHandle<()>,
@@ -126,7 +134,7 @@ pub async fn serve(
     let public_url = config.public_url.clone().unwrap_or_else(|| here.clone());
     let twilio = config.twilio(public_url.clone())?;
     let rest = Rest::new(&twilio)?;
-    let keys = Keys::new(&config.secret()?);
+    let keys = Keys::new(&config.secret()?, config.previous_secret.as_ref());
     let passwords = Passwords::new(config.password_kib);
 
     let ours = config.make_room()?;
@@ -134,27 +142,36 @@ pub async fn serve(
     let seeded = if config.seed_demo {
         Some(seed::demo(&store, &passwords).await?)
     } else {
+        seed::furnish(&store).await?;
         None
     };
-    let live = Live::memory(board(&store).await?, clock.now());
-    let desk = desk(&store).await?;
-    let caller_id = match &seeded {
-        Some(number) => number.clone(),
-        None => store.numbers().await?.into_iter().next().map_or_else(
-            || {
-                seed::DEMO_NUMBER
-                    .parse()
-                    .expect("the demo's number is a number")
-            },
-            |row| row.number,
-        ),
-    };
-    let (exchange, looks) = Exchange::open(store, live, clock, keys, desk).await?;
+    let house = House::load(&store).await?;
+    let live = Live::memory(house.board(&store).await?, clock.now());
+    let caller_id = seeded
+        .clone()
+        .or_else(|| house.numbers.keys().next().cloned())
+        .unwrap_or_else(|| {
+            seed::DEMO_NUMBER
+                .parse()
+                .expect("the demo's number is a number")
+        });
+    // Before anybody can ask for anything: its first line would come in between.
+    let sealer = Sealer::open(store.clone(), &keys, clock.clone()).await?;
+    let (exchange, looks) = Exchange::open(store, live, clock, keys, house).await?;
 
     let tasks = TaskTracker::new();
+    // The demo has people already, whose passwords everybody knows; nobody needs to be let in by a code.
+    let accounts = Accounts::new(exchange.clone(), passwords, seeded.is_none());
+    let setup_code = accounts.setup_code().cloned();
+    let office = Office::new(exchange.clone(), public_url.clone());
     let app = App::new(Parts {
         exchange: exchange.clone(),
-        passwords,
+        pairings: Pairings::new(exchange.clone(), accounts.clone(), office.clone()),
+        requests: Requests::new(config.requests_per_minute),
+        trusted_proxies: config.trusted_proxies.clone(),
+        accounts: accounts.clone(),
+        office,
+        rest: rest.clone(),
         urls: Urls::new(&twilio),
         verifier: Verifier::new(&twilio),
         twilio,
@@ -162,7 +179,7 @@ pub async fn serve(
         public_url,
         stop: stop.clone(),
     });
-    let router = http::router(app.clone());
+    let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stopped = stop.clone();
     tasks.spawn(async move {
         let serving = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
@@ -177,9 +194,7 @@ pub async fn serve(
     });
     // Only now, because the carrier may call as soon as it knows where we are.
     if let Some(number) = &seeded {
-        point_at_us(&rest, &app, number)
-            .await
-            .map_err(StartError::Carrier)?;
+        app.take_number(number, true).await?;
     }
     tasks.spawn(reconcile::run(
         exchange.clone(),
@@ -196,8 +211,10 @@ pub async fn serve(
             )),
     );
     tasks.spawn(Dispatcher::new(exchange.clone(), rest, caller_id).run(stop.clone()));
+    let sealing = tasks.spawn(sealer.run(stop.clone()));
     tasks.spawn(dispatch::keep_time(exchange.clone(), stop.clone()));
     tasks.spawn(app.watch_pages());
+    tasks.spawn(stop.clone().run_until_cancelled_owned(accounts.sweep()));
     tasks.spawn(
         stop.run_until_cancelled_owned(forget(exchange.store().clone(), exchange.clock().clone())),
     );
@@ -205,6 +222,12 @@ pub async fn serve(
     tasks.close();
     let closed = tokio::spawn(async move {
         tasks.wait().await;
+        // Once more, now that nobody writes.
+        if let Ok(mut sealer) = sealing.await
+            && let Err(cause) = sealer.look().await
+        {
+            tracing::warn!(%cause, "the last lines of the audit are sealed at the next start");
+        }
         closing.close().await;
         drop(ours);
     });
@@ -220,6 +243,7 @@ pub async fn serve(
         addr,
         number: seeded,
         operator,
+        setup_code,
         exchange,
         closed,
     })
@@ -234,111 +258,4 @@ async fn forget(store: Store, clock: Clock) {
         }
         clock.sleep(FORGET_MS).await;
     }
-}
-
-/// Buys the demo's number if the account does not have it, and points it and the app at this server.
-async fn point_at_us(rest: &Rest, app: &App, number: &Phone) -> Result<(), String> {
-    fn done<T: std::fmt::Debug>(what: &str, answer: Answer<T>) -> Result<T, String> {
-        match answer {
-            Answer::Done(value) => Ok(value),
-            other => Err(format!("{what}: {other:?}")),
-        }
-    }
-    let owned = done("listing numbers", rest.numbers().await)?
-        .into_iter()
-        .find(|n| n.phone == *number);
-    let owned = match owned {
-        Some(owned) => owned,
-        None => done("buying the number", rest.buy_number(number).await)?,
-    };
-    done("pointing the number", rest.point_number(&owned).await)?;
-    done(
-        "pointing the app",
-        rest.update_application(&app.twilio.app_sid).await,
-    )?;
-    Ok(())
-}
-
-/// The board as the store has it.
-async fn board(store: &Store) -> Result<Board, StoreError> {
-    // Position first: a commit in between is then applied twice, which is harmless, and not missed.
-    let (epoch, rev) = store.board_position().await?;
-    let people = store
-        .people()
-        .await?
-        .into_iter()
-        .filter(|p| p.active)
-        .map(|p| Person {
-            id: p.id,
-            extension: p.extension.as_str().into(),
-            name: p.name,
-            identity: p.id.to_string().as_str().into(),
-            presence: p.presence,
-            phone: PhonePage::Unknown,
-            fallback: p.fallback.is_some(),
-            calls: Vec::new(),
-        })
-        .collect();
-    let slots = store
-        .slots()
-        .await?
-        .into_iter()
-        .map(|s| Slot {
-            id: s.id,
-            name: s.name,
-            call: None,
-            deadline: None,
-        })
-        .collect();
-    let queues = store
-        .queues()
-        .await?
-        .into_iter()
-        .map(|q| Queue {
-            id: q.id,
-            name: q.name,
-            calls: Vec::new(),
-        })
-        .collect();
-    let calls = store.open_calls().await?.iter().map(Card::of).collect();
-    Ok(Board::new(Snapshot {
-        epoch,
-        rev,
-        people,
-        calls,
-        slots,
-        queues,
-    }))
-}
-
-/// How the desk works.
-async fn desk(store: &Store) -> Result<Desk, StoreError> {
-    let queue: Option<QueueId> = store.queues().await?.into_iter().next().map(|q| q.id);
-    let default = Desk::default();
-    let number = async |key: &str, default: i64| {
-        let Some(text) = store.setting(key).await? else {
-            return Ok(default);
-        };
-        let read = text.parse().ok().filter(|ms| *ms > 0);
-        Ok::<i64, StoreError>(read.unwrap_or_else(|| {
-            tracing::warn!(
-                key,
-                default,
-                "a setting is not a time in milliseconds, and is passed over"
-            );
-            default
-        }))
-    };
-    Ok(Desk {
-        queue: queue.unwrap_or(default.queue),
-        second: store
-            .setting("second")
-            .await?
-            .map(|list| list.split(' ').filter_map(|u| u.parse().ok()).collect())
-            .unwrap_or_default(),
-        ring_ms: number("ring_ms", default.ring_ms).await?,
-        return_ms: number("return_ms", default.return_ms).await?,
-        park_ms: number("park_ms", default.park_ms).await?,
-        hold_ms: number("hold_ms", default.hold_ms).await?,
-    })
 }

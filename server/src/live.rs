@@ -2,11 +2,12 @@
 //! should be doing.
 //!
 //! Losing all of it loses no truth: it is rebuilt from the store at start. Deltas are encoded once for
-//! everybody and handed over in the order of their board revisions, whatever order their commits came back in.
-//! Nothing here waits for a client: one that is too slow is told to resync.
+//! everybody who may see the same ([`Audience`]) and handed over in the order of their board revisions, whatever
+//! order their commits came back in. Nothing here waits for a client: one that is too slow is told to resync.
 //!
 //! [`Live`] is an enum because a second kind, with Redis between many servers, will stand beside the one in
-//! memory. It must not know the store, the carrier or the sockets. Read next: `ws.rs`.
+//! memory. It must not know the store, the carrier or the sockets. Read next:
+//! `live/here.rs` (who is connected), `ws.rs`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,13 +19,22 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use cordboard_core::{
-    board::{At, Board, Card, Presence, Snapshot},
+    board::{At, Board, Card, Online, Snapshot, Status},
     call::LegState,
-    ids::{CallId, Emergency, LegId, Rev, Timestamp, UserId},
+    ids::{CallId, Emergency, LegId, Rev, SessionId, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
-    wire::{Delta, EmergencyAddress, PersonPresence, PhoneOffer, PhoneState, Position, ServerMsg},
+    policy::{Permission, Rights},
+    wire::{
+        Delta, EmergencyAddress, PageOrder, PageState, PairingAsk, PersonPresence, PhoneOffer,
+        PhoneState, Position, ServerMsg,
+    },
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::broadcast;
+
+mod here;
+
+pub use here::{Beat, Page, PageCall, Paired};
+use here::{Consoles, PhoneLine};
 
 /// How many deltas a console may be behind before it is sent a snapshot instead.
 const BEHIND: usize = 1024;
@@ -37,8 +47,38 @@ pub const PAGE_SILENCE_MS: i64 = 5_000;
 pub const REVIEW_MS: i64 = 500;
 const LATE_MS: i64 = 1_000;
 
-/// How many orders to dial for help a page may be behind with.
-const ORDERS: usize = 4;
+/// Who may see the same, and is sent the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who may see who is calling.
+    Desk,
+    /// Those who may not: a wall.
+    Wall,
+}
+
+impl Audience {
+    /// Whose rights are these?
+    pub const fn of(rights: Rights) -> Self {
+        if rights.has(Permission::Board) {
+            Self::Desk
+        } else {
+            Self::Wall
+        }
+    }
+}
+
+/// Something that concerns the sockets of one sign-in or one person. Each socket picks out its own.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// That sign-in is over.
+    SignedOut(SessionId),
+    /// That person may do other things than before, or nothing any more.
+    Changed(UserId),
+    /// A page of that console has come, gone, or is other than it was.
+    Pages(SessionId),
+    /// A page wants to be paired with that console; none: not any more.
+    Pairing(SessionId, Option<PairingAsk>),
+}
 
 /// Live state. Clones share it.
 #[derive(Clone)]
@@ -51,10 +91,14 @@ pub enum Live {
 pub struct Memory {
     hub: Mutex<Hub>,
     deltas: broadcast::Sender<Frame>,
+    walls: broadcast::Sender<Frame>,
     outcomes: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
     emergency_address: Mutex<EmergencyAddress>,
+    // Whoever takes more than one of these takes them in this order, after the hub.
     phones: Mutex<HashMap<UserId, PhoneLine>>,
-    tabs: AtomicU64,
+    consoles: Mutex<Consoles>,
+    sockets: AtomicU64,
     started: Timestamp,
 }
 
@@ -63,6 +107,7 @@ struct Hub {
     /// Deltas whose predecessors have not come back from the store yet.
     early: BTreeMap<Rev, Delta>,
     snapshot: Option<(Rev, Utf8Bytes)>,
+    wall: Option<(Rev, Utf8Bytes)>,
 }
 
 impl Hub {
@@ -96,46 +141,6 @@ pub struct Ended {
     pub result: Finish,
 }
 
-/// A person's phone page, as far as we hear of it.
-struct PhoneLine {
-    state: watch::Sender<PhoneState>,
-    /// The sockets that hold it. More than one: a second tab.
-    tabs: Vec<Tab>,
-    heard: Option<Timestamp>,
-    ready: bool,
-    /// It was heard once and has been silent for too long, and that was told.
-    silent: bool,
-    shown: PhonePage,
-}
-
-/// One of the sockets that hold somebody's phone page.
-struct Tab {
-    id: u64,
-    heard: Option<Timestamp>,
-    ready: bool,
-    orders: mpsc::Sender<Emergency>,
-}
-
-impl Tab {
-    /// Whether it could talk when it was last heard, a moment ago.
-    fn ready(&self, now: Timestamp) -> bool {
-        self.ready
-            && self
-                .heard
-                .is_some_and(|heard| now.since(heard) <= PAGE_SILENCE_MS)
-    }
-}
-
-/// What comes to a phone page over one of its sockets.
-pub struct Page {
-    /// Which socket: what [`Live::page_heard`] and [`Live::page_disconnected`] are told.
-    pub tab: u64,
-    /// What the page should be doing, now and from now on.
-    pub states: watch::Receiver<PhoneState>,
-    /// Orders to dial for help at once.
-    pub orders: mpsc::Receiver<Emergency>,
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every critical section here leaves its data whole at each step, so a panic in another thread spoils
     // nothing.
@@ -159,12 +164,16 @@ impl Live {
                 board,
                 early: BTreeMap::new(),
                 snapshot: None,
+                wall: None,
             }),
             deltas: broadcast::channel(BEHIND).0,
+            walls: broadcast::channel(BEHIND).0,
             outcomes: broadcast::channel(BEHIND).0,
+            notices: broadcast::channel(BEHIND).0,
             emergency_address: Mutex::default(),
             phones: Mutex::default(),
-            tabs: AtomicU64::default(),
+            consoles: Mutex::default(),
+            sockets: AtomicU64::default(),
             started,
         }))
     }
@@ -177,8 +186,22 @@ impl Live {
 
     /// Follows everything that is sent to consoles. Subscribe before taking the snapshot, and pass over what it
     /// already shows.
-    pub fn subscribe(&self) -> broadcast::Receiver<Frame> {
-        self.memory_ref().deltas.subscribe()
+    pub fn subscribe(&self, audience: Audience) -> broadcast::Receiver<Frame> {
+        match audience {
+            Audience::Desk => self.memory_ref().deltas.subscribe(),
+            Audience::Wall => self.memory_ref().walls.subscribe(),
+        }
+    }
+
+    /// Follows what concerns single sockets.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.memory_ref().notices.subscribe()
+    }
+
+    /// Tells the sockets whom it concerns.
+    pub fn notice(&self, notice: Notice) {
+        // Nobody listening is no error.
+        let _ = self.memory_ref().notices.send(notice);
     }
 
     /// Follows the ends of commands.
@@ -187,16 +210,29 @@ impl Live {
     }
 
     /// The board, encoded, and its revision.
-    pub fn snapshot(&self) -> (Rev, Utf8Bytes) {
+    pub fn snapshot(&self, audience: Audience) -> (Rev, Utf8Bytes) {
         let mut hub = locked(&self.memory_ref().hub);
         let rev = hub.board.rev;
-        if let Some((at, text)) = &hub.snapshot
+        let kept = match audience {
+            Audience::Desk => &hub.snapshot,
+            Audience::Wall => &hub.wall,
+        };
+        if let Some((at, text)) = kept
             && *at == rev
         {
             return (rev, text.clone());
         }
-        let text = encode(&ServerMsg::Snapshot(Box::new(hub.board.snapshot())));
-        hub.snapshot = Some((rev, text.clone()));
+        let board = hub.board.snapshot();
+        let board = match audience {
+            Audience::Desk => board,
+            Audience::Wall => board.redacted(),
+        };
+        let text = encode(&ServerMsg::Snapshot(Box::new(board)));
+        let kept = Some((rev, text.clone()));
+        match audience {
+            Audience::Desk => hub.snapshot = kept,
+            Audience::Wall => hub.wall = kept,
+        }
         (rev, text)
     }
 
@@ -235,21 +271,22 @@ impl Live {
             let Some((_, delta)) = hub.early.pop_first() else {
                 break;
             };
-            touched.extend(
-                hub.board
-                    .calls
-                    .get(&delta.call.id)
-                    .map(Card::concerns)
-                    .unwrap_or_default(),
-            );
-            touched.extend(delta.call.concerns());
+            if let Some(card) = delta.card() {
+                let before = hub.board.calls.get(&card.id);
+                touched.extend(before.map(Card::concerns).unwrap_or_default());
+                touched.extend(card.concerns());
+            }
             if hub.board.apply(&delta) == Ok(true) {
-                let text = encode(&ServerMsg::Delta(Box::new(delta)));
-                // Nobody listening is no error.
-                let _ = memory.deltas.send(Frame {
+                let wall = (memory.walls.receiver_count() > 0).then(|| delta.clone().redacted());
+                let frame = |delta: Delta| Frame {
                     rev: Some(rev),
-                    text,
-                });
+                    text: encode(&ServerMsg::Delta(Box::new(delta))),
+                };
+                // Nobody listening is no error.
+                let _ = memory.deltas.send(frame(delta));
+                if let Some(wall) = wall {
+                    let _ = memory.walls.send(frame(wall));
+                }
             }
         }
         touched.sort_unstable();
@@ -288,9 +325,10 @@ impl Live {
         let Some(line) = phones.get(&user) else {
             return false;
         };
-        let mut tabs: Vec<&Tab> = line.tabs.iter().filter(|tab| tab.ready(now)).collect();
+        let mut tabs: Vec<&here::Tab> = line.tabs.iter().filter(|tab| tab.ready(now)).collect();
         tabs.sort_by_key(|tab| std::cmp::Reverse(tab.heard));
-        tabs.iter().any(|tab| tab.orders.try_send(number).is_ok())
+        tabs.iter()
+            .any(|tab| tab.orders.try_send(PageCall::Help(number)).is_ok())
     }
 
     /// Whether a call for help would show an address, as the carrier last said.
@@ -303,64 +341,153 @@ impl Live {
         let memory = self.memory_ref();
         let news = std::mem::replace(&mut *locked(&memory.emergency_address), state) != state;
         if news {
-            // Nobody listening is no error.
-            let _ = memory.deltas.send(Frame {
-                rev: None,
-                text: encode(&ServerMsg::EmergencyAddress { state }),
-            });
+            memory.everybody(&ServerMsg::EmergencyAddress { state });
         }
         news
     }
 
-    /// A page has connected.
-    pub fn page_connected(&self, user: UserId) -> Page {
+    /// A console has connected. What comes back names its socket.
+    pub fn console_connected(&self, user: UserId, now: Timestamp) -> u64 {
         let memory = self.memory_ref();
-        let hub = locked(&memory.hub);
-        let state = phone_state(&hub.board, user);
-        let mut phones = locked(&memory.phones);
-        let line = phones.entry(user).or_insert_with(|| PhoneLine {
-            state: watch::channel(PhoneState::default()).0,
-            tabs: Vec::new(),
-            heard: None,
-            ready: false,
-            silent: false,
-            shown: PhonePage::Unknown,
+        let id = memory.sockets.fetch_add(1, Ordering::Relaxed);
+        locked(&memory.consoles).opened(user, id, now);
+        id
+    }
+
+    /// A console has said something over that socket.
+    pub fn console_heard(&self, user: UserId, socket: u64, now: Timestamp) {
+        locked(&self.memory_ref().consoles).heard(user, socket, now);
+    }
+
+    /// A console's socket is gone.
+    pub fn console_disconnected(&self, user: UserId, socket: u64) {
+        locked(&self.memory_ref().consoles).closed(user, socket);
+    }
+
+    /// What a person says of themselves is something else now.
+    pub fn status(&self, user: UserId, status: Status) {
+        let memory = self.memory_ref();
+        let mut hub = locked(&memory.hub);
+        let news = hub.board.people.get(&user).map(|p| PersonPresence {
+            status,
+            ..p.presence()
         });
-        let id = memory.tabs.fetch_add(1, Ordering::Relaxed);
-        let (sender, orders) = mpsc::channel(ORDERS);
-        line.tabs.push(Tab {
-            id,
-            heard: None,
-            ready: false,
-            orders: sender,
-        });
-        line.state.send_replace(state);
-        Page {
-            tab: id,
-            states: line.state.subscribe(),
-            orders,
-        }
+        memory.tell(&mut hub, news.into_iter().collect());
+    }
+
+    /// A page has connected.
+    pub fn page_connected(&self, user: UserId, paired: Paired) -> Page {
+        let memory = self.memory_ref();
+        let console = paired.console.clone();
+        let page = {
+            let hub = locked(&memory.hub);
+            let state = phone_state(&hub.board, user);
+            let mut phones = locked(&memory.phones);
+            let line = phones.entry(user).or_default();
+            let id = memory.sockets.fetch_add(1, Ordering::Relaxed);
+            line.state.send_replace(state);
+            line.open(id, paired)
+        };
+        self.pages_changed(console);
+        page
     }
 
     /// A page's socket is gone. The page itself may be back in a moment.
     pub fn page_disconnected(&self, user: UserId, tab: u64) {
+        let mut console = None;
         if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user) {
+            let gone = line.tabs.iter().find(|t| t.id == tab);
+            console = gone.and_then(|t| t.paired.console.clone());
             line.tabs.retain(|t| t.id != tab);
+        }
+        self.pages_changed(console);
+    }
+
+    /// A page has gone for good. Whether its person is without one now.
+    pub fn page_left(&self, user: UserId, now: Timestamp) -> bool {
+        let mut phones = locked(&self.memory_ref().phones);
+        let Some(line) = phones.get_mut(&user) else {
+            return false;
+        };
+        if line.tabs.iter().any(|tab| tab.here(now)) {
+            return false;
+        }
+        // Told as gone: the next look has nothing to add.
+        (line.heard, line.silent) = (None, true);
+        true
+    }
+
+    fn pages_changed(&self, console: Option<SessionId>) {
+        if let Some(console) = console {
+            self.notice(Notice::Pages(console));
         }
     }
 
-    /// A page has said over that socket that it is alive. Nearly always that is no news, and costs nothing.
-    pub fn page_heard(&self, user: UserId, tab: u64, ready: bool, now: Timestamp) {
+    /// The pages that are paired with a console of `user`, as far as they are connected.
+    pub fn pages(&self, user: UserId, console: &SessionId, now: Timestamp) -> Vec<PageState> {
         let memory = self.memory_ref();
-        let page;
+        let hub = locked(&memory.hub);
+        let phones = locked(&memory.phones);
+        let tabs = phones.get(&user).map(|line| line.tabs.iter());
+        tabs.into_iter()
+            .flatten()
+            .filter(|tab| tab.paired.console.as_ref() == Some(console))
+            .filter_map(|tab| {
+                let sid = tab.beat.sid.as_deref();
+                let with_it = |card: &&Card| {
+                    let sids = card.legs.iter().filter_map(|leg| leg.sid.as_ref());
+                    sid.is_some() && sids.into_iter().any(|s| Some(s.as_str()) == sid)
+                };
+                Some(PageState {
+                    page: tab.paired.page.clone()?,
+                    device: tab.paired.device.clone(),
+                    here: tab.here(now),
+                    ready: tab.ready(now),
+                    muted: tab.beat.muted,
+                    call: hub.board.calls_of(user).find(with_it).map(|card| card.id),
+                })
+            })
+            .collect()
+    }
+
+    /// Orders a page of that console to do something. Whether it is there to hear it.
+    pub fn order(
+        &self,
+        user: UserId,
+        console: &SessionId,
+        page: &SessionId,
+        order: PageOrder,
+    ) -> bool {
+        let phones = locked(&self.memory_ref().phones);
+        let Some(line) = phones.get(&user) else {
+            return false;
+        };
+        let ours = line.tabs.iter().filter(|tab| {
+            tab.paired.console.as_ref() == Some(console) && tab.paired.page.as_ref() == Some(page)
+        });
+        // Every socket of it: a page that has just reconnected may have two for a moment.
+        ours.filter(|tab| tab.orders.try_send(PageCall::Order(order)).is_ok())
+            .count()
+            > 0
+    }
+
+    /// A page has said over that socket that it is alive. Nearly always that is no news, and costs nothing.
+    pub fn page_heard(&self, user: UserId, tab: u64, beat: Beat, now: Timestamp) {
+        let memory = self.memory_ref();
+        let (page, told);
         {
             let mut phones = locked(&memory.phones);
             let Some(line) = phones.get_mut(&user) else {
                 return;
             };
+            let mut console = None;
             if let Some(tab) = line.tabs.iter_mut().find(|t| t.id == tab) {
-                (tab.heard, tab.ready) = (Some(now), ready);
+                if tab.beat != beat || tab.told_silent || tab.heard.is_none() {
+                    console.clone_from(&tab.paired.console);
+                }
+                (tab.heard, tab.beat, tab.told_silent) = (Some(now), beat, false);
             }
+            told = console;
             line.heard = Some(now);
             line.ready = line.tabs.iter().any(|tab| tab.ready(now));
             line.silent = false;
@@ -369,10 +496,14 @@ impl Live {
             } else {
                 PhonePage::Unreachable
             };
-            if line.shown == page {
+        }
+        self.pages_changed(told);
+        {
+            let mut phones = locked(&memory.phones);
+            let shown = phones.get_mut(&user).map(|line| &mut line.shown);
+            if shown.is_none_or(|shown| std::mem::replace(shown, page) == page) {
                 return;
             }
-            line.shown = page;
         }
         // The hub before the phones, everywhere; the next review mends what another did in between.
         let mut hub = locked(&memory.hub);
@@ -382,9 +513,8 @@ impl Live {
             .get(&user)
             .filter(|p| p.phone != page)
             .map(|p| PersonPresence {
-                id: user,
                 phone: page,
-                presence: p.presence,
+                ..p.presence()
             })
             .into_iter()
             .collect();
@@ -397,24 +527,25 @@ impl Live {
         let memory = self.memory_ref();
         let mut hub = locked(&memory.hub);
         let mut phones = locked(&memory.phones);
+        let mut consoles = locked(&memory.consoles);
         if now.since(last) > REVIEW_MS + LATE_MS {
             // It is us who stood still, and what they said meanwhile is not read yet: to judge now would cost
             // everybody their call. Whoever was there is given all of their time again.
             for line in phones.values_mut().filter(|line| !line.silent) {
                 line.heard = line.heard.map(|_| now);
+                for tab in &mut line.tabs {
+                    tab.heard = tab.heard.map(|_| now);
+                }
             }
+            consoles.pardon(now);
             return Vec::new();
         }
         let mut news = Vec::new();
         let mut gone = Vec::new();
+        let mut silent_of: Vec<SessionId> = Vec::new();
         let settled = now.since(memory.started) > PAGE_SILENCE_MS + 1_000;
-        let people: Vec<(UserId, Presence)> = hub
-            .board
-            .people
-            .values()
-            .map(|p| (p.id, p.presence))
-            .collect();
-        for (user, presence) in people {
+        for person in hub.board.people.values() {
+            let user = person.id;
             let line = phones.get(&user);
             let silent = line
                 .and_then(|l| l.heard)
@@ -425,21 +556,29 @@ impl Live {
                 None if !settled => PhonePage::Unknown,
                 Some(_) | None => PhonePage::Unreachable,
             };
-            let shown = hub
-                .board
-                .people
-                .get(&user)
-                .map(|p| p.phone)
-                .unwrap_or_default();
-            if shown != page {
+            let online = match consoles.online(user, settled, now) {
+                // A page is somebody, too.
+                Online::Offline | Online::Unknown
+                    if line.is_some_and(|l| l.tabs.iter().any(|tab| tab.here(now))) =>
+                {
+                    Online::Online
+                }
+                online => online,
+            };
+            if (person.phone, person.online) != (page, online) {
                 news.push(PersonPresence {
-                    id: user,
                     phone: page,
-                    presence,
+                    online,
+                    ..person.presence()
                 });
             }
             if let Some(line) = phones.get_mut(&user) {
                 line.shown = page;
+                for tab in &mut line.tabs {
+                    if !tab.here(now) && !std::mem::replace(&mut tab.told_silent, true) {
+                        silent_of.extend(tab.paired.console.clone());
+                    }
+                }
                 // Also one that could not talk before it fell silent: it is shown the same, and is gone all the
                 // same.
                 if silent && !std::mem::replace(&mut line.silent, silent) {
@@ -448,6 +587,9 @@ impl Live {
             }
         }
         memory.tell(&mut hub, news);
+        for console in silent_of {
+            self.notice(Notice::Pages(console));
+        }
         gone
     }
 
@@ -469,12 +611,19 @@ impl Memory {
             return;
         }
         hub.board.presence(&news);
-        hub.snapshot = None;
-        // Nobody listening is no error.
-        let _ = self.deltas.send(Frame {
+        (hub.snapshot, hub.wall) = (None, None);
+        self.everybody(&ServerMsg::Presence { people: news });
+    }
+
+    /// Tells every console, whatever it may see.
+    fn everybody(&self, msg: &ServerMsg) {
+        let frame = Frame {
             rev: None,
-            text: encode(&ServerMsg::Presence { people: news }),
-        });
+            text: encode(msg),
+        };
+        // Nobody listening is no error.
+        let _ = self.walls.send(frame.clone());
+        let _ = self.deltas.send(frame);
     }
 }
 
@@ -526,7 +675,14 @@ fn phone_state(board: &Board, user: UserId) -> PhoneState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordboard_core::board::Person;
+    use cordboard_core::board::{Online, Person, Status};
+
+    fn beat(ready: bool) -> Beat {
+        Beat {
+            ready,
+            ..Beat::default()
+        }
+    }
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -536,8 +692,11 @@ mod tests {
             extension: "101".into(),
             name: "Ada".into(),
             identity: "u1".into(),
-            presence: Presence::default(),
+            status: Status::default(),
+            online: Online::Unknown,
             phone: PhonePage::Unknown,
+            groups: Vec::new(),
+            languages: Vec::new(),
             fallback: false,
             calls: Vec::new(),
         };
@@ -548,6 +707,7 @@ mod tests {
             calls: Vec::new(),
             slots: Vec::new(),
             queues: Vec::new(),
+            groups: Vec::new(),
         });
         Live::memory(board, START)
     }
@@ -555,19 +715,19 @@ mod tests {
     #[test]
     fn a_page_that_falls_silent_is_told_once_whoever_else_is_heard_meanwhile() {
         let live = house();
-        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
+        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default()));
         let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
-        live.page_heard(UserId(1), ada, true, START);
-        live.page_heard(UserId(2), grace, true, START);
+        live.page_heard(UserId(1), ada, beat(true), START);
+        live.page_heard(UserId(2), grace, beat(true), START);
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let later = START.plus(PAGE_SILENCE_MS + 1);
         // The other's heartbeat must not be where the silence is noticed and forgotten.
-        live.page_heard(UserId(2), grace, true, later);
+        live.page_heard(UserId(2), grace, beat(true), later);
         assert_eq!(live.review(later.plus(-REVIEW_MS), later), [UserId(1)]);
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
         assert_eq!(live.review(later, later.plus(1)), []);
         // It comes back, cannot talk, and falls silent again.
-        live.page_heard(UserId(1), ada, false, later.plus(2));
+        live.page_heard(UserId(1), ada, beat(false), later.plus(2));
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
         let end = later.plus(2 * PAGE_SILENCE_MS);
         assert!(live.review(end.plus(-REVIEW_MS), end).contains(&UserId(1)));
@@ -577,10 +737,10 @@ mod tests {
     #[test]
     fn when_the_server_stood_still_nobody_is_gone_for_it_and_whoever_stays_silent_is_gone_later() {
         let live = house();
-        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user));
+        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default()));
         let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
-        live.page_heard(UserId(1), ada, true, START);
-        live.page_heard(UserId(2), grace, true, START);
+        live.page_heard(UserId(1), ada, beat(true), START);
+        live.page_heard(UserId(2), grace, beat(true), START);
         let last = START.plus(REVIEW_MS);
         assert_eq!(live.review(START, last), []);
         let resumed = last.plus(30_000);
@@ -591,7 +751,7 @@ mod tests {
         );
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         // One of them was there all the time; the other had really gone.
-        live.page_heard(UserId(1), ada, true, resumed.plus(1));
+        live.page_heard(UserId(1), ada, beat(true), resumed.plus(1));
         let end = resumed.plus(PAGE_SILENCE_MS + 1);
         assert_eq!(live.review(end.plus(-REVIEW_MS), end), [UserId(2)]);
         drop(pages);
@@ -600,11 +760,11 @@ mod tests {
     #[test]
     fn a_heartbeat_that_changes_nothing_tells_nobody_and_one_that_does_tells_everybody() {
         let live = house();
-        let page = live.page_connected(UserId(1));
-        let mut news = live.subscribe();
-        live.page_heard(UserId(1), page.tab, true, START);
-        live.page_heard(UserId(1), page.tab, true, START.plus(2_000));
-        live.page_heard(UserId(1), page.tab, false, START.plus(4_000));
+        let page = live.page_connected(UserId(1), Paired::default());
+        let mut news = live.subscribe(Audience::Desk);
+        live.page_heard(UserId(1), page.tab, beat(true), START);
+        live.page_heard(UserId(1), page.tab, beat(true), START.plus(2_000));
+        live.page_heard(UserId(1), page.tab, beat(false), START.plus(4_000));
         let told: Vec<String> = std::iter::from_fn(|| news.try_recv().ok())
             .map(|frame| frame.text.to_string())
             .collect();
@@ -620,18 +780,19 @@ mod tests {
         let live = house();
         let number = Emergency::recognise("911").unwrap();
         // A colleague's page hears nothing of it, and is nobody's page but theirs.
-        let mut other = live.page_connected(UserId(2));
-        live.page_heard(UserId(2), other.tab, true, START);
+        let mut other = live.page_connected(UserId(2), Paired::default());
+        live.page_heard(UserId(2), other.tab, beat(true), START);
         assert!(!live.emergency(UserId(1), number, START));
-        let [mut old, mut new, mut mute] = [(); 3].map(|()| live.page_connected(UserId(1)));
-        live.page_heard(UserId(1), old.tab, true, START);
-        live.page_heard(UserId(1), new.tab, true, START.plus(1_000));
+        let [mut old, mut new, mut mute] =
+            [(); 3].map(|()| live.page_connected(UserId(1), Paired::default()));
+        live.page_heard(UserId(1), old.tab, beat(true), START);
+        live.page_heard(UserId(1), new.tab, beat(true), START.plus(1_000));
         // A tab without a microphone neither dials nor makes the person unreachable.
-        live.page_heard(UserId(1), mute.tab, false, START.plus(1_500));
+        live.page_heard(UserId(1), mute.tab, beat(false), START.plus(1_500));
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let now = START.plus(2_000);
         assert!(live.emergency(UserId(1), number, now));
-        assert_eq!(new.orders.try_recv(), Ok(number));
+        assert_eq!(new.orders.try_recv(), Ok(PageCall::Help(number)));
         for page in [&mut old, &mut mute, &mut other] {
             assert!(page.orders.try_recv().is_err(), "two would dial");
         }
@@ -639,13 +800,13 @@ mod tests {
         // it may be back in a moment, but nobody would hear.
         live.page_disconnected(UserId(1), new.tab);
         assert!(live.emergency(UserId(1), number, now));
-        assert_eq!(old.orders.try_recv(), Ok(number));
+        assert_eq!(old.orders.try_recv(), Ok(PageCall::Help(number)));
         live.page_disconnected(UserId(1), old.tab);
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         assert!(!live.emergency(UserId(1), number, now));
         // One that has not been heard for too long may be asleep.
-        let late = live.page_connected(UserId(1));
-        live.page_heard(UserId(1), late.tab, true, now);
+        let late = live.page_connected(UserId(1), Paired::default());
+        live.page_heard(UserId(1), late.tab, beat(true), now);
         assert!(!live.emergency(UserId(1), number, now.plus(PAGE_SILENCE_MS + 1)));
     }
 }

@@ -4,9 +4,9 @@
 //! which plays these people.
 
 use cordboard_core::{
-    call::Stop,
-    ids::{Phone, QueueId, UserId},
-    policy::Role,
+    api::RouteStop,
+    ids::{Email, Phone, QueueId, UserId},
+    policy::{Permission, Rights, Role},
 };
 
 use crate::{
@@ -26,8 +26,10 @@ pub struct DemoPerson {
     pub email: &'static str,
     /// Their extension.
     pub extension: &'static str,
-    /// What they may do.
+    /// What they are here to do.
     pub role: Role,
+    /// What they may do beside it.
+    pub grants: Rights,
     /// The number that rings when their page is not there.
     pub fallback: Option<&'static str>,
 }
@@ -53,6 +55,7 @@ const fn agent(
         email,
         extension,
         role: Role::Agent,
+        grants: Rights::NONE,
         fallback: None,
     }
 }
@@ -65,6 +68,14 @@ pub const DEMO_PEOPLE: [DemoPerson; 12] = [
         email: "ada@demo.example",
         extension: "101",
         role: Role::Operator,
+        // So that whoever tries the demo can look at all of it. An administrator would do as well, but the demo shows
+        // what grants are, too.
+        grants: Rights::NONE
+            .and(Permission::Directory)
+            .and(Permission::Presence)
+            .and(Permission::Audit)
+            .and(Permission::People)
+            .and(Permission::House),
         fallback: None,
     },
     agent(2, "Grace Hopper", "grace@demo.example", "102"),
@@ -83,16 +94,36 @@ pub const DEMO_PEOPLE: [DemoPerson; 12] = [
     agent(12, "Hedy Lamarr", "hedy@demo.example", "123"),
 ];
 
+/// What every house begins with: a queue, where calls wait that nobody takes, and four slots. Where there is a queue
+/// already, nothing is changed.
+pub async fn furnish(store: &Store) -> Result<(), ApiError> {
+    if !store.queues().await?.is_empty() {
+        return Ok(());
+    }
+    for (position, slot) in (0..).zip(DEMO_SLOTS) {
+        store
+            .upsert_slot(
+                &slot.parse().expect("the demo's slots are slot names"),
+                slot,
+                position,
+            )
+            .await?;
+    }
+    let desk: QueueId = "desk".parse().expect("a queue name");
+    store.upsert_queue(&desk, "Front desk").await?;
+    Ok(())
+}
+
 /// Writes the demo's house. Doing it again changes nothing.
 pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiError> {
     let number: Phone = DEMO_NUMBER.parse().expect("the demo's number is a number");
     if store.number(&number).await?.is_some() {
         return Ok(number);
     }
-    let ours = |id: UserId, email: &str| {
+    let ours = |id: UserId, email: &Email| {
         DEMO_PEOPLE
             .iter()
-            .any(|d| UserId(d.id) == id && d.email == email)
+            .any(|d| UserId(d.id) == id && d.email == email.as_str())
     };
     if store.people().await?.iter().any(|p| !ours(p.id, &p.email)) {
         return Err(ApiError::Refused(
@@ -106,9 +137,16 @@ pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiErro
         let new = NewPerson {
             id: UserId(person.id),
             name: person.name.into(),
-            email: person.email.to_owned(),
-            extension: person.extension.to_owned(),
+            email: person
+                .email
+                .parse()
+                .expect("the demo's addresses are addresses"),
+            extension: person
+                .extension
+                .parse()
+                .expect("the demo's extensions are extensions"),
             role: person.role,
+            grants: person.grants,
             fallback: person
                 .fallback
                 .map(|n| n.parse().expect("the demo's numbers are numbers")),
@@ -117,19 +155,10 @@ pub async fn demo(store: &Store, passwords: &Passwords) -> Result<Phone, ApiErro
         };
         store.upsert_person(&new).await?;
     }
-    for (position, slot) in (0..).zip(DEMO_SLOTS) {
-        store
-            .upsert_slot(
-                &slot.parse().expect("the demo's slots are slot names"),
-                slot,
-                position,
-            )
-            .await?;
-    }
+    furnish(store).await?;
     let desk: QueueId = "desk".parse().expect("a queue name");
-    store.upsert_queue(&desk, "Front desk").await?;
     store
-        .upsert_number(&number, &[Stop::Queue { queue: desk }])
+        .upsert_number(&number, &[RouteStop::Queue { queue: desk }])
         .await?;
     Ok(number)
 }
@@ -146,8 +175,8 @@ mod tests {
         let boss = NewPerson {
             id: UserId(1),
             name: "Florence".into(),
-            email: "florence@example.com".to_owned(),
-            extension: "101".to_owned(),
+            email: "florence@example.com".parse().unwrap(),
+            extension: "101".parse().unwrap(),
             password_hash: "hers".to_owned(),
             ..NewPerson::default()
         };

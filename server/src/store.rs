@@ -11,22 +11,31 @@
 //! Read next: `store/commit.rs` (the one transaction), `calls.rs` (reading), `outbox.rs` (requests to the
 //! carrier), `house.rs` (people, slots, numbers), `sql.rs` (two databases).
 
+mod arrange;
+mod audit;
 mod calls;
+mod codes;
 mod commit;
 mod house;
 mod outbox;
+mod people;
+mod sessions;
 mod sql;
 
 use std::{ops::Range, sync::Arc};
 
 use tokio::sync::Mutex;
 
+pub use arrange::{Arranged, Arrangement, Edit, Guard, NotArranged, Sessions};
+pub use audit::AuditRow;
+pub(crate) use audit::{Found, Head, Line, Seal};
 pub use calls::CommandRecord;
-pub use commit::{
-    AuditRow, Change, CommandOutcome, CommandRow, Commit, Committed, Conflict, Outcome,
-};
-pub use house::{NewPerson, NumberRow, PersonRow, QueueRow, SlotRow};
+pub use codes::{CodeKind, CodeRow};
+pub use commit::{Change, CommandOutcome, CommandRow, Commit, Committed, Conflict, Outcome};
+pub use house::{GroupRow, NumberRow, QueueRow, SlotRow};
 pub use outbox::{OutboxRow, State};
+pub use people::{NewPerson, PersonRow};
+pub use sessions::{Renewed, SessionRow};
 
 pub(crate) use sql::file_of;
 use sql::{Db, args};

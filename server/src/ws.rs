@@ -18,10 +18,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cordboard_core::{
-    ids::{CallId, LegId},
+    api::SessionKind,
+    ids::{CallId, LegId, SessionId},
     machine::{Finish, Intent},
+    policy::{Act, Permission},
     wire::{
-        ClientMsg, Command, MAX_FRAME, Me, Order, PhoneMsg, PhoneServerMsg, ServerMsg, VERSION,
+        ClientMsg, Command, MAX_FRAME, Order, PageOrder, PhoneMsg, PhoneServerMsg, ServerMsg,
+        VERSION,
     },
 };
 use futures_util::{
@@ -32,11 +35,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc};
 
 use crate::{
+    accounts::Entry,
     app::App,
     emergency,
     error::ApiError,
     exchange::Session,
-    live::{Ended, Page, encode},
+    live::{Audience, Beat, Ended, Notice, Page, PageCall, Paired, encode},
+    office,
     twilio::{token, words::one_line},
 };
 
@@ -48,6 +53,8 @@ const HELLO: Duration = Duration::from_secs(10);
 const PULSE: Duration = Duration::from_secs(5);
 /// A console that has said nothing for so long is gone (it pings every 5 s).
 const SILENCE: Duration = Duration::from_secs(30);
+/// How often a socket that stays open says so for its sign-in, which would run out otherwise.
+const TOUCH: Duration = Duration::from_hours(6);
 /// How many commands of one console are under way at once.
 const COMMANDS: usize = 16;
 /// How many of the changes that a console has missed are read at once.
@@ -66,13 +73,17 @@ type In = SplitStream<WebSocket>;
 /// `GET /ws/console`.
 pub async fn console(
     State(app): State<App>,
-    session: Session,
+    entry: Entry,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match same_origin(&app, &headers) {
+        Ok(()) if entry.kind == SessionKind::Phone => {
+            let why = "A phone page has a socket of its own: /ws/phone.";
+            ApiError::NotAllowed(why.to_owned()).into_response()
+        }
         Ok(()) => small(upgrade)
-            .on_upgrade(move |socket| async move { Console::serve(app, session, socket).await }),
+            .on_upgrade(move |socket| async move { Console::serve(app, entry, socket).await }),
         Err(no) => no.into_response(),
     }
 }
@@ -80,13 +91,14 @@ pub async fn console(
 /// `GET /ws/phone`.
 pub async fn phone(
     State(app): State<App>,
-    session: Session,
+    entry: Entry,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match same_origin(&app, &headers) {
+    let may = office::may(&entry.session, Act::Use(Permission::Calls));
+    match same_origin(&app, &headers).and(may) {
         Ok(()) => small(upgrade)
-            .on_upgrade(move |socket| async move { serve_phone(app, session, socket).await }),
+            .on_upgrade(move |socket| async move { serve_phone(app, entry, socket).await }),
         Err(no) => no.into_response(),
     }
 }
@@ -95,6 +107,8 @@ pub async fn phone(
 /// consoles say is a few hundred bytes; for more, the buffer grows.
 fn small(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
+        // What a browser asked for beside its ticket; a terminal asks for nothing.
+        .protocols(["cordboard"])
         .read_buffer_size(1024)
         .write_buffer_size(4 * 1024)
         .max_write_buffer_size(8 * 1024 * 1024)
@@ -153,21 +167,31 @@ fn wall() -> tokio::time::Instant {
 struct Console {
     app: App,
     session: Session,
+    /// Its sign-in.
+    id: SessionId,
+    audience: Audience,
     out: Out,
     /// The last board revision that was sent.
     known: u64,
 }
 
 impl Console {
-    async fn serve(app: App, session: Session, socket: WebSocket) {
+    async fn serve(app: App, entry: Entry, socket: WebSocket) {
         let (out, mut from) = socket.split();
         let mut console = Self {
+            audience: Audience::of(entry.session.rights),
+            session: entry.session,
+            id: entry.id,
             app,
-            session,
             out,
             known: 0,
         };
-        let why = match console.run(&mut from).await {
+        let live = console.app.exchange.live().clone();
+        let user = console.session.user;
+        let here = live.console_connected(user, console.app.exchange.clock().now());
+        let ended = console.run(&mut from, here).await;
+        live.console_disconnected(user, here);
+        let why = match ended {
             Ok(()) | Err(Cut::Gone) => return,
             Err(Cut::Bye(why, again)) => ServerMsg::Bye { why, again },
         };
@@ -175,7 +199,7 @@ impl Console {
         let _ = console.out.close().await;
     }
 
-    async fn run(&mut self, from: &mut In) -> Result<(), Cut> {
+    async fn run(&mut self, from: &mut In, here: u64) -> Result<(), Cut> {
         let first = tokio::time::timeout(HELLO, next::<ClientMsg>(from)).await;
         let since = match first {
             Ok(Some(Ok(ClientMsg::Hello {
@@ -201,15 +225,11 @@ impl Console {
         let live = self.app.exchange.live().clone();
         let mut outcomes = live.outcomes();
         // Subscribed before the snapshot is taken: nothing falls in between.
-        let mut frames = live.subscribe();
-        let me = Me {
-            id: self.session.user,
-            name: self.session.name.clone(),
-            role: self.session.role,
-        };
+        let mut frames = live.subscribe(self.audience);
+        let mut notices = live.notices();
         self.say(&ServerMsg::Welcome {
             version: VERSION,
-            me,
+            me: self.session.me(),
             now: self.app.exchange.clock().now(),
         })
         .await?;
@@ -218,11 +238,17 @@ impl Console {
         Box::pin(self.catch_up(since)).await?;
         let state = live.emergency_address();
         self.say(&ServerMsg::EmergencyAddress { state }).await?;
+        self.pages().await?;
+        // A page may have asked while nobody looked.
+        if let Ok(asks @ Some(_)) = self.app.pairings.asks(&self.id).await {
+            self.say(&ServerMsg::Pairing { asks }).await?;
+        }
 
         // Encoded: a queue is allocated whole, and a message is three times the size of its text's handle.
         let (answers, mut answered) = mpsc::channel::<Utf8Bytes>(COMMANDS * 2);
         let turns = Arc::new(Semaphore::new(COMMANDS));
         let mut pulse = tokio::time::interval(PULSE);
+        let mut touch = tokio::time::interval_at(wall() + TOUCH, TOUCH);
         let mut heard = wall();
         loop {
             tokio::select! {
@@ -233,11 +259,18 @@ impl Console {
                 Some(answer) = answered.recv() => self.text(answer).await?,
                 msg = next::<ClientMsg>(from) => {
                     heard = wall();
+                    live.console_heard(self.session.user, here, self.app.exchange.clock().now());
                     match msg {
                         None => return Err(Cut::Gone),
                         Some(Err(why)) => return Err(Cut::Bye(format!("A message cannot be read: {why}"), false)),
                         Some(Ok(ClientMsg::Do(command))) => self.perform(command, &turns, &answers),
                         Some(Ok(ClientMsg::Ping { n })) => self.say(&ServerMsg::Pong { n }).await?,
+                        Some(Ok(ClientMsg::Page { page, order })) => {
+                            if !live.order(self.session.user, &self.id, &page, order) {
+                                // What is true of it is all there is to say.
+                                self.pages().await?;
+                            }
+                        }
                         Some(Ok(ClientMsg::Resync | ClientMsg::Hello { .. })) => self.snapshot().await?,
                     }
                 }
@@ -245,6 +278,14 @@ impl Console {
                     Ok(ended) if ended.by == self.session.user => self.say(&outcome(ended)).await?,
                     Ok(_) => {}
                     // One of them may have been for this console, which would wait for it.
+                    Err(RecvError::Lagged(_)) => {
+                        return Err(Cut::Bye("This console reads too slowly. It may come again.".to_owned(), true));
+                    }
+                    Err(RecvError::Closed) => return Err(Cut::Gone),
+                },
+                notice = notices.recv() => match notice {
+                    Ok(notice) => self.noticed(notice).await?,
+                    // One of them may have been that this console is not welcome any more.
                     Err(RecvError::Lagged(_)) => {
                         return Err(Cut::Bye("This console reads too slowly. It may come again.".to_owned(), true));
                     }
@@ -260,6 +301,7 @@ impl Console {
                     Err(RecvError::Lagged(_)) => self.snapshot().await?,
                     Err(RecvError::Closed) => return Err(Cut::Gone),
                 },
+                _ = touch.tick() => self.app.accounts.touch(&self.id),
                 _ = pulse.tick() => {
                     if heard.elapsed() > SILENCE {
                         return Err(Cut::Gone);
@@ -268,6 +310,31 @@ impl Console {
                     self.say(&live.pulse(now)).await?;
                 }
             }
+        }
+    }
+
+    /// The phone pages that are paired with this console.
+    async fn pages(&mut self) -> Result<(), Cut> {
+        let now = self.app.exchange.clock().now();
+        let live = self.app.exchange.live();
+        let pages = live.pages(self.session.user, &self.id, now);
+        self.say(&ServerMsg::Pages { pages }).await
+    }
+
+    /// Something that may concern this console.
+    async fn noticed(&mut self, notice: Notice) -> Result<(), Cut> {
+        match notice {
+            Notice::SignedOut(id) if id == self.id => Err(signed_out()),
+            Notice::Changed(user) if user == self.session.user => {
+                // Who is let in, and sees what, is asked anew.
+                let why = "What you may do here has changed.";
+                Err(Cut::Bye(why.to_owned(), true))
+            }
+            Notice::Pages(id) if id == self.id => self.pages().await,
+            Notice::Pairing(id, asks) if id == self.id => {
+                self.say(&ServerMsg::Pairing { asks }).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -286,6 +353,10 @@ impl Console {
             let all = deltas.len() < MISSED;
             for delta in deltas {
                 self.known = delta.at.rev;
+                let delta = match self.audience {
+                    Audience::Desk => delta,
+                    Audience::Wall => delta.redacted(),
+                };
                 self.say(&ServerMsg::Delta(Box::new(delta))).await?;
             }
             if all {
@@ -295,18 +366,14 @@ impl Console {
         // Presence is outside the count: as it is now.
         let people = self.app.exchange.live().board().people;
         let people = people
-            .into_iter()
-            .map(|p| cordboard_core::wire::PersonPresence {
-                id: p.id,
-                phone: p.phone,
-                presence: p.presence,
-            })
+            .iter()
+            .map(cordboard_core::board::Person::presence)
             .collect();
         self.say(&ServerMsg::Presence { people }).await
     }
 
     async fn snapshot(&mut self) -> Result<(), Cut> {
-        let (rev, text) = self.app.exchange.live().snapshot();
+        let (rev, text) = self.app.exchange.live().snapshot(self.audience);
         self.known = rev;
         self.text(text).await
     }
@@ -367,6 +434,11 @@ enum Cut {
     Bye(String, bool),
 }
 
+fn signed_out() -> Cut {
+    // It may come again, to be told at the door what to do.
+    Cut::Bye("Your sign-in is over. Sign in again.".to_owned(), true)
+}
+
 fn outcome(ended: Ended) -> ServerMsg {
     let (id, call) = (ended.command.into_string(), ended.call);
     match ended.result {
@@ -376,7 +448,8 @@ fn outcome(ended: Ended) -> ServerMsg {
     }
 }
 
-async fn serve_phone(app: App, session: Session, socket: WebSocket) {
+async fn serve_phone(app: App, entry: Entry, socket: WebSocket) {
+    let session = entry.session;
     let live = app.exchange.live().clone();
     let (mut out, mut from) = socket.split();
     let first = tokio::time::timeout(HELLO, next::<PhoneMsg>(&mut from)).await;
@@ -385,12 +458,34 @@ async fn serve_phone(app: App, session: Session, socket: WebSocket) {
         let _ = send(&mut out, phone_text(&PhoneServerMsg::Bye { why })).await;
         return;
     }
-    let page = live.page_connected(session.user);
+    let paired = Paired {
+        page: Some(entry.id.clone()),
+        console: entry.parent,
+        device: entry.device,
+    };
+    let page = live.page_connected(session.user, paired);
     let tab = page.tab;
     tracing::info!(user = %session.user, "a phone page has connected");
-    let _ = follow_phone(&app, &session, &mut out, &mut from, page).await;
+    let left = follow_phone(&app, &session, &entry.id, &mut out, &mut from, page).await;
     live.page_disconnected(session.user, tab);
+    if matches!(left, Err(Left::SignedOut)) {
+        app.page_signed_out(session.user).await;
+    }
     let _ = out.close().await;
+}
+
+/// How a page's socket ends.
+enum Left {
+    /// It is gone, or does not read. It may be back in a moment.
+    Gone,
+    /// Its sign-in is over.
+    SignedOut,
+}
+
+impl From<()> for Left {
+    fn from((): ()) -> Self {
+        Self::Gone
+    }
 }
 
 /// What a page's person wants of a call; none: they have left it.
@@ -433,10 +528,11 @@ fn phone_text(msg: &PhoneServerMsg) -> Utf8Bytes {
 async fn follow_phone(
     app: &App,
     session: &Session,
+    id: &SessionId,
     out: &mut Out,
     from: &mut In,
     page: Page,
-) -> Result<(), ()> {
+) -> Result<(), Left> {
     let Page {
         tab,
         mut states,
@@ -444,6 +540,7 @@ async fn follow_phone(
     } = page;
     let clock = app.exchange.clock().clone();
     let live = app.exchange.live().clone();
+    let mut notices = live.notices();
     let identity = session.user.to_string();
     let mint = || token::mint(&app.twilio, &identity, clock.now(), TOKEN_SECONDS).map_err(drop);
     let mut token = mint()?;
@@ -466,16 +563,31 @@ async fn follow_phone(
     // The leg that the page says it does not have, and for how many beats.
     let mut disowned: Option<(LegId, u32)> = None;
     let mut heard = wall();
+    let mut touch = tokio::time::interval_at(wall() + TOUCH, TOUCH);
     loop {
         let renew = token.expires.plus(-TOKEN_MARGIN_MS);
         tokio::select! {
             biased;
-            Some(number) = orders.recv() => {
-                send(out, phone_text(&PhoneServerMsg::Emergency { to: number.to_string() })).await?;
+            Some(call) = orders.recv() => {
+                let msg = match call {
+                    PageCall::Help(number) => PhoneServerMsg::Emergency { to: number.to_string() },
+                    PageCall::Order(PageOrder::Mute { on }) => PhoneServerMsg::Mute { on },
+                };
+                send(out, phone_text(&msg)).await?;
             }
+            notice = notices.recv() => match notice {
+                Ok(Notice::SignedOut(over)) if over == *id => {
+                    let bye = PhoneServerMsg::Bye { why: "This page is not paired any more.".to_owned() };
+                    let _ = send(out, phone_text(&bye)).await;
+                    return Err(Left::SignedOut);
+                }
+                Ok(_) => {}
+                // One of them may have been this. It comes back, if it may.
+                Err(_) => return Err(Left::Gone),
+            },
             () = app.stop.cancelled() => {
                 let bye = PhoneServerMsg::Bye { why: "The server is stopping. It will be back.".to_owned() };
-                return send(out, phone_text(&bye)).await;
+                return Ok(send(out, phone_text(&bye)).await?);
             }
             changed = states.changed() => {
                 changed.map_err(drop)?;
@@ -491,9 +603,10 @@ async fn follow_phone(
             msg = next::<PhoneMsg>(from) => {
                 heard = wall();
                 let (call, intent) = match msg {
-                    None => return Err(()),
-                    Some(Ok(PhoneMsg::Heartbeat { ready, sid })) => {
-                        live.page_heard(session.user, tab, ready, clock.now());
+                    None => return Err(Left::Gone),
+                    Some(Ok(PhoneMsg::Heartbeat { ready, sid, muted })) => {
+                        let beat = Beat { ready, sid: sid.clone(), muted };
+                        live.page_heard(session.user, tab, beat, clock.now());
                         disowned = match app.exchange.disowned(session.user, sid.as_deref()) {
                             Some(leg) => {
                                 let times = disowned.map_or(0, |(l, times)| if l == leg { times } else { 0 });
@@ -512,7 +625,7 @@ async fn follow_phone(
                     Some(Ok(PhoneMsg::Hello { .. })) => continue,
                     Some(Err(why)) => {
                         let bye = PhoneServerMsg::Bye { why: format!("A message cannot be read: {why}") };
-                        return send(out, phone_text(&bye)).await;
+                        return Ok(send(out, phone_text(&bye)).await?);
                     }
                 };
                 if wanted.try_send((call, intent)).is_err() {
@@ -520,13 +633,14 @@ async fn follow_phone(
                     send(out, phone_text(&PhoneServerMsg::No { call, why })).await?;
                 }
             }
+            _ = touch.tick() => app.accounts.touch(id),
             () = clock.sleep_until(renew) => {
                 token = mint()?;
                 let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().to_owned(), expires: token.expires };
                 send(out, phone_text(&next)).await?;
             }
             // Last: what has been said and not been read, because it was us who stood still, counts.
-            () = tokio::time::sleep_until(heard + SILENCE) => return Err(()),
+            () = tokio::time::sleep_until(heard + SILENCE) => return Err(Left::Gone),
         }
     }
 }

@@ -10,6 +10,7 @@
 mod backends;
 mod clients;
 mod hostile;
+mod people;
 mod screens;
 mod store;
 mod stories;

@@ -44,6 +44,7 @@ macro_rules! on_every_database {
     };
 }
 
+mod audit;
 mod calls;
 mod claims;
 mod house;

@@ -4,7 +4,7 @@
 //! What is asserted is what a script sees (exit codes, places) and what the carrier knows (who hears whom).
 //! Read next: `tests/src/house.rs`.
 
-use cordboard_core::board::At;
+use cordboard_core::{board::At, wire::Delta};
 use cordboard_tests::{backends::every_database, house::House};
 use serde_json::Value;
 
@@ -177,8 +177,9 @@ fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board()
         let id = house.verb(&["call", "show", &parked, "--json"]).json["id"].clone();
         let of_it: Vec<bool> = told
             .iter()
-            .filter(|delta| id == delta.call.id.to_string())
-            .map(|delta| matches!(delta.call.place.at, At::Parked { .. }))
+            .filter_map(Delta::card)
+            .filter(|card| id == card.id.to_string())
+            .map(|card| matches!(card.place.at, At::Parked { .. }))
             .collect();
         let came_back = of_it.windows(2).filter(|two| two[0] && !two[1]).count();
         assert_eq!(came_back, 1, "a deadline is kept once: {of_it:?}");

@@ -24,10 +24,11 @@ use std::{
 };
 
 use cordboard::{
-    client::{Client, ClientError},
+    client::{Client, ClientError, Credentials as SignedIn},
     softphone::{Manner, Person, Softphone, World},
 };
 use cordboard_core::{
+    api::SignIn,
     call::{Call, EndWhy, Place, RingWhy},
     ids::{CallId, Phone, UserId},
     machine::{Intent, Target},
@@ -218,6 +219,8 @@ impl Storm {
             // Little patience for telephones.
             settings: &[("ring_ms", "8000")],
             password_kib: 64,
+            empty: false,
+            requests_per_minute: 60_000,
         })
         .await;
         let stop = desk.stop.clone();
@@ -753,10 +756,15 @@ async fn database() -> TestDatabase {
 
 /// The API, as somebody who has signed in.
 async fn signed_in(desk: &Desk, email: &str) -> Client {
-    let anonymous = Client::new(desk.server.url.clone(), None).unwrap();
-    let password = DEMO_PASSWORD.to_owned().into();
-    let token = anonymous.login(email, &password).await.unwrap().token;
-    Client::new(desk.server.url.clone(), Some(token)).unwrap()
+    let anonymous = Client::new(desk.server.url.clone()).unwrap();
+    let sign_in = SignIn {
+        email: email.to_owned(),
+        password: DEMO_PASSWORD.to_owned(),
+        ..SignIn::default()
+    };
+    let tokens = anonymous.login(&sign_in).await.unwrap();
+    let token = tokens.access.into();
+    Client::signed_in(SignedIn::bearer(desk.server.url.clone(), token).unwrap())
 }
 
 /// The callers of a storm, in the order in which they ring.

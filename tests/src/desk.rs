@@ -33,6 +33,27 @@ pub struct Plan<'a> {
     pub settings: &'a [(&'a str, &'a str)],
     /// What a password costs, in KiB.
     pub password_kib: u32,
+    /// An empty house: nobody works here yet, and the server has printed a set-up code.
+    pub empty: bool,
+    /// How many requests a minute each may make.
+    pub requests_per_minute: u32,
+}
+
+impl Plan<'_> {
+    /// A server whose first administrator has yet to come.
+    #[must_use]
+    pub fn empty(database: TestDatabase) -> Self {
+        Self {
+            database,
+            carrier: TwinConfig::default(),
+            scale: 1.0,
+            operators: &[],
+            settings: &[],
+            password_kib: 64,
+            empty: true,
+            requests_per_minute: 60_000,
+        }
+    }
 }
 
 /// The demo's house, open. It closes when it is dropped.
@@ -61,7 +82,9 @@ impl Desk {
         let store = Store::open(plan.database.url())
             .await
             .expect("the database can be opened");
-        furnish(&store, plan.operators, plan.password_kib).await;
+        if !plan.empty {
+            furnish(&store, plan.operators, plan.password_kib).await;
+        }
         for (key, value) in plan.settings {
             store
                 .set_setting(key, value)
@@ -76,6 +99,10 @@ impl Desk {
             fallback_url: None,
             database_url: plan.database.url().to_owned(),
             redis_url: None,
+            previous_secret: None,
+            // Tests say where they come from as a proxy would.
+            trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
+            requests_per_minute: plan.requests_per_minute,
             secret: None,
             data_dir: folder.path().to_owned(),
             twilio: TwilioSettings {
@@ -87,7 +114,7 @@ impl Desk {
                 api_secret: credentials.api_secret.into(),
                 app_sid: credentials.app_sid,
             },
-            seed_demo: true,
+            seed_demo: !plan.empty,
             password_kib: plan.password_kib,
         };
         let of_twin = twin.clock().clone();
@@ -122,8 +149,8 @@ async fn furnish(store: &Store, operators: &[u32], password_kib: u32) {
         let operator = NewPerson {
             id,
             name: person.name.into(),
-            email: person.email.to_owned(),
-            extension: person.extension.to_owned(),
+            email: person.email.parse().expect("an address"),
+            extension: person.extension.parse().expect("an extension"),
             role: Role::Operator,
             password_hash: hash.expect("the demo's people have passwords"),
             ..NewPerson::default()

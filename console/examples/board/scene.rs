@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 
 use cordboard_core::{
     board::{
-        At, Board, Card, CardLeg, CardPlace, CardUndo, Person, Presence, Queue, Slot, Snapshot,
+        At, Board, Card, CardLeg, CardPlace, CardUndo, Online, Person, Presence, Queue, Slot,
+        Snapshot, Status,
     },
     call::{Caller, Dialled, Direction, EndWhy, LegState},
     ids::{CallId, SafeText, Timestamp, UserId},
     machine::{Intent, PhonePage, Target},
     policy::Role,
-    wire::{Cause, ClientMsg, Command, Delta, Me, Order, Position, ServerMsg, VERSION},
+    wire::{Cause, Change, ClientMsg, Command, Delta, Me, Order, Position, ServerMsg, VERSION},
 };
 
 /// Who sits at the console: Ada Lovelace.
@@ -185,8 +186,18 @@ impl House {
                 extension: SafeText::from(&*extension),
                 name: SafeText::from(&*name),
                 identity: SafeText::from(&*extension),
-                presence,
+                status: Status {
+                    presence,
+                    ..Status::default()
+                },
+                online: if presence == Presence::Offline {
+                    Online::Offline
+                } else {
+                    Online::Online
+                },
                 phone,
+                groups: Vec::new(),
+                languages: Vec::new(),
                 fallback,
                 calls: Vec::new(),
             });
@@ -211,6 +222,7 @@ impl House {
             calls: Vec::new(),
             slots,
             queues,
+            groups: Vec::new(),
         };
         Self {
             board: Board::new(snapshot),
@@ -218,6 +230,7 @@ impl House {
                 id: ME,
                 name: "Ada Lovelace".into(),
                 role: Role::Operator,
+                rights: Role::Operator.rights(),
             },
             now,
             next_call: 0x0123_4567_89ab_cdef,
@@ -355,7 +368,7 @@ impl House {
                 epoch: EPOCH.to_owned(),
                 rev: self.board.rev + 1,
             },
-            call: card,
+            change: Change::Call(Box::new(card)),
             cause: Cause {
                 kind: "command".into(),
                 id: None,
@@ -411,6 +424,8 @@ impl House {
             ClientMsg::Resync => vec![ServerMsg::Snapshot(Box::new(self.board.snapshot()))],
             ClientMsg::Ping { n } => vec![ServerMsg::Pong { n }],
             ClientMsg::Do(command) => self.obey(command),
+            // No page is paired here.
+            ClientMsg::Page { .. } => Vec::new(),
         }
     }
 

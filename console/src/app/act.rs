@@ -11,14 +11,17 @@ use cordboard_core::{
     board::{At, Card, Drop, DropTarget},
     ids::{CallId, Emergency, Phone, Rev, SafeText},
     machine::Intent,
-    policy::{self, Role},
+    policy::{self, Act, Permission},
     wire::{ClientMsg, Command, Order},
 };
 
 use super::{
-    Area, Asked, Cmd, Dialog, Field, Find, Hand, Model, Mood, Purpose, Question, Sentence, spelled,
+    Area, Asked, Cmd, Dialog, Find, Hand, Model, Mood, Purpose, Question, Sentence, spelled,
 };
-use crate::keymap::{Action, Key};
+use crate::{
+    field::Field,
+    keymap::{Action, Key},
+};
 
 /// Whether an action is possible now.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +179,7 @@ impl Model {
 
     /// What needs the server.
     fn plan_call(&self, action: Action) -> Plan {
-        let Some(me) = self.me.as_ref().filter(|_| self.link.is_live()) else {
+        let Some(me) = self.actor().filter(|_| self.link.is_live()) else {
             let why = match action {
                 Action::Dial => {
                     "Not connected: no call can be made from here. Dial from a telephone."
@@ -185,8 +188,8 @@ impl Model {
             };
             return Plan::No(why.to_owned());
         };
-        if me.role == Role::ReadOnly {
-            return Plan::No("You can look at the board, but not work calls.".to_owned());
+        if let Err(why) = policy::may(me, Act::Dial) {
+            return Plan::No(why.to_owned());
         }
         match action {
             Action::Answer => match self.next_to_answer() {
@@ -356,7 +359,7 @@ impl Model {
         let Some(me) = self.actor() else {
             return Plan::No("Not signed in.".to_owned());
         };
-        match policy::may(me, &intent, card.standing(me.user)) {
+        match policy::may(me, Act::Call(&intent, card.standing(me.user))) {
             Ok(()) => Plan::Do(
                 card.id,
                 intent,
@@ -436,7 +439,7 @@ impl Model {
         let may = |c: &&Card| match &c.place.at {
             // What rings for somebody else is theirs, unless it is pointed at.
             At::Ringing { users, .. } => users.contains(&me.id),
-            At::Queued { .. } => me.role.works_the_desk(),
+            At::Queued { .. } => me.rights.has(Permission::Desk),
             _ => true,
         };
         selected

@@ -367,7 +367,7 @@ impl Model {
                 DropTarget::Me | DropTarget::Number(_) => self.go_home(),
             },
             Spot::Area(area) => self.enter(*area),
-            Spot::Button(_) | Spot::Line(_) | Spot::Window => {}
+            Spot::Button(_) | Spot::Line(_) | Spot::Form(_) | Spot::Window => {}
         }
         self.keep_cursor_in_sight();
     }

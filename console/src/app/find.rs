@@ -14,7 +14,10 @@ use nucleo_matcher::{
 };
 
 use super::{Area, Cmd, Dialog, Model, Mood, Sentence, spelled};
-use crate::keymap::{Action, Dir, Key};
+use crate::{
+    field::Field,
+    keymap::{Action, Dir, Key},
+};
 
 /// What a name is typed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,82 +39,6 @@ pub enum Found {
     Number(Phone),
     /// Help.
     Emergency(Emergency),
-}
-
-/// A line of text being typed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Field {
-    text: Vec<char>,
-    at: usize,
-}
-
-impl Field {
-    /// The longest text.
-    const LONGEST: usize = 64;
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// What is in it.
-    pub fn text(&self) -> String {
-        self.text.iter().collect()
-    }
-
-    /// What stands before the cursor, and what after it, safe to show.
-    pub fn halves(&self) -> (SafeText, SafeText) {
-        let half = |chars: &[char]| {
-            SafeText::from(
-                &*chars
-                    .iter()
-                    .map(|c| if *c == ' ' { '\u{a0}' } else { *c })
-                    .collect::<String>(),
-            )
-        };
-        (half(&self.text[..self.at]), half(&self.text[self.at..]))
-    }
-
-    /// Types a character.
-    pub fn insert(&mut self, c: char) {
-        if self.text.len() < Self::LONGEST && !c.is_control() {
-            self.text.insert(self.at, c);
-            self.at += 1;
-        }
-    }
-
-    /// Takes an editing key; false if it is none.
-    fn edit(&mut self, key: Key) -> bool {
-        match key {
-            Key::Char(c) => self.insert(c),
-            Key::Backspace if self.at > 0 => {
-                self.at -= 1;
-                self.text.remove(self.at);
-            }
-            Key::Delete if self.at < self.text.len() => {
-                self.text.remove(self.at);
-            }
-            Key::Ctrl('u') => {
-                self.text.drain(..self.at);
-                self.at = 0;
-            }
-            Key::Ctrl('w') => {
-                let from = self.text[..self.at]
-                    .iter()
-                    .rposition(|c| *c == ' ')
-                    .unwrap_or(0);
-                self.text.drain(from..self.at);
-                self.at = from;
-            }
-            Key::Arrow(Dir::Left) => self.at = self.at.saturating_sub(1),
-            Key::Arrow(Dir::Right) => self.at = (self.at + 1).min(self.text.len()),
-            Key::Home | Key::Ctrl('a') => self.at = 0,
-            Key::End | Key::Ctrl('e') => self.at = self.text.len(),
-            Key::Backspace | Key::Delete => {}
-            _ => return false,
-        }
-        true
-    }
 }
 
 /// A window in which a name is typed.

@@ -9,6 +9,7 @@ use cordboard_core::{
     board::{At, Board, Card, Gap, Snapshot},
     call::EndWhy,
     ids::{CallId, Timestamp},
+    policy::Permission,
     wire::{ClientMsg, Delta, Position, ServerMsg, VERSION},
 };
 
@@ -178,6 +179,14 @@ impl Model {
             ServerMsg::EmergencyAddress { state } => {
                 self.dirty |= std::mem::replace(&mut self.emergency_address, state) != state;
             }
+            ServerMsg::Pages { pages } => {
+                self.dirty |= self.pages != pages;
+                self.pages = pages;
+            }
+            ServerMsg::Pairing { asks } => {
+                self.dirty |= self.pairing != asks;
+                self.pairing = asks;
+            }
             ServerMsg::Pulse { at, digest, now } => {
                 let offset = now.since(self.now);
                 // The way here takes time and varies; only a clock that is really off is followed.
@@ -244,45 +253,59 @@ impl Model {
     }
 
     fn take_snapshot(&mut self, snapshot: Snapshot) {
-        let mut order: Vec<_> = snapshot
+        self.board = Board::new(snapshot);
+        (self.lagging, self.behind, self.resyncing) = (None, None, false);
+        self.go_live();
+        self.reorder();
+        self.board_changed(None);
+    }
+
+    /// The people in the order of their extensions, and room for as many as there are.
+    fn reorder(&mut self) {
+        let mut order: Vec<_> = self
+            .board
             .people
-            .iter()
+            .values()
             .map(|p| (natural(p.extension.as_str()), p.id))
             .collect();
         order.sort();
         self.order = order.into_iter().map(|(_, id)| id).collect();
-        self.board = Board::new(snapshot);
-        (self.lagging, self.behind, self.resyncing) = (None, None, false);
-        self.go_live();
         self.reshape();
-        self.board_changed(None);
     }
 
     fn take_delta(&mut self, delta: &Delta) -> Vec<Cmd> {
         let before: BTreeSet<CallId> = self.waiting().iter().map(|c| c.id).collect();
-        let was = self.board.calls.get(&delta.call.id).cloned();
+        let was = delta
+            .card()
+            .and_then(|card| self.board.calls.get(&card.id))
+            .cloned();
         match self.board.apply(delta) {
             Ok(false) => return Vec::new(),
             Err(Gap::Missing | Gap::Foreign) => return self.resync(),
             Ok(true) => {}
         }
         self.go_live();
+        let Some(card) = delta.card() else {
+            self.reorder();
+            self.board_changed(None);
+            return Vec::new();
+        };
         // What a command of ours has done is its yes, where the yes itself is still on its way.
         if let Some(id) = &delta.cause.id
             && let Some(asked) = self.asked.get_mut(id.as_str())
-            && asked.call.is_none_or(|call| call == delta.call.id)
+            && asked.call.is_none_or(|call| call == card.id)
         {
-            (asked.call, asked.accepted) = (Some(delta.call.id), Some(delta.call.rev));
+            (asked.call, asked.accepted) = (Some(card.id), Some(card.rev));
         }
-        if let Some(news) = self.news(was.as_ref(), &delta.call) {
+        if let Some(news) = self.news(was.as_ref(), card) {
             self.say(Mood::News, &news);
         }
-        self.board_changed(Some(&delta.call));
+        self.board_changed(Some(card));
         let new = self
             .waiting()
             .iter()
             .any(|c| !before.contains(&c.id) && self.rings_for_me(c.id))
-            || (was.is_none() && delta.call.emergency());
+            || (was.is_none() && card.emergency());
         if new { self.bell(BELL_MS) } else { Vec::new() }
     }
 
@@ -329,7 +352,7 @@ impl Model {
             return false;
         };
         match &card.place.at {
-            At::Queued { alert, .. } => me.role.works_the_desk() || *alert == Some(me.id),
+            At::Queued { alert, .. } => me.rights.has(Permission::Desk) || *alert == Some(me.id),
             At::Ringing { users, .. } => users.contains(&me.id),
             At::Transferring { to, .. } => *to == me.id.to_string(),
             _ => false,

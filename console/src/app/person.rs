@@ -116,7 +116,7 @@ impl Model {
             Some((At::Ringing { .. } | At::Transferring { .. }, since)) => {
                 (State::Ringing, Some(since))
             }
-            Some((_, since)) if person.presence == Presence::Available => {
+            Some((_, since)) if person.status.presence == Presence::Available => {
                 (State::Holding, Some(since))
             }
             _ => (resting(person), None),
@@ -160,7 +160,7 @@ impl Model {
 
 /// Nobody's call: what they say of themselves, unless their phone says otherwise.
 fn resting(person: &Person) -> State {
-    match (person.presence, person.phone) {
+    match (person.status.presence, person.phone) {
         (Presence::Dnd, _) => State::Dnd,
         (Presence::Offline, _) => State::Offline,
         (Presence::Away, _) => State::Away,

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     cli::{
         Exit, Failure, Out,
-        args::{CallVerb, How, OnCall, SlotVerb, Until},
+        args::{CallVerb, How, OnCall, Until},
         show::{self, Names},
         until::{Fate, Follow, Wanted},
     },
@@ -164,13 +164,13 @@ pub(super) async fn call(
     carry_out(client, Order::Call { call, intent }, &how, until, out).await
 }
 
-/// Every verb on one slot.
-pub(super) async fn slot(
+/// Fetches the call that is parked in a slot.
+pub(super) async fn retrieve(
     client: &Client,
-    verb: SlotVerb,
+    slot: &SlotId,
+    how: &How,
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
-    let SlotVerb::Retrieve { slot, how } = verb;
     let before = match &how.id {
         // A command that is repeated means the call it meant, wherever that is by now.
         Some(id) if !how.dry_run => client.sent(id).await?,
@@ -178,13 +178,13 @@ pub(super) async fn slot(
     };
     let call = match before {
         Some(call) => call,
-        None => parked(&client.board().await?, &slot)?,
+        None => parked(&client.board().await?, slot)?,
     };
     let order = Order::Call {
         call,
         intent: Intent::Retrieve,
     };
-    carry_out(client, order, &how, None, out).await
+    carry_out(client, order, how, None, out).await
 }
 
 /// The call in a slot.

@@ -4,7 +4,7 @@
 //! verb to whoever does it: the verbs that work the desk are in [`crate::cli`], those that run things are with
 //! the demo and the server.
 //!
-//! Read next: [`crate::cli`].
+//! Read next: `cli/args/people.rs`, `cli/args/house.rs`, `cli/args/read.rs` (single words), [`crate::cli`].
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,21 @@ use cordboard_core::{
     wire::Position,
 };
 use url::Url;
+
+use read::{command_id, key_value, phone, position, rate};
+
+pub use house::{
+    AdminVerb, AuditArgs, DeskArgs, DeskVerb, Door, GroupVerb, NumberVerb, QueueVerb, SlotVerb,
+};
+pub use people::{
+    CreateArgs, InvitationVerb, InviteArgs, JoinArgs, LoginArgs, NewcomerArgs, OnRev, PasswordArgs,
+    ResetArgs, SessionsVerb, SetArgs, StatusArgs, UserVerb,
+};
+pub use read::{Back, Grant, NONE, Park, Stop, duration, http_url, join_link};
+
+mod house;
+mod people;
+mod read;
 
 /// A switchboard for people who live in the terminal.
 #[derive(Debug, Parser)]
@@ -67,14 +82,41 @@ pub enum Verb {
         #[command(subcommand)]
         verb: TwinVerb,
     },
-    /// Sign in, and keep the token in a file that only you can read.
+    /// Sign in, and keep what lets you in again in a file that only you can read.
     Login(LoginArgs),
-    /// Sign out, and forget the token.
+    /// Sign out: the server ends this sign-in, and the file forgets it.
     Logout,
-    /// Say who is signed in, and where.
+    /// Say who is signed in, where, and what they may do.
     Whoami,
-    /// Print a bearer token for the HTTP API.
+    /// Print a bearer token for the HTTP API. It holds for minutes.
     Token,
+    /// Take an invitation: become one of the people who work here.
+    Join(JoinArgs),
+    /// Enter yourself, where the house lets people do so; an administrator lets you in.
+    Register(NewcomerArgs),
+    /// Choose another password with a code that an administrator gave you.
+    Reset(ResetArgs),
+    /// Choose another password. Your other sign-ins end.
+    Password(PasswordArgs),
+    /// List your sign-ins, or end them.
+    Sessions {
+        /// What; without it, lists them.
+        #[command(subcommand)]
+        verb: Option<SessionsVerb>,
+    },
+    /// Say whether you are here.
+    #[command(after_help = "\
+Examples:
+  cordboard status away --text lunch --back 30m
+  cordboard status dnd --back 13:30
+  cordboard status available")]
+    Status(StatusArgs),
+    /// Pair a phone page with this sign-in: shows a code and a link, and waits for the page.
+    Pair {
+        /// Let the first page in that names the code, without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the whole board.
     Board,
     /// Follow every change of the board as it happens; resumes by itself.
@@ -89,11 +131,47 @@ pub enum Verb {
         #[command(subcommand)]
         verb: CallVerb,
     },
-    /// Work a parking slot.
+    /// Work the parking slots, or arrange them.
     Slot {
         /// What.
         #[command(subcommand)]
         verb: SlotVerb,
+    },
+    /// Manage the people who work here.
+    User {
+        /// What.
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+    /// List and take back invitations. (To invite: user invite.)
+    Invitation {
+        /// What.
+        #[command(subcommand)]
+        verb: InvitationVerb,
+    },
+    /// Arrange people in groups.
+    Group {
+        /// What.
+        #[command(subcommand)]
+        verb: GroupVerb,
+    },
+    /// List and rename the queues.
+    Queue {
+        /// What.
+        #[command(subcommand)]
+        verb: QueueVerb,
+    },
+    /// Arrange our own telephone numbers, and where they ring.
+    Number {
+        /// What.
+        #[command(subcommand)]
+        verb: NumberVerb,
+    },
+    /// Set the server up, arrange the desk, read the audit.
+    Admin {
+        /// What.
+        #[command(subcommand)]
+        verb: AdminVerb,
     },
     /// Call somebody, as the person who is signed in.
     Dial {
@@ -199,30 +277,6 @@ pub struct OnCall {
     /// How to carry it out.
     #[command(flatten)]
     pub how: How,
-}
-
-/// What can be done with a slot.
-#[derive(Debug, Subcommand)]
-pub enum SlotVerb {
-    /// Fetch the call that is parked there.
-    Retrieve {
-        /// Which slot, such as P2.
-        slot: SlotId,
-        /// How to carry it out.
-        #[command(flatten)]
-        how: How,
-    },
-}
-
-/// How to sign in.
-#[derive(Debug, Args)]
-pub struct LoginArgs {
-    /// Your e-mail address; asked for if absent.
-    #[arg(long)]
-    pub email: Option<String>,
-    /// Read the password from standard input (one line) instead of asking for it.
-    #[arg(long)]
-    pub password_stdin: bool,
 }
 
 /// How to open the console.
@@ -352,79 +406,6 @@ pub enum TwinVerb {
     Requests,
 }
 
-/// A server's address. Only the scheme, the host and the port count, so that one server has one name.
-pub fn http_url(text: &str) -> Result<Url, String> {
-    let wrong = || "not the address of a server, such as http://127.0.0.1:8080".to_owned();
-    let mut url: Url = text.parse().map_err(|_| wrong())?;
-    if !matches!(url.scheme(), "http" | "https")
-        || !url.has_host()
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        return Err(wrong());
-    }
-    url.set_query(None);
-    url.set_fragment(None);
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
-}
-
-fn position(text: &str) -> Result<Position, String> {
-    text.rsplit_once(':')
-        .filter(|(epoch, _)| !epoch.is_empty())
-        .and_then(|(epoch, rev)| {
-            Some(Position {
-                epoch: epoch.to_owned(),
-                rev: rev.parse().ok()?,
-            })
-        })
-        .ok_or_else(|| {
-            "not a place in the board's history, which is its epoch, a colon and its rev".to_owned()
-        })
-}
-
-fn command_id(text: &str) -> Result<String, String> {
-    if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
-        Ok(text.to_owned())
-    } else {
-        Err("an id has 1 to 64 characters, without spaces".to_owned())
-    }
-}
-
-fn phone(text: &str) -> Result<Phone, String> {
-    Phone::read(text).map_err(|e| e.to_string())
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY=VALUE, such as webhook.double=0.3".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (0.0..=600.0).contains(&rate) => Ok(rate),
-        _ => Err("a number from 0 to 600".to_owned()),
-    }
-}
-
-/// `60s`, `1.5s`, `200ms`, `2m`, or a bare number of seconds; at most a day.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.trim() {
-        t if t.ends_with("ms") => (&t[..t.len() - 2], 0.001),
-        t if t.ends_with('s') => (&t[..t.len() - 1], 1.0),
-        t if t.ends_with('m') => (&t[..t.len() - 1], 60.0),
-        t => (t, 1.0),
-    };
-    match number.trim().parse::<f64>().map(|n| n * unit) {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a time such as 60s, 1.5s, 200ms or 2m".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -463,6 +444,32 @@ mod tests {
             "cordboard call transfer c_1 102 --until answered --url http://127.0.0.1:1",
             "cordboard call take-back c_1 --dry-run",
             "cordboard slot retrieve P1",
+            "cordboard join https://desk.example/join#WDJB --name Ada --email a@b.example --extension 101 --password-stdin",
+            "cordboard register --url http://127.0.0.1:1",
+            "cordboard reset WDJB --password-stdin",
+            "cordboard password --password-stdin",
+            "cordboard sessions",
+            "cordboard sessions end 00000000000000a1",
+            "cordboard sessions end-others --json",
+            "cordboard status away --text lunch --back 13:30",
+            "cordboard pair --yes",
+            "cordboard user list --json",
+            "cordboard user set 102 --role read-only --grant house,audit --grant people --fallback +14155550132 --language en,pt-BR --group a --group b --force",
+            "cordboard user set u1 --grant none --rev 4",
+            "cordboard user invite",
+            "cordboard user status 102 dnd --back 30m",
+            "cordboard user end-sessions 102 --session 00000000000000a1",
+            "cordboard invitation revoke 00000000000000a1",
+            "cordboard group set sales --member 101,102",
+            "cordboard slot set P5 --name Lift --park none",
+            "cordboard slot delete P5 --force",
+            "cordboard queue set desk --name Desk",
+            "cordboard number set +14155550100 101,102@20s group:sales queue:desk",
+            "cordboard number delete +14155550100 --rev 3",
+            "cordboard admin create --code X --name A --email a@b.example --extension 101 --password-stdin",
+            "cordboard admin desk",
+            "cordboard admin desk set --ring 20s --return 15 --registration open --domain a.example,b.example --second none",
+            "cordboard admin audit --verify --head 0aF --export -",
             "cordboard dial +14155550199 --until answered",
             "cordboard completions zsh",
             "cordboard man out",
@@ -483,35 +490,22 @@ mod tests {
             "cordboard call hold c_1 --no-wait --dry-run",
             "cordboard call hold c_1 --id",
             "cordboard twin fault oops --twin http://127.0.0.1:2",
+            "cordboard user set 102",
+            "cordboard user set 102 --role king",
+            "cordboard user set 102 --grant none --force --rev 3",
+            "cordboard admin desk set",
+            "cordboard status lunch",
+            "cordboard status away --back 30",
+            "cordboard sessions end x",
+            "cordboard number set +14155550100",
+            "cordboard admin audit --head xyz",
+            "cordboard board --token x",
+            "cordboard login --password x",
             "cordboard board --url ftp://x",
             "cordboard board --url http://user:pw@127.0.0.1",
         ] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }
         assert_eq!(parse("cordboard --help").unwrap_err().exit_code(), 0);
-    }
-
-    #[test]
-    fn a_server_has_one_name() {
-        assert_eq!(
-            http_url("http://127.0.0.1:8080").unwrap(),
-            http_url("http://127.0.0.1:8080/?x=1#y").unwrap()
-        );
-        assert_eq!(
-            http_url("https://Desk.example/board")
-                .unwrap()
-                .join("api/me")
-                .unwrap()
-                .as_str(),
-            "https://desk.example/board/api/me"
-        );
-    }
-
-    #[test]
-    fn times_are_read_with_and_without_units() {
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
-        assert!(duration("-1s").is_err() && duration("soon").is_err() && duration("NaN").is_err());
     }
 }

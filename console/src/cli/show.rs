@@ -3,7 +3,7 @@
 //! Pure functions from values to lines. They must not print, ask or decide. The contract is about JSON; what is
 //! said here may be made better at any time.
 //!
-//! Read next: [`crate::cli`].
+//! Read next: `cli/show/people.rs`, `cli/show/house.rs`, [`crate::cli`].
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ use cordboard_core::{
 };
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
+
+pub mod house;
+pub mod people;
 
 /// Whether a character could do something to a terminal other than be seen: controls, and what changes the
 /// direction of writing.
@@ -49,6 +52,21 @@ pub fn span(ms: i64) -> String {
     }
 }
 
+/// Several things in a row, separated by commas.
+pub fn list<T: ToString>(things: impl IntoIterator<Item = T>) -> String {
+    let things: Vec<String> = things.into_iter().map(|thing| thing.to_string()).collect();
+    things.join(", ")
+}
+
+/// A moment to the second, in UTC: `2026-01-31 09:41:07Z`.
+pub fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time}Z"),
+        _ => text,
+    }
+}
+
 /// Who is who.
 #[derive(Debug, Default)]
 pub struct Names(BTreeMap<UserId, String>);
@@ -73,12 +91,9 @@ impl Names {
             .unwrap_or_else(|| user.to_string())
     }
 
-    fn list(&self, users: &[UserId]) -> String {
-        users
-            .iter()
-            .map(|u| self.get(*u))
-            .collect::<Vec<_>>()
-            .join(", ")
+    /// Several people's names.
+    pub fn list(&self, users: &[UserId]) -> String {
+        list(users.iter().map(|u| self.get(*u)))
     }
 
     /// A user id or number as the wire has it, in words.
@@ -145,6 +160,7 @@ fn dialled(to: &Dialled) -> String {
     match to {
         Dialled::Number(number) => number.to_string(),
         Dialled::Emergency(number) => format!("{number}, emergency"),
+        Dialled::Withheld => "a number that is withheld".to_owned(),
     }
 }
 
@@ -325,7 +341,7 @@ pub fn board(board: &Snapshot, now: Timestamp) -> Vec<String> {
 }
 
 fn presence(person: &Person) -> &'static str {
-    match person.presence {
+    match person.status.presence {
         Presence::Available => "available",
         Presence::Away => "away",
         Presence::Busy => "busy",

@@ -13,7 +13,7 @@ use cordboard_core::{
     call::{CUSTOMER, LegState},
     ids::{Rev, UserId},
     machine::Target,
-    wire::{ClientMsg, ServerMsg, VERSION},
+    wire::{Change, ClientMsg, ServerMsg, VERSION},
 };
 
 use crate::{
@@ -102,7 +102,7 @@ impl<'a> Follow<'a> {
             tokio::select! {
                 answer = &mut sending => return answer,
                 message = socket.next() => match message {
-                    Ok(ServerMsg::Delta(delta)) => self.seen.push(delta.call),
+                    Ok(ServerMsg::Delta(delta)) => self.seen.extend(delta.card().cloned()),
                     // Sent instead of changes that were too many: it has what they came to.
                     Ok(ServerMsg::Snapshot(board)) => self.seen.extend(board.calls),
                     Ok(_) => {}
@@ -150,7 +150,10 @@ impl<'a> Follow<'a> {
         };
         loop {
             let card = match socket.next().await? {
-                ServerMsg::Delta(delta) => delta.call,
+                ServerMsg::Delta(delta) => match delta.change {
+                    Change::Call(card) => *card,
+                    _ => continue,
+                },
                 ServerMsg::Snapshot(board) => {
                     match board.calls.into_iter().find(|c| c.id == done.id) {
                         Some(card) => card,
@@ -158,11 +161,7 @@ impl<'a> Follow<'a> {
                     }
                 }
                 ServerMsg::Bye { why, again: false } => {
-                    return Err(ClientError::Refused {
-                        status: 409,
-                        code: "bye".to_owned(),
-                        why,
-                    });
+                    return Err(ClientError::refused(409, "bye", why));
                 }
                 _ => continue,
             };

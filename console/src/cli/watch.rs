@@ -11,9 +11,9 @@
 use std::time::Duration;
 
 use cordboard_core::{
-    board::{At, Board, Card, Person, Queue, Slot, Snapshot},
-    ids::Timestamp,
-    wire::{ClientMsg, Delta, PersonPresence, Position, ServerMsg, VERSION},
+    board::{At, Board, Card, Group, Person, Queue, Slot, Snapshot},
+    ids::{Timestamp, UserId},
+    wire::{Change, ClientMsg, Delta, PersonPresence, Position, ServerMsg, VERSION},
 };
 use rand::{RngExt, rngs::StdRng};
 use serde::Serialize;
@@ -41,6 +41,11 @@ struct Changed {
     slots: Vec<Slot>,
     people: Vec<Person>,
     queues: Vec<Queue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<Group>,
+    /// Who does not work here any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    people_gone: Vec<UserId>,
 }
 
 impl Changed {
@@ -49,6 +54,8 @@ impl Changed {
             && self.slots.is_empty()
             && self.people.is_empty()
             && self.queues.is_empty()
+            && self.groups.is_empty()
+            && self.people_gone.is_empty()
     }
 }
 
@@ -98,17 +105,19 @@ impl Follower {
             }
             self.board.rev = delta.at.rev;
             let mut changed = Changed {
-                calls: vec![delta.call.clone()],
+                calls: delta.card().cloned().into_iter().collect(),
                 ..Changed::default()
             };
             if delta.at.rev < ahead.rev {
-                changed.slots.extend(self.slot_of(&delta.call));
+                let slot = delta.card().and_then(|card| self.slot_of(card));
+                changed.slots.extend(slot);
             } else {
                 self.board = Board::new((**ahead).clone());
                 self.ahead = None;
                 let whole = self.board.snapshot();
                 (changed.slots, changed.people, changed.queues) =
                     (whole.slots, whole.people, whole.queues);
+                changed.groups = whole.groups;
             }
             return Ok(Some(changed));
         }
@@ -118,10 +127,15 @@ impl Follower {
         }
         let after = self.board.snapshot();
         Ok(Some(Changed {
-            calls: vec![delta.call.clone()],
+            calls: delta.card().cloned().into_iter().collect(),
             slots: differing(&before.slots, after.slots),
             people: differing(&before.people, after.people),
             queues: differing(&before.queues, after.queues),
+            groups: differing(&before.groups, after.groups),
+            people_gone: match delta.change {
+                Change::PersonGone(user) => vec![user],
+                _ => Vec::new(),
+            },
         }))
     }
 
@@ -156,14 +170,12 @@ impl Follower {
     }
 }
 
-/// Those of `after` that are not the same in `before`. Both have the same order: people, slots and queues only
-/// come with a snapshot.
+/// Those of `after` that were not there before, or were other than they are. Where they stand in the list does not
+/// matter: one that comes or goes moves all that are behind it.
 fn differing<T: PartialEq>(before: &[T], after: Vec<T>) -> Vec<T> {
     after
         .into_iter()
-        .enumerate()
-        .filter(|(i, item)| before.get(*i) != Some(item))
-        .map(|(_, item)| item)
+        .filter(|item| !before.contains(item))
         .collect()
 }
 
@@ -220,7 +232,9 @@ impl From<ClientError> for End {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Unreachable { .. } | ClientError::Lost { .. } => Self::Again(error),
-            ClientError::Refused { .. } | ClientError::Garbled { .. } => Self::Give(error.into()),
+            ClientError::Refused { .. } | ClientError::Garbled { .. } | ClientError::Store(_) => {
+                Self::Give(error.into())
+            }
         }
     }
 }
@@ -277,7 +291,10 @@ async fn follow(
             ServerMsg::Delta(delta) => {
                 (*reached, lived) = (true, true);
                 let Some(known) = follower else { continue };
-                let before = known.board.calls.get(&delta.call.id).cloned();
+                let before = delta
+                    .card()
+                    .and_then(|card| known.board.calls.get(&card.id))
+                    .cloned();
                 match known.take(&delta) {
                     Ok(Some(changed)) if out.json => {
                         let (epoch, rev) = (&delta.at.epoch, delta.at.rev);
@@ -312,7 +329,7 @@ async fn follow(
                         format!(
                             "          {} is {}, phone {}",
                             p.name,
-                            show::word(&p.presence),
+                            show::word(&p.status.presence),
                             show::word(&p.phone)
                         )
                     }))?;
@@ -351,6 +368,8 @@ async fn follow(
             | ServerMsg::Failed { .. }
             | ServerMsg::Unknown { .. }
             | ServerMsg::EmergencyAddress { .. }
+            | ServerMsg::Pages { .. }
+            | ServerMsg::Pairing { .. }
             | ServerMsg::Pong { .. } => {}
         }
     }
@@ -358,7 +377,7 @@ async fn follow(
 
 /// A change in a line for people, if it is one they would notice.
 fn told(before: Option<&Card>, delta: &Delta, names: &Names) -> Option<String> {
-    let card = &delta.call;
+    let card = delta.card()?;
     // A call that is over is off the board; what is still tidied up after it is nobody's business.
     if before.map_or(card.ended(), |b| b.place.at == card.place.at) {
         return None;
@@ -512,6 +531,34 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!((changed.slots.len(), changed.queues.len()), (1, 1));
+    }
+
+    #[test]
+    fn somebody_who_comes_or_goes_is_the_only_one_who_has_changed() {
+        let person = |id: &str| json!({ "id": id, "extension": "100", "name": id, "identity": id, "presence": "available", "phone": "ready" });
+        let mut board = snapshot(1, &[]);
+        board.people = serde_json::from_value(json!([person("u1"), person("u5")])).unwrap();
+        let mut follower = Follower::new(board);
+        let mut take = |rev: u64, change: &str, value: Value| {
+            let mut delta =
+                json!({ "epoch": "e", "rev": rev, "cause": { "kind": "command", "id": null } });
+            delta[change] = value;
+            let delta = serde_json::from_value(delta).unwrap();
+            follower.take(&delta).unwrap().unwrap()
+        };
+        let came = take(2, "person", person("u3"));
+        assert_eq!(came.people.iter().map(|p| p.id.0).collect::<Vec<_>>(), [3]);
+        let gone = take(3, "person_gone", json!("u1"));
+        assert!(gone.people.is_empty(), "{gone:?}");
+        assert_eq!(gone.people_gone, [UserId(1)]);
+        let named = take(4, "groups", json!([{ "id": "sales", "name": "Sales" }]));
+        assert_eq!(named.groups.len(), 1);
+        assert!(
+            serde_json::to_value(named)
+                .unwrap()
+                .get("people_gone")
+                .is_none()
+        );
     }
 
     #[test]

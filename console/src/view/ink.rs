@@ -14,6 +14,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     app::Sentence,
+    field::Cells,
     number,
     theme::{Theme, Tone},
 };
@@ -52,6 +53,11 @@ impl Ink {
 
     /// A sentence.
     pub(super) fn sentence(self, text: &Sentence, tone: Tone) -> Self {
+        self.run(text.as_str().to_owned(), tone)
+    }
+
+    /// What is in sight of a line that is being typed.
+    pub(super) fn typed(self, text: &Cells, tone: Tone) -> Self {
         self.run(text.as_str().to_owned(), tone)
     }
 

@@ -162,7 +162,8 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         height: rect.height - 2,
     };
     let first = Rect { height: 1, ..inner };
-    canvas.line_both(first, &state(canvas, tile), &since(canvas, tile).gap(0));
+    let (left, right) = (state(canvas, tile), since(canvas, tile).gap(0));
+    canvas.line_both(first, &left, &right);
     let none = canvas.ink();
     let more = [
         (company(canvas, tile), others(canvas, tile)),

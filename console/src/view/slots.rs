@@ -238,7 +238,8 @@ fn flat(canvas: &mut Canvas<'_>, slot: &Slot, rect: Rect) {
             (true, false) => Tone::Lit,
             _ => Tone::Faint,
         };
-        canvas.line(rect, &head.gap(1).say(free(canvas), tone));
+        let ink = head.gap(1).say(free(canvas), tone);
+        canvas.line(rect, &ink);
         canvas.hit(rect, Spot::Place(target));
         return;
     };

@@ -97,7 +97,8 @@ fn chip(canvas: &mut Canvas<'_>, card: &Card, rect: Rect) {
         && model.selected_waiting().is_some_and(|c| c.id == card.id);
     let ground = canvas.style(if selected { Tone::Selected } else { Tone::Chip });
     if canvas.carried(card.id) {
-        canvas.ground(rect, canvas.theme.ground());
+        let ground = canvas.theme.ground();
+        canvas.ground(rect, ground);
     } else if !matches!(
         canvas.theme,
         crate::theme::Theme::Mono | crate::theme::Theme::Sixteen

@@ -237,13 +237,12 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
     let height = if canvas.buf.area.height < 30 { 13 } else { 18 };
     let inner = window(canvas, 72, height, &head);
     let raised = canvas.theme.raised();
-    let (before, after) = find.text.halves();
-    let field = canvas
-        .ink()
-        .say("› ", Tone::Accent)
-        .safe(&before, Tone::Strong);
-    let at = field.width();
-    let field = field.safe(&after, Tone::Strong);
+    let sign = canvas.ink().say("› ", Tone::Accent);
+    let shown = find
+        .text
+        .shown(inner.width.saturating_sub(sign.width()).max(1));
+    let at = sign.width() + shown.cursor;
+    let field = sign.typed(&shown.text, Tone::Strong);
     let field = if find.text.is_empty() {
         let ghost = match find.purpose {
             Purpose::Search(_) => "letters of a name, or an extension",

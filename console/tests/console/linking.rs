@@ -5,8 +5,9 @@ use std::{future::Future, time::Duration};
 
 use cordboard::{
     app::{LinkNews, Msg},
+    client::Credentials,
     clock::Clock,
-    net::{Target, Wire, start},
+    net::{Wire, start},
 };
 use cordboard_core::wire::{ClientMsg, ServerMsg, VERSION};
 use futures_util::{SinkExt, StreamExt};
@@ -29,17 +30,12 @@ async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     waited.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-async fn listening() -> (TcpListener, Target) {
+async fn listening() -> (TcpListener, Credentials) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let token = SecretString::from("s3cret".to_owned());
-    (
-        listener,
-        Target {
-            url: url.parse().unwrap(),
-            token,
-        },
-    )
+    let credentials = Credentials::bearer(url.parse().unwrap(), token);
+    (listener, credentials.unwrap())
 }
 
 /// Takes one console, and returns how it asked.

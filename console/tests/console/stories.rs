@@ -9,15 +9,14 @@ use cordboard_core::{
     call::{Dialled, Direction, EndWhy},
     ids::{SlotId, UserId},
     machine::{Intent, Target},
-    policy::Actor,
-    wire::{ClientMsg, EmergencyAddress, Position, ServerMsg},
+    wire::{Change, ClientMsg, EmergencyAddress, Position, ServerMsg},
 };
 
 use ratatui::buffer::Cell;
 
 use crate::{
     desk::{Desk, MORNING, busy, quiet},
-    scene::{EPOCH, House, ME},
+    scene::{EPOCH, House},
 };
 
 const GRACE: UserId = UserId(2);
@@ -213,10 +212,7 @@ fn a_tile_that_grows_hides_no_neighbour_from_the_hand() {
 #[test]
 fn what_the_preview_promises_is_what_the_drop_sends() {
     let desk = Desk::new(busy(), 120, 34);
-    let me = Actor {
-        user: ME,
-        role: desk.model.me.as_ref().unwrap().role,
-    };
+    let me = desk.model.actor().unwrap();
     for call in desk.model.board.calls.keys() {
         for target in [
             DropTarget::Person(GRACE),
@@ -426,12 +422,15 @@ fn a_call_for_help_is_in_every_header_until_it_is_over() {
     let ServerMsg::Delta(mut help) = delta else {
         panic!("{delta:?}")
     };
-    help.call.to = Dialled::Emergency("911".parse().unwrap());
-    help.call.direction = Direction::Out;
-    help.call.with = vec![GRACE];
-    help.call.place.at = At::Dialling {
+    let Change::Call(card) = &mut help.change else {
+        panic!("{help:?}")
+    };
+    card.to = Dialled::Emergency("911".parse().unwrap());
+    card.direction = Direction::Out;
+    card.with = vec![GRACE];
+    card.place.at = At::Dialling {
         user: GRACE,
-        to: help.call.to.clone(),
+        to: card.to.clone(),
     };
     desk.hear(ServerMsg::Delta(help));
     let header = |desk: &Desk| desk.screen().lines().next().unwrap_or_default().to_owned();

@@ -17,6 +17,7 @@ use crate::{
 
 /// What is shown of a call. Serialises as the `call` of the command line's contract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Card {
     /// Which call.
     pub id: CallId,
@@ -52,6 +53,7 @@ pub struct Card {
 
 /// Where a call is. The -ing forms mean asked, not yet confirmed by the carrier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardPlace {
     /// Since when.
     pub since: Timestamp,
@@ -62,6 +64,7 @@ pub struct CardPlace {
 
 /// The kinds of place, with what belongs to each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum At {
     /// Waiting at a desk.
@@ -154,6 +157,7 @@ pub enum At {
 
 /// What is shown of a leg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardLeg {
     /// Which.
     pub id: LegId,
@@ -185,6 +189,7 @@ impl CardLeg {
 
 /// Who can take the last move back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardUndo {
     /// Who moved it.
     pub by: UserId,
@@ -285,6 +290,35 @@ impl Card {
                 .to_owned(),
             }),
         }
+    }
+
+    /// What a wall may show of it, or somebody who may not see who is calling: who of us is with it, and where it
+    /// is. Nothing that names the other party, or was written about it.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        self.caller = Caller {
+            name: None,
+            number: None,
+        };
+        if self.direction == Direction::Out && !self.emergency() {
+            self.to = Dialled::Withheld;
+        }
+        for leg in &mut self.legs {
+            (leg.number, leg.sid) = (None, None);
+        }
+        for at in std::iter::once(&mut self.place.at).chain(self.kept.as_mut()) {
+            match at {
+                At::Parking { note, .. } | At::Parked { note, .. } => *note = None,
+                At::Dialling { to, .. } if matches!(to, Dialled::Number(_)) => {
+                    *to = Dialled::Withheld;
+                }
+                At::Transferring { to, .. } if to.parse::<UserId>().is_err() => {
+                    *to = String::from(Dialled::Withheld);
+                }
+                _ => {}
+            }
+        }
+        self
     }
 
     /// What `user` is to this call, as far as a card can say. Agrees with [`Standing::of`] on the call.

@@ -10,7 +10,7 @@ use crate::{
     call::Direction,
     ids::{CallId, Phone, SlotId, UserId},
     machine::{Intent, PhonePage, Target},
-    policy::{self, Actor},
+    policy::{self, Act, Actor},
     say,
 };
 
@@ -46,7 +46,7 @@ impl Board {
             return Drop::No(say::OVER.to_owned());
         };
         let intent = card.meant(me.user, target);
-        if let Err(why) = policy::may(me, &intent, card.standing(me.user)) {
+        if let Err(why) = policy::may(me, Act::Call(&intent, card.standing(me.user))) {
             return Drop::No(why.to_owned());
         }
         if let Some(why) = self.refusal(me.user, card, &intent) {
@@ -160,6 +160,7 @@ impl Board {
             return Some(say::NOBODY.to_owned());
         };
         match (person.phone, person.fallback) {
+            (_, false) if person.status.quiet() => Some(say::takes_no_calls(person.name.as_str())),
             (PhonePage::Unreachable, false) => Some(say::unreachable(person.name.as_str())),
             (PhonePage::Unknown, false) => Some(say::nobody_knows(person.name.as_str())),
             _ => None,
@@ -214,7 +215,7 @@ impl Board {
                 },
                 _,
             ) => match self.people.get(user) {
-                Some(person) if person.phone != PhonePage::Ready => {
+                Some(person) if person.phone != PhonePage::Ready || person.status.quiet() => {
                     format!(
                         "ring {}'s fallback number for {who}, back to you if unanswered",
                         person.name

@@ -140,6 +140,7 @@ impl Register {
 
 /// A leg's progress, read off its moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LegState {
     /// Not there yet.

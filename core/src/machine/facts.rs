@@ -108,6 +108,12 @@ pub enum Fact {
     Unclear,
     /// What the carrier says is true.
     Read(Reading),
+    /// A person has signed off: what rings at their page goes on to where else they can be found. A call they are
+    /// in stays theirs.
+    SignedOff {
+        /// Who.
+        user: UserId,
+    },
     /// A person's phone page has not been heard of for too long.
     PageGone {
         /// Whose.
@@ -199,6 +205,7 @@ impl Draft {
                 }
             }
             Fact::Read(reading) => self.read(reading, ctx),
+            Fact::SignedOff { user } => self.page_rings_no_more(*user, ctx),
             Fact::PageGone { user } => self.page_gone(*user, ctx),
             Fact::Clock => {
                 if self.call.claim.as_ref().is_some_and(|c| c.until <= ctx.now) {
@@ -466,12 +473,7 @@ impl Draft {
         {
             self.lapse(ctx);
         }
-        self.ring_their_telephone_instead(user, ctx);
-        self.offer_failed(
-            |o| o.to == Callee::User(user) && o.via == Via::Page,
-            NoWhy::Unreachable,
-            ctx,
-        );
+        self.page_rings_no_more(user, ctx);
         let ghost = self
             .call
             .leg_of(user)
@@ -487,6 +489,15 @@ impl Draft {
                 _ => {}
             }
         }
+    }
+
+    fn page_rings_no_more(&mut self, user: UserId, ctx: &Context) {
+        self.ring_their_telephone_instead(user, ctx);
+        self.offer_failed(
+            |o| o.to == Callee::User(user) && o.via == Via::Page,
+            NoWhy::Unreachable,
+            ctx,
+        );
     }
 
     /// A page that was rung is gone: their fallback number is next, where the offer is one that rings

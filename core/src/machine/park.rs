@@ -72,10 +72,10 @@ impl Draft {
         let then = Self::return_route(by, RingWhy::ParkExpired, ctx);
         self.place(
             Place::Parked {
+                deadline: ctx.now.plus(ctx.desk.park_ms_in(&slot)),
                 slot,
                 by,
                 note,
-                deadline: ctx.now.plus(ctx.desk.park_ms),
                 then,
             },
             ctx.now,

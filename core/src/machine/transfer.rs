@@ -63,9 +63,10 @@ impl Draft {
     /// How `user` would be rung. Refuses where nothing would ring.
     fn ring(user: UserId, ctx: &Context) -> Result<Via, Refusal> {
         let reach = ctx.people.get(&user).ok_or(say::NOBODY)?;
-        match (reach.page, &reach.fallback) {
+        match (reach.rings(), &reach.fallback) {
             (PhonePage::Ready, _) => Ok(Via::Page),
             (_, Some(number)) => Ok(Via::Later(number.clone())),
+            _ if reach.quiet => Err(say::takes_no_calls(reach.name.as_str()).into()),
             (PhonePage::Unreachable, None) => Err(say::unreachable(reach.name.as_str()).into()),
             (PhonePage::Unknown, None) => Err(say::nobody_knows(reach.name.as_str()).into()),
         }

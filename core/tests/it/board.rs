@@ -4,30 +4,37 @@
 use std::collections::BTreeMap;
 
 use cordboard_core::{
-    board::{Board, Card, Drop, DropTarget, Gap, Person, Presence, Queue, Slot, Snapshot},
-    ids::{Rev, UserId},
+    board::{
+        Board, Card, Drop, DropTarget, Gap, Group, Online, Person, Presence, Queue, Slot, Snapshot,
+        Status,
+    },
+    ids::{CallId, Rev, Timestamp, UserId},
     machine::{By, PhonePage},
-    policy::{Actor, Role, Standing, may},
-    wire::{Cause, Delta, Position},
+    policy::{Act, Actor, Role, Standing, may},
+    wire::{Cause, Change, Delta, PersonPresence, Position},
 };
 use proptest::prelude::*;
 
 use crate::{
-    plan::{ops, run},
+    plan::{ops, presences, run},
+    stories::{ADA, GRACE, MARY, park, send, talking},
     world::{PEOPLE, World, name, phone, slot},
 };
 
 const EPOCH: &str = "e1";
 
 /// The board of that world, from scratch.
-fn snapshot(world: &World, rev: Rev) -> Snapshot {
+pub(crate) fn snapshot(world: &World, rev: Rev) -> Snapshot {
     let person = |(user, p): (&UserId, &crate::world::Person)| Person {
         id: *user,
         extension: format!("10{}", user.0).as_str().into(),
         name: name(*user).into(),
         identity: user.to_string().as_str().into(),
-        presence: Presence::Available,
+        status: p.status.clone(),
+        online: Online::Online,
         phone: p.page,
+        groups: Vec::new(),
+        languages: Vec::new(),
         fallback: p.fallback.is_some(),
         calls: Vec::new(),
     };
@@ -48,6 +55,7 @@ fn snapshot(world: &World, rev: Rev) -> Snapshot {
             name: "Desk".into(),
             calls: Vec::new(),
         }],
+        groups: Vec::new(),
     }
 }
 
@@ -70,7 +78,7 @@ fn targets() -> Vec<DropTarget> {
 fn server(world: &World, me: Actor, card: &Card, target: &DropTarget) -> Result<(), String> {
     let call = &world.calls[&card.id];
     let intent = card.meant(me.user, target);
-    may(me, &intent, Standing::of(me.user, call)).map_err(str::to_owned)?;
+    may(me, Act::Call(&intent, Standing::of(me.user, call))).map_err(str::to_owned)?;
     let by = By {
         user: me.user,
         command: None,
@@ -101,13 +109,8 @@ fn compare(world: &World) -> Result<(), TestCaseError> {
                 user,
                 call
             );
-            for role in [
-                Role::Supervisor,
-                Role::Operator,
-                Role::Agent,
-                Role::ReadOnly,
-            ] {
-                let me = Actor { user, role };
+            for role in Role::ALL {
+                let me = Actor::of(user, role);
                 for target in targets() {
                     let said = server(world, me, card, &target);
                     let ends = match board.drop_on(me, card.id, &target) {
@@ -130,13 +133,144 @@ fn compare(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn who_takes_no_calls_is_said_before_a_card_is_dropped_on_them() {
+    let mut story = talking();
+    story.world.people.get_mut(&MARY).unwrap().page = PhonePage::Ready;
+    for user in [GRACE, MARY] {
+        story.world.say(user, Presence::Dnd);
+    }
+    let board = Board::new(snapshot(&story.world, 1));
+    let me = Actor::of(ADA, Role::Operator);
+    let on = |user| board.drop_on(me, story.call, &DropTarget::Person(user));
+    let no = "Grace takes no calls at the moment, and has no fallback number.";
+    assert_eq!(on(GRACE), Drop::No(no.to_owned()));
+    let instead = "ring Mary's fallback number for Caller 1, back to you if unanswered";
+    assert_eq!(on(MARY), Drop::Do(send(MARY), instead.to_owned()));
+}
+
+/// Takes `change` as the board's next, and says what the board is then.
+fn then(board: &Board, change: Change) -> Board {
+    let mut board = board.clone();
+    let delta = Delta {
+        at: Position {
+            epoch: EPOCH.to_owned(),
+            rev: board.rev + 1,
+        },
+        change,
+        cause: Cause {
+            kind: "command".into(),
+            id: None,
+        },
+    };
+    assert_eq!(board.apply(&delta), Ok(true));
+    assert_eq!(delta.card(), None);
+    board
+}
+
+/// The news of a change may overtake what somebody has said meanwhile, or the other way round. Who they are is the
+/// change's to say; how they are reached is the presence's.
+#[test]
+fn a_changed_person_is_reached_as_before() {
+    let mut board = Board::new(snapshot(&World::new(), 1));
+    let now = PersonPresence {
+        id: ADA,
+        phone: PhonePage::Unreachable,
+        online: Online::Offline,
+        status: Status {
+            presence: Presence::Away,
+            text: "at lunch".into(),
+            back_at: Some(Timestamp::from_millis(1)),
+        },
+    };
+    assert!(board.presence(std::slice::from_ref(&now)));
+    let other = Person {
+        extension: "201".into(),
+        name: "Ada King".into(),
+        groups: vec!["sales".parse().unwrap()],
+        languages: vec!["en".parse().unwrap()],
+        fallback: true,
+        status: Status::default(),
+        online: Online::Unknown,
+        phone: PhonePage::Unknown,
+        // What is derived is not taken over.
+        calls: vec![CallId::from_bits(9)],
+        ..board.people[&ADA].clone()
+    };
+    board = then(&board, Change::Person(Box::new(other.clone())));
+    let known = &board.people[&ADA];
+    assert_eq!(known.presence(), now);
+    let expected = Person {
+        status: now.status.clone(),
+        online: now.online,
+        phone: now.phone,
+        calls: Vec::new(),
+        ..other.clone()
+    };
+    assert_eq!(*known, expected);
+
+    // Of somebody new nothing else is known.
+    let newcomer = Person {
+        id: UserId(7),
+        ..other
+    };
+    let came = then(&board, Change::Person(Box::new(newcomer.clone())));
+    let plain = Person {
+        calls: Vec::new(),
+        ..newcomer
+    };
+    assert_eq!(came.people[&UserId(7)], plain);
+    let left = then(&came, Change::PersonGone(UserId(7)));
+    assert_eq!((&left.people, left.rev), (&board.people, board.rev + 2));
+}
+
+#[test]
+fn the_house_is_rearranged_as_a_whole() {
+    let story = talking().does(ADA, park(2)).settle();
+    let board = Board::new(snapshot(&story.world, 1));
+    let [two, four] = [2, 4].map(|n| Slot {
+        id: slot(n),
+        name: "Shelf".into(),
+        call: None,
+        deadline: None,
+    });
+    let later = Queue {
+        id: "later".parse().unwrap(),
+        name: "Later".into(),
+        calls: Vec::new(),
+    };
+    let sales = Group {
+        id: "sales".parse().unwrap(),
+        name: "Sales".into(),
+    };
+    let full = |slot: &Slot| board.filled_slot(slot);
+    let with = then(&board, Change::Slots(vec![four.clone(), full(&two)]));
+    assert_eq!(with.slots, [four.clone(), two.clone()]);
+    assert_eq!(with.snapshot().slots, [four, full(&two)]);
+    assert!(full(&two).call.is_some());
+    let with = then(&with, Change::Queues(vec![later.clone()]));
+    let with = then(&with, Change::Groups(vec![sales.clone()]));
+    assert_eq!((with.queues.len(), &with.queues[0]), (1, &later));
+    assert_eq!(with.snapshot().groups, [sales]);
+    // Calls are none of its business.
+    assert_eq!((&with.calls, with.digest()), (&board.calls, board.digest()));
+    assert_eq!(with.check(), Ok(()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     /// What is `Do` is not refused, what is `No` is not accepted, and both refuse in the same words.
     #[test]
-    fn a_preview_is_a_promise(plan in prop::collection::vec(ops(), 1..60), no_page in prop::option::of((0_usize..4, any::<bool>()))) {
+    fn a_preview_is_a_promise(
+        plan in prop::collection::vec(ops(), 1..60),
+        no_page in prop::option::of((0_usize..4, any::<bool>())),
+        said in prop::array::uniform4(presences()),
+    ) {
         let mut world = World::new();
+        for (user, presence) in PEOPLE.into_iter().zip(said) {
+            world.say(user, presence);
+        }
         world.arrive(&[]);
         for (i, op) in plan.iter().enumerate() {
             run(&mut world, op);
@@ -167,7 +301,7 @@ proptest! {
             for call in world.calls.values().filter(|c| known.get(&c.id) != Some(&c.rev)) {
                 let cause = Cause { kind: "carrier".into(), id: None };
                 let at = Position { epoch: EPOCH.to_owned(), rev: board.rev + 1 };
-                let delta = Delta { at, call: Card::of(call), cause };
+                let delta = Delta { at, change: Change::Call(Box::new(Card::of(call))), cause };
                 prop_assert_eq!(board.apply(&delta), Ok(true));
                 prop_assert_eq!(board.apply(&delta), Ok(false), "the same change twice is one change");
                 deltas.push(delta);

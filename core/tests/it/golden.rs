@@ -5,16 +5,20 @@
 //! that changed on purpose gets a new file beside the old one, and the old one stays. Where a file is missing,
 //! the test writes `NAME.json.new` and fails: look at it, then rename it.
 
-use std::{fmt::Debug, path::Path};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+};
 
 use cordboard_core::{
-    board::{Board, Card, Person, Presence, Queue, Slot, Snapshot},
-    ids::{CallId, Timestamp},
+    board::{Board, Card, Group, Online, Person, Presence, Queue, Slot, Snapshot, Status},
+    ids::{CallId, SessionId, Timestamp},
     machine::{Aspect, Effect, Intent, PhonePage, Target},
-    policy::Role,
+    policy::{Rights, Role},
     wire::{
-        Cause, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PersonPresence, PhoneMsg,
-        PhoneOffer, PhoneSeat, PhoneServerMsg, PhoneState, Position, ServerMsg,
+        Cause, Change, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PageOrder,
+        PageState, PairingAsk, PersonPresence, PhoneMsg, PhoneOffer, PhoneSeat, PhoneServerMsg,
+        PhoneState, Position, ServerMsg,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,16 +29,20 @@ use crate::{
     world::{phone, sid, slot},
 };
 
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+        .with_extension("json")
+}
+
 /// Compares a value with its file, both ways.
 #[expect(
     clippy::disallowed_methods,
     reason = "the files are what this test is about"
 )]
 fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value: &T) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
-        .with_extension("json");
+    let path = file(name);
     let now = format!(
         "{}\n",
         serde_json::to_string_pretty(value).expect("it can be written")
@@ -53,8 +61,19 @@ fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value
     );
 }
 
+/// Reads what is not written in that form any more.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the files are what this test is about"
+)]
+fn still_read<T: DeserializeOwned + PartialEq + Debug>(name: &str, value: &T) {
+    let then = std::fs::read_to_string(file(name)).expect("a file that an earlier version wrote");
+    let read = serde_json::from_str::<T>(&then).expect("it can be read");
+    assert_eq!(&read, value, "{name} is not read as it was meant");
+}
+
 /// A call in every place, with everything a call can carry.
-fn calls() -> Vec<(&'static str, Story)> {
+pub(crate) fn calls() -> Vec<(&'static str, Story)> {
     let mut dialling = queued();
     let out = dialling
         .world
@@ -193,28 +212,59 @@ fn cards_keep_the_contract() {
     }
 }
 
+/// Where a card without its caller says other words than one with.
+#[test]
+fn cards_on_a_wall_keep_the_contract() {
+    for (name, story) in calls() {
+        if ["queued", "dialling", "parked", "transferring-outside"].contains(&name) {
+            let card = Card::of(story.now()).redacted();
+            golden(&format!("wall/{name}"), &card);
+        }
+    }
+}
+
 fn has(json: &Value, name: &str, fields: &[&str]) {
     for field in fields {
         assert!(json.get(field).is_some(), "{name} has no {field}: {json:#}");
     }
 }
 
-fn snapshot() -> Snapshot {
-    let story = talking().does(ADA, park(2)).settle();
-    let person = Person {
+/// Ada, with everything a person can carry.
+fn person() -> Person {
+    Person {
         id: ADA,
         extension: "101".into(),
         name: "Ada Lovelace".into(),
         identity: "u1".into(),
-        presence: Presence::Available,
+        status: Status {
+            presence: Presence::Away,
+            text: "at lunch".into(),
+            back_at: Some(NOW),
+        },
+        online: Online::Online,
         phone: PhonePage::Ready,
+        groups: vec!["sales".parse().expect("a group")],
+        languages: ["en", "pt-BR"]
+            .map(|l| l.parse().expect("a language"))
+            .into(),
         fallback: false,
         calls: Vec::new(),
-    };
+    }
+}
+
+fn group() -> Group {
+    Group {
+        id: "sales".parse().expect("a group"),
+        name: "Sales".into(),
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let story = talking().does(ADA, park(2)).settle();
     let there = Snapshot {
         epoch: "e1".to_owned(),
         rev: 7,
-        people: vec![person],
+        people: vec![person()],
         calls: vec![Card::of(story.now())],
         slots: vec![Slot {
             id: slot(2),
@@ -227,19 +277,39 @@ fn snapshot() -> Snapshot {
             name: "Desk".into(),
             calls: Vec::new(),
         }],
+        groups: vec![group()],
     };
     Board::new(there).snapshot()
+}
+
+/// The same of a server that knew no groups, no languages, and nothing of a person but one word.
+fn earlier(snapshot: Snapshot) -> Snapshot {
+    let plain = |person: Person| Person {
+        status: Status::default(),
+        online: Online::Unknown,
+        groups: Vec::new(),
+        languages: Vec::new(),
+        ..person
+    };
+    Snapshot {
+        people: snapshot.people.into_iter().map(plain).collect(),
+        groups: Vec::new(),
+        ..snapshot
+    }
 }
 
 #[test]
 fn a_snapshot_keeps_the_contract() {
     let snapshot = snapshot();
-    golden("snapshot", &snapshot);
+    golden("snapshot-2", &snapshot);
+    still_read("snapshot", &earlier(snapshot.clone()));
     let json = serde_json::to_value(&snapshot).unwrap();
     has(
         &json,
         "board",
-        &["epoch", "rev", "people", "calls", "slots", "queues"],
+        &[
+            "epoch", "rev", "people", "calls", "slots", "queues", "groups",
+        ],
     );
     has(
         &json["people"][0],
@@ -250,6 +320,7 @@ fn a_snapshot_keeps_the_contract() {
             "name",
             "identity",
             "presence",
+            "online",
             "phone",
             "calls",
         ],
@@ -269,6 +340,13 @@ fn a_snapshot_keeps_the_contract() {
         (PhonePage::Unknown, "unknown"),
     ] {
         assert_eq!(serde_json::to_value(page).unwrap(), word);
+    }
+    for (online, word) in [
+        (Online::Online, "online"),
+        (Online::Offline, "offline"),
+        (Online::Unknown, "unknown"),
+    ] {
+        assert_eq!(serde_json::to_value(online).unwrap(), word);
     }
 }
 
@@ -302,17 +380,31 @@ const fn of_client(msg: &ClientMsg) -> &'static str {
             ..
         }) => "do-dial",
         ClientMsg::Resync => "resync",
+        ClientMsg::Page {
+            order: PageOrder::Mute { .. },
+            ..
+        } => "page-mute",
         ClientMsg::Ping { .. } => "ping",
     }
 }
 
 const fn of_server(msg: &ServerMsg) -> &'static str {
     match msg {
-        ServerMsg::Welcome { .. } => "welcome",
-        ServerMsg::Snapshot(_) => "snapshot",
-        ServerMsg::Delta(_) => "delta",
-        ServerMsg::Presence { .. } => "presence",
+        ServerMsg::Welcome { .. } => "welcome-2",
+        ServerMsg::Snapshot(_) => "snapshot-2",
+        ServerMsg::Delta(delta) => match delta.change {
+            Change::Call(_) => "delta",
+            Change::Person(_) => "delta-person",
+            Change::PersonGone(_) => "delta-person-gone",
+            Change::Slots(_) => "delta-slots",
+            Change::Queues(_) => "delta-queues",
+            Change::Groups(_) => "delta-groups",
+        },
+        ServerMsg::Presence { .. } => "presence-2",
         ServerMsg::EmergencyAddress { .. } => "emergency_address",
+        ServerMsg::Pages { .. } => "pages",
+        ServerMsg::Pairing { asks: Some(_) } => "pairing",
+        ServerMsg::Pairing { asks: None } => "pairing-over",
         ServerMsg::Pulse { .. } => "pulse",
         ServerMsg::Yes { .. } => "yes",
         ServerMsg::No { .. } => "no",
@@ -327,7 +419,8 @@ const fn of_server(msg: &ServerMsg) -> &'static str {
 const fn of_phone(msg: &PhoneMsg) -> &'static str {
     match msg {
         PhoneMsg::Hello { .. } => "hello",
-        PhoneMsg::Heartbeat { .. } => "heartbeat",
+        PhoneMsg::Heartbeat { muted: None, .. } => "heartbeat",
+        PhoneMsg::Heartbeat { muted: Some(_), .. } => "heartbeat-muted",
         PhoneMsg::Accept { .. } => "accept",
         PhoneMsg::Decline { .. } => "decline",
         PhoneMsg::Leave { .. } => "leave",
@@ -340,9 +433,15 @@ const fn of_phone_server(msg: &PhoneServerMsg) -> &'static str {
         PhoneServerMsg::State(_) => "state",
         PhoneServerMsg::Token { .. } => "token",
         PhoneServerMsg::No { .. } => "no",
+        PhoneServerMsg::Mute { .. } => "mute",
         PhoneServerMsg::Emergency { .. } => "emergency",
         PhoneServerMsg::Bye { .. } => "bye",
     }
+}
+
+/// A phone page's sign-in.
+fn page() -> SessionId {
+    "0123456789abcdef".parse().expect("a sign-in")
 }
 
 #[test]
@@ -388,40 +487,88 @@ fn messages_travel_as_they_did() {
         },
         order(Order::Dial { to: "102".into() }),
         ClientMsg::Resync,
+        ClientMsg::Page {
+            page: page(),
+            order: PageOrder::Mute { on: true },
+        },
         ClientMsg::Ping { n: 5 },
     ]);
     for msg in &client {
         golden(&format!("wire/client/{}", of_client(msg)), msg);
     }
 
-    let story = talking();
-    let delta = Delta {
-        at: at(),
-        call: Card::of(story.now()),
-        cause: Cause {
-            kind: "command".into(),
-            id: Some("k1".into()),
+    let delta = |change| {
+        ServerMsg::Delta(Box::new(Delta {
+            at: at(),
+            change,
+            cause: Cause {
+                kind: "command".into(),
+                id: Some("k1".into()),
+            },
+        }))
+    };
+    let welcome = |version, rights| ServerMsg::Welcome {
+        version,
+        me: Me {
+            id: ADA,
+            name: "Ada Lovelace".into(),
+            role: Role::Operator,
+            rights,
         },
+        now: NOW,
+    };
+    let presence = |online, status| ServerMsg::Presence {
+        people: vec![PersonPresence {
+            id: ADA,
+            phone: PhonePage::Unreachable,
+            online,
+            status,
+        }],
+    };
+    let dnd = Status {
+        presence: Presence::Dnd,
+        ..Status::default()
     };
     let server = [
-        ServerMsg::Welcome {
-            version: 1,
-            me: Me {
-                id: ADA,
-                name: "Ada Lovelace".into(),
-                role: Role::Operator,
-            },
-            now: NOW,
-        },
+        welcome(2, Role::Operator.rights()),
         ServerMsg::Snapshot(Box::new(snapshot())),
-        ServerMsg::Delta(Box::new(delta)),
-        ServerMsg::Presence {
-            people: vec![PersonPresence {
-                id: ADA,
-                phone: PhonePage::Unreachable,
-                presence: Presence::Dnd,
-            }],
+        delta(Change::Call(Box::new(Card::of(talking().now())))),
+        delta(Change::Person(Box::new(person()))),
+        delta(Change::PersonGone(GRACE)),
+        delta(Change::Slots(snapshot().slots)),
+        delta(Change::Queues(snapshot().queues)),
+        delta(Change::Groups(snapshot().groups)),
+        presence(Online::Offline, person().status),
+        ServerMsg::Pages {
+            pages: vec![
+                PageState {
+                    page: page(),
+                    device: "Firefox on Linux".into(),
+                    here: true,
+                    ready: true,
+                    muted: Some(true),
+                    call: Some(call),
+                },
+                PageState {
+                    page: "fedcba9876543210".parse().expect("a sign-in"),
+                    device: "Safari on iPhone".into(),
+                    here: false,
+                    ready: false,
+                    muted: None,
+                    call: None,
+                },
+            ],
         },
+        ServerMsg::Pairing {
+            asks: Some(PairingAsk {
+                pairing: "00112233445566ff".parse().expect("a pairing"),
+                device: "Firefox on Linux".into(),
+                address: "192.0.2.7".into(),
+                check: "42".into(),
+                until: NOW,
+            }),
+        },
+        ServerMsg::Pairing { asks: None },
         ServerMsg::EmergencyAddress {
             state: EmergencyAddress::Missing,
         },
@@ -456,12 +603,28 @@ fn messages_travel_as_they_did() {
     for msg in &server {
         golden(&format!("wire/server/{}", of_server(msg)), msg);
     }
+    for (name, msg) in [
+        ("welcome", welcome(1, Rights::NONE)),
+        (
+            "snapshot",
+            ServerMsg::Snapshot(Box::new(earlier(snapshot()))),
+        ),
+        ("presence", presence(Online::Unknown, dnd)),
+    ] {
+        still_read(&format!("wire/server/{name}"), &msg);
+    }
 
     let phone_page = [
         PhoneMsg::Hello { version: 1 },
         PhoneMsg::Heartbeat {
             ready: true,
             sid: Some(sid(1).to_string()),
+            muted: None,
+        },
+        PhoneMsg::Heartbeat {
+            ready: true,
+            sid: None,
+            muted: Some(false),
         },
         PhoneMsg::Accept { call },
         PhoneMsg::Decline { call, busy: true },
@@ -502,6 +665,7 @@ fn messages_travel_as_they_did() {
             call,
             why: "Grace has just taken Caller 1.".to_owned(),
         },
+        PhoneServerMsg::Mute { on: true },
         PhoneServerMsg::Emergency {
             to: "112".to_owned(),
         },

@@ -49,7 +49,7 @@ fn chance_gets_around() {
         place parked, place transferring, place ended, effect Set, effect HangUp, effect Redirect, effect Dial, effect Invite, effect Cancel, \
         effect Look, outcome Done, outcome Failed, outcome Unknown, command Answer, command Decline, command Hold, command Resume, \
         command Park, command Retrieve, command Transfer, command TakeBack, command Hangup, command Dial, fact Accepted, fact Read, \
-        fact RoomEnded, fact Joined ignored: ForeignRoom, fact Fetched ignored: ForeignSid, fact Unclear, fact PageGone";
+        fact RoomEnded, fact Joined ignored: ForeignRoom, fact Fetched ignored: ForeignSid, fact Unclear, fact PageGone, fact SignedOff";
     for what in wanted.split(", ") {
         let n = seen.get(what.trim()).copied().unwrap_or_default();
         assert!(n >= 2, "“{what}” happened {n} times in {seen:#?}");

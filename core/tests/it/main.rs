@@ -1,5 +1,5 @@
 //! Everything that the call machine and the board promise, tested from outside: by stories, by chance, by every
-//! order of the news, and by what is stored.
+//! order of the news, by what is stored, and by what is kept to oneself.
 
 mod board;
 mod carrier;
@@ -8,4 +8,5 @@ mod machine;
 mod order;
 mod plan;
 mod stories;
+mod wall;
 mod world;

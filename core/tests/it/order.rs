@@ -403,16 +403,15 @@ fn context(now: Timestamp) -> Context {
             Reach {
                 name: name(user).into(),
                 page: PhonePage::Ready,
-                seat: None,
-                fallback: None,
+                ..Reach::default()
             },
         )
     };
     let mary = Reach {
         name: "Mary".into(),
         page: PhonePage::Unreachable,
-        seat: None,
         fallback: Some(phone(9_004)),
+        ..Reach::default()
     };
     let people = [ready(ADA), ready(GRACE), (MARY, mary)].into();
     Context {

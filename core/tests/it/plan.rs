@@ -1,6 +1,7 @@
 //! Plans: what chance does to the small world.
 
 use cordboard_core::{
+    board::Presence,
     call::{Call, Callee, NoWhy, Place, RingWhy, Stop},
     ids::{CallId, UserId},
     machine::{Fact, Intent, PhonePage, Target},
@@ -65,6 +66,11 @@ pub(crate) enum Op {
     PageBack {
         user: u8,
     },
+    /// What somebody says of themselves.
+    Say {
+        user: u8,
+        presence: Presence,
+    },
     Pass {
         ms: i64,
     },
@@ -75,6 +81,9 @@ pub(crate) enum Op {
     Settle,
 }
 
+/// What is written on a parked call.
+pub(crate) const NOTE: &str = "wants the bill";
+
 fn intents() -> impl Strategy<Value = Intent> {
     let user = (0_usize..4).prop_map(|u| PEOPLE[u]);
     prop_oneof![
@@ -82,12 +91,22 @@ fn intents() -> impl Strategy<Value = Intent> {
         1 => any::<bool>().prop_map(|busy| Intent::Decline { busy }),
         2 => Just(Intent::Hold),
         2 => Just(Intent::Resume),
-        2 => prop::option::of((1_u32..5).prop_map(slot)).prop_map(|slot| Intent::Park { slot, note: None }),
+        2 => prop::option::of((1_u32..5).prop_map(slot)).prop_map(|slot| Intent::Park { slot, note: Some(NOTE.into()) }),
         2 => Just(Intent::Retrieve),
         3 => user.prop_map(|u| Intent::Transfer { to: Target::User(u) }),
         1 => Just(Intent::Transfer { to: Target::Number(phone(9_100)) }),
         2 => Just(Intent::TakeBack),
         1 => Just(Intent::Hangup),
+    ]
+}
+
+pub(crate) fn presences() -> impl Strategy<Value = Presence> {
+    prop_oneof![
+        3 => Just(Presence::Available),
+        1 => Just(Presence::Away),
+        1 => Just(Presence::Busy),
+        2 => Just(Presence::Dnd),
+        2 => Just(Presence::Offline),
     ]
 }
 
@@ -108,6 +127,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Op> {
         1 => (any::<u8>(), any::<bool>()).prop_map(|(i, busy)| Op::End { i, busy }),
         1 => (0_u8..4).prop_map(|user| Op::PageGone { user }),
         2 => (0_u8..4).prop_map(|user| Op::PageBack { user }),
+        2 => (0_u8..4, presences()).prop_map(|(user, presence)| Op::Say { user, presence }),
         6 => prop_oneof![4 => Just(50), 3 => Just(700), 2 => Just(4_000), 1 => Just(16_000), 1 => Just(130_000)].prop_map(|ms| Op::Pass { ms }),
         1 => (0_u8..3).prop_map(|call| Op::Read { call }),
         10 => Just(Op::Settle),
@@ -131,7 +151,7 @@ fn sensible(call: &Call) -> Vec<(UserId, Intent)> {
             by,
             Intent::Park {
                 slot: None,
-                note: None,
+                note: Some(NOTE.into()),
             },
         )
     };
@@ -295,6 +315,7 @@ pub(crate) fn run(world: &mut World, op: &Op) {
         Op::PageBack { user } => {
             world.people.get_mut(&who(*user)).expect("a person").page = PhonePage::Ready;
         }
+        Op::Say { user, presence } => world.say(who(*user), *presence),
         Op::Pass { ms } => {
             world.now = world.now.plus(*ms);
             for id in world.calls.keys().copied().collect::<Vec<_>>() {

@@ -4,7 +4,7 @@
 //! otherwise. Every step is held to the rules of `world.rs` on the way.
 
 use cordboard_core::{
-    board::{Card, CardPlace},
+    board::{Card, CardPlace, Presence},
     call::{Call, EndWhy, Place, RingWhy, Stop},
     ids::{CallId, CallSid, UserId},
     machine::{Effect, Fact, Intent, PhonePage, Target},
@@ -17,6 +17,7 @@ use crate::{
 
 mod claim;
 mod move_on;
+mod quiet;
 mod trouble;
 
 pub(crate) const ADA: UserId = PEOPLE[0];
@@ -154,6 +155,12 @@ impl Story {
             self.world
                 .report(self.call, &Fact::PageGone { user }, self.world.now);
         }
+        self
+    }
+
+    /// What somebody says of themselves.
+    pub(crate) fn says(mut self, user: UserId, presence: Presence) -> Self {
+        self.world.say(user, presence);
         self
     }
 

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cordboard_core::{
-    board::{At, Card},
+    board::{At, Card, Presence, Status},
     call::{CUSTOMER, Call, Caller, Leg, LegState, NoWhy, Place, Stop},
     ids::{CallId, CallSid, ConferenceSid, LegId, Phone, SlotId, Timestamp, UserId},
     machine::{By, Context, Desk, Effect, Fact, Finish, Intent, PhonePage, Reach, Step},
@@ -37,6 +37,7 @@ pub(crate) fn slot(n: u32) -> SlotId {
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) page: PhonePage,
+    pub(crate) status: Status,
     pub(crate) fallback: Option<Phone>,
 }
 
@@ -72,6 +73,7 @@ impl World {
                 } else {
                     PhonePage::Ready
                 },
+                status: Status::default(),
                 fallback: mobile.then(|| phone(9_004)),
             }
         };
@@ -137,6 +139,7 @@ impl World {
                         Reach {
                             name: name(*user).into(),
                             page: p.page,
+                            quiet: p.status.quiet(),
                             seat,
                             fallback: p.fallback.clone(),
                         },
@@ -339,6 +342,20 @@ impl World {
         self.commands.insert(command, None);
         self.commit(steps);
         Ok(())
+    }
+
+    /// A person says whether they are here. Whoever signs off leaves what rings at their page to the others.
+    pub(crate) fn say(&mut self, user: UserId, presence: Presence) {
+        self.people
+            .get_mut(&user)
+            .expect("a person")
+            .status
+            .presence = presence;
+        if presence == Presence::Offline {
+            for id in self.calls.keys().copied().collect::<Vec<_>>() {
+                self.report(id, &Fact::SignedOff { user }, self.now);
+            }
+        }
     }
 
     // --- rest ---

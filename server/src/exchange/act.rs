@@ -2,13 +2,13 @@
 //!
 //! Read next: `core/src/machine.rs`, which decides; [`crate::exchange`], which commits.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use cordboard_core::{
     call::Call,
     ids::{CallId, Phone, SafeText, SlotId, Timestamp, UserId},
     machine::{By, Finish, Intent, Refusal, Step, Target},
-    policy::{self, Actor, Role, Standing},
+    policy::{self, Act, Standing},
     wire::{Cause, Command, Order},
 };
 
@@ -207,12 +207,9 @@ impl Exchange {
         if command.seen.is_some_and(|seen| seen < call.moved) {
             return Err(ApiError::Moved(self.moved_by(call, session.user)));
         }
-        let role = self.session(session.user).ok_or_else(signed_off)?.role;
-        let actor = Actor {
-            user: session.user,
-            role,
-        };
-        policy::may(actor, intent, Standing::of(session.user, call))
+        let actor = self.session(session.user).ok_or_else(signed_off)?.actor();
+        let standing = Standing::of(session.user, call);
+        policy::may(actor, Act::Call(intent, standing))
             .map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
         let mut people = call.people();
         people.push(session.user);
@@ -237,12 +234,8 @@ impl Exchange {
         number: &Phone,
         now: Timestamp,
     ) -> Result<Step, ApiError> {
-        let role = self.session(session.user).ok_or_else(signed_off)?.role;
-        if role == Role::ReadOnly {
-            return Err(ApiError::NotAllowed(
-                "You can look at the board, but not work calls.".to_owned(),
-            ));
-        }
+        let actor = self.session(session.user).ok_or_else(signed_off)?.actor();
+        policy::may(actor, Act::Dial).map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
         let ctx = self.context(vec![session.user], now);
         Call::dial(id, &by(session, command), number.clone(), &ctx).map_err(refused)
     }
@@ -259,15 +252,7 @@ impl Exchange {
 
     /// Whose extension that is.
     fn of_extension(&self, text: &str) -> Option<SafeText> {
-        let people = self
-            .inner
-            .people
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        people
-            .values()
-            .find(|p| p.active && p.extension == text)
-            .map(|p| p.name.clone())
+        self.house().by_extension(text).map(|p| p.name.clone())
     }
 
     fn moved_by(&self, call: &Call, me: UserId) -> String {

@@ -256,7 +256,7 @@ async fn arrival(app: &App, request: &VoiceRequest) -> Result<Document, StoreErr
     let Party::Phone(to) = &request.to else {
         return Ok(twiml::reject(Reject::Rejected));
     };
-    let Some(number) = app.exchange.store().number(to).await? else {
+    let Some(route) = app.exchange.house().route(to) else {
         tracing::warn!("a number that is not set up here was rung");
         return Ok(twiml::reject(Reject::Rejected));
     };
@@ -267,7 +267,7 @@ async fn arrival(app: &App, request: &VoiceRequest) -> Result<Document, StoreErr
     let raw = serde_json::to_string(request.params()).ok();
     let call = app
         .exchange
-        .arrive(&request.call_sid, caller, to, &number.route, raw)
+        .arrive(&request.call_sid, caller, to, &route, raw)
         .await?;
     Ok(scripted(
         app,

@@ -1,16 +1,15 @@
-//! Reading what was committed: calls, the board's history, commands, the audit.
+//! Reading what was committed: calls, the board's history, commands.
 //!
 //! Nothing here writes but the pruning of old changes. Read next: [`super::commit`].
 
 use cordboard_core::{
-    board::Card,
     call::Call,
     ids::{CallId, CallSid, LegId, Rev, Timestamp, UserId},
-    wire::{Cause, Delta, Position},
+    wire::{Cause, Change, Delta, Position},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AuditRow, Outcome, PORTION, Store, StoreError, args, sql::Row};
+use super::{Outcome, PORTION, Store, StoreError, args, sql::Row};
 
 /// The statement that finds one command, by actor and id.
 pub(super) const COMMAND: &str =
@@ -40,7 +39,8 @@ impl CommandRecord {
 /// What is stored of a delta. Its position is the row's number, and the board's epoch.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Shown {
-    pub(super) call: Card,
+    #[serde(flatten)]
+    pub(super) change: Change,
     pub(super) cause: Cause,
 }
 
@@ -167,13 +167,13 @@ impl Store {
             {
                 return Ok(None);
             }
-            let Shown { call, cause } = row.json(3)?;
+            let Shown { change, cause } = row.json(3)?;
             deltas.push(Delta {
                 at: Position {
                     epoch: epoch.to_owned(),
                     rev: expected,
                 },
-                call,
+                change,
                 cause,
             });
         }
@@ -197,33 +197,30 @@ impl Store {
         let row = self.db.row(COMMAND, args![actor, id].into()).await?;
         row.as_ref().map(CommandRecord::read).transpose()
     }
+}
 
-    /// How many lines the audit has.
-    pub async fn audit_len(&self) -> Result<u64, StoreError> {
-        let row = self
-            .db
-            .row("SELECT COUNT(*) FROM audit", Vec::new())
-            .await?;
-        row.map_or(Ok(0), |row| row.int(0))
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The last `n` lines of the audit, the newest first; between servers, by blocks.
-    pub async fn recent_audit(&self, n: usize) -> Result<Vec<AuditRow>, StoreError> {
-        let sql = "SELECT at, actor, kind, call, raw FROM audit ORDER BY id DESC LIMIT $1";
-        let rows = self.db.rows(sql, args![n as u64].into()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(AuditRow {
-                    at: row.time(0)?,
-                    actor: row
-                        .get::<Option<i64>>(1)?
-                        .and_then(|u| u32::try_from(u).ok())
-                        .map(UserId),
-                    kind: row.get(2)?,
-                    call: row.get::<Option<String>>(3)?.and_then(|c| c.parse().ok()),
-                    raw: row.get(4)?,
-                })
-            })
-            .collect()
+    /// A database keeps what consoles may have missed: the server that is started on it must be able to tell them.
+    #[test]
+    fn what_was_stored_before_people_changed_as_well_is_read() {
+        let stored = r#"{"call":{"id":"c_00000000000000000000000009","rev":1,"moved":1,
+            "place":{"since":"2026-01-01T00:00:00.000Z","kind":"queued","queue":"desk"},
+            "caller":{"name":"Rosa Diaz","number":"+14155550132"},"direction":"in","to":"+14155550100",
+            "with":[],"since":"2026-01-01T00:00:00.000Z",
+            "legs":[{"id":"c_00000000000000000000000009.0","sid":"CA00000000000000000000000000000001",
+                "role":"customer","user":null,"number":"+14155550132","state":"up","held":false,"muted":false}]},
+            "cause":{"kind":"carrier","id":"CA00000000000000000000000000000001"}}"#;
+        let shown: Shown = serde_json::from_str(stored).unwrap();
+        let Change::Call(card) = &shown.change else {
+            panic!("{:?}", shown.change)
+        };
+        assert_eq!((card.title(), card.rev), ("Rosa Diaz", 1));
+        assert_eq!(shown.cause.kind.as_str(), "carrier");
+        // And it is stored like that still.
+        let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_value(&shown).unwrap(), stored);
     }
 }

@@ -21,12 +21,12 @@ use cordboard_core::{
     call::{Call, Place},
     ids::{CallId, CallSid, LegId, Rev, SlotId, Timestamp, UserId},
     machine::{Effect, Finish},
-    wire::Cause,
+    wire::{self, Cause},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, StoreError, args,
+    AuditRow, Store, StoreError, args, audit,
     calls::{self, CommandRecord},
     outbox::{self, Request},
     sql::{self, Conn, Fault},
@@ -118,21 +118,6 @@ pub enum Outcome {
     Failed(String),
     /// Nobody could say.
     Unknown,
-}
-
-/// One line of the audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRow {
-    /// When.
-    pub at: Timestamp,
-    /// The person, if one acted.
-    pub actor: Option<UserId>,
-    /// What happened, in a word.
-    pub kind: String,
-    /// The call it is about.
-    pub call: Option<CallId>,
-    /// What came in, as it came.
-    pub raw: String,
 }
 
 /// What a commit brought.
@@ -285,7 +270,7 @@ impl Ready {
             body: sql::json(call)?,
             claims: Claims::of(call),
             shown: sql::json(&calls::Shown {
-                call: Card::of(call),
+                change: wire::Change::Call(Box::new(Card::of(call))),
                 cause: cause.clone(),
             })?,
             cancels: change
@@ -321,11 +306,9 @@ impl Store {
                 .collect();
             let raw = sql::json(&(&commit.cause, effects))?;
             commit.audit.push(AuditRow {
-                at: commit.now,
-                actor: None,
-                kind: commit.cause.kind.to_string(),
                 call: changes.first().map(|c| c.id),
                 raw,
+                ..AuditRow::new(commit.now, commit.cause.kind.as_str())
             });
         }
         commit.seen = commit.seen.map(recognisable);
@@ -342,7 +325,7 @@ impl Store {
     /// The first of `n` numbers for lines of the audit. They are taken from the board's row a block at a time,
     /// because taking them within a commit would have all others wait for the audit's writing too. The price:
     /// two servers' lines are each in order, and interleave by blocks; `at` tells when.
-    async fn lines(&self, n: u64) -> Result<u64, StoreError> {
+    pub(super) async fn lines(&self, n: u64) -> Result<u64, StoreError> {
         const BLOCK: u64 = 4096;
         let mut lines = self.lines.lock().await;
         if lines.end - lines.start < n {
@@ -412,13 +395,7 @@ async fn apply(
         db.run(sql, &args![ended.actor, ended.id.as_str(), word, why])
             .await?;
     }
-    for (line, said) in (first_line..).zip(&commit.audit) {
-        let sql =
-            "INSERT INTO audit (id, at, actor, kind, call, raw) VALUES ($1, $2, $3, $4, $5, $6)";
-        let (call, raw) = (said.call.map(|c| c.to_string()), said.raw.as_str());
-        let values = args![line, said.at, said.actor, said.kind.as_str(), call, raw];
-        db.run(sql, &values).await?;
-    }
+    audit::put(db, first_line, &commit.audit).await?;
     publish(db, changes, cancelled).await
 }
 

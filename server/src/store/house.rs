@@ -1,85 +1,20 @@
-//! The house: its people, slots, queues, telephone numbers and settings.
+//! The house: its slots, queues, telephone numbers and settings.
 //!
 //! Everything that writes here may be done twice with the same result, so that a seed can be run again. It must
-//! not know who may change what. Read next: [`super::calls`].
+//! not know who may change what. Read next: [`super::people`].
 
 use std::collections::BTreeMap;
 
 use cordboard_core::{
-    board::Presence,
-    call::Stop,
-    ids::{Phone, QueueId, SafeText, SlotId, UserId},
-    policy::Role,
+    api::RouteStop,
+    ids::{GroupId, Phone, QueueId, Rev, SafeText, SlotId, UserId},
 };
+use serde::Serialize;
 
-use super::{
-    Store, StoreError, args,
-    sql::{self, Conn, Row},
-};
-
-/// A person who works here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonRow {
-    /// Who.
-    pub id: UserId,
-    /// Their name.
-    pub name: SafeText,
-    /// What they sign in with, in lower case.
-    pub email: String,
-    /// Their extension.
-    pub extension: String,
-    /// What they may do.
-    pub role: Role,
-    /// The number that rings when their page is not there.
-    pub fallback: Option<Phone>,
-    /// What they said of themselves last.
-    pub presence: Presence,
-    /// Whether they may sign in and be given calls.
-    pub active: bool,
-}
-
-/// A person to be entered, or brought up to date.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPerson {
-    /// Who: [`Store::next_user_id`] for somebody new.
-    pub id: UserId,
-    /// Their name.
-    pub name: SafeText,
-    /// What they sign in with, theirs alone; case does not count.
-    pub email: String,
-    /// Their extension, theirs alone.
-    pub extension: String,
-    /// What they may do.
-    pub role: Role,
-    /// The number that rings when their page is not there.
-    pub fallback: Option<Phone>,
-    /// What they say of themselves.
-    pub presence: Presence,
-    /// Whether they may sign in and be given calls.
-    pub active: bool,
-    /// The hash of their password, in PHC form.
-    pub password_hash: String,
-}
-
-/// Somebody who may only look, and is nobody yet.
-impl Default for NewPerson {
-    fn default() -> Self {
-        Self {
-            id: UserId(0),
-            name: SafeText::default(),
-            email: String::new(),
-            extension: String::new(),
-            role: Role::ReadOnly,
-            fallback: None,
-            presence: Presence::default(),
-            active: true,
-            password_hash: String::new(),
-        }
-    }
-}
+use super::{Store, StoreError, args, sql};
 
 /// A parking slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlotRow {
     /// Its id, which is what people say.
     pub id: SlotId,
@@ -87,181 +22,54 @@ pub struct SlotRow {
     pub name: SafeText,
     /// Where it stands on the board.
     pub position: u32,
+    /// How often this has changed.
+    pub rev: Rev,
+    /// How long a call may lie in it; none: as long as the desk says.
+    pub park_ms: Option<i64>,
+}
+
+/// A group of people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupRow {
+    /// Its id.
+    pub id: GroupId,
+    /// How often this has changed.
+    pub rev: Rev,
+    /// What it is called.
+    pub name: SafeText,
+    /// Who is in it.
+    pub members: Vec<UserId>,
 }
 
 /// A queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueueRow {
     /// Its id.
     pub id: QueueId,
     /// What it is called.
     pub name: SafeText,
+    /// How often this has changed.
+    pub rev: Rev,
 }
 
 /// One of our own telephone numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NumberRow {
     /// The number.
     pub number: Phone,
+    /// How often this has changed.
+    pub rev: Rev,
     /// The way a call to it takes.
-    pub route: Vec<Stop>,
-}
-
-impl PersonRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: UserId(row.int(0)?),
-            name: row.get::<String>(1)?.as_str().into(),
-            email: row.get(2)?,
-            extension: row.get(3)?,
-            role: sql::of_word(&row.get::<String>(4)?)?,
-            fallback: row
-                .get::<Option<String>>(5)?
-                .map(|number| number.parse())
-                .transpose()
-                .map_err(|why| StoreError::Unreadable(format!("{why}")))?,
-            presence: sql::of_word(&row.get::<String>(6)?)?,
-            active: row.get(7)?,
-        })
-    }
-}
-
-fn plain(email: &str) -> String {
-    email.trim().to_lowercase()
+    pub route: Vec<RouteStop>,
 }
 
 impl Store {
-    /// Everybody, in the order of their extensions.
-    pub async fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
-        let sql = "SELECT id, name, email, extension, role, fallback, presence, active FROM people ORDER BY extension, id";
-        self.db
-            .rows(sql, Vec::new())
-            .await?
-            .iter()
-            .map(PersonRow::read)
-            .collect()
-    }
-
-    /// One person.
-    pub async fn person(&self, id: UserId) -> Result<Option<PersonRow>, StoreError> {
-        let sql = "SELECT id, name, email, extension, role, fallback, presence, active FROM people WHERE id = $1";
-        self.db
-            .row(sql, args![id].into())
-            .await?
-            .as_ref()
-            .map(PersonRow::read)
-            .transpose()
-    }
-
-    /// The person who signs in with `email`.
-    pub async fn person_by_email(&self, email: &str) -> Result<Option<PersonRow>, StoreError> {
-        let sql = "SELECT id, name, email, extension, role, fallback, presence, active FROM people WHERE email = $1";
-        self.db
-            .row(sql, args![plain(email)].into())
-            .await?
-            .as_ref()
-            .map(PersonRow::read)
-            .transpose()
-    }
-
-    /// The hash of a person's password, if there is such a person.
-    pub async fn password_hash(&self, id: UserId) -> Result<Option<String>, StoreError> {
-        let row = self
-            .db
-            .row(
-                "SELECT password FROM people WHERE id = $1",
-                args![id].into(),
-            )
-            .await?;
-        row.map_or(Ok(None), |row| row.get(0))
-    }
-
-    /// An id that nobody has. Two who ask at the same time are told the same one; the second to enter somebody
-    /// under it then changes the first's person, so people are entered by one administrator at a time.
-    pub async fn next_user_id(&self) -> Result<UserId, StoreError> {
-        let row = self
-            .db
-            .row("SELECT COALESCE(MAX(id), 0) + 1 FROM people", Vec::new())
-            .await?;
-        row.map_or(Ok(UserId(1)), |row| row.int(0).map(UserId))
-    }
-
-    /// Enters a person, or brings the one with this id up to date. An email or extension that is another's is
-    /// [`StoreError::Invalid`].
-    pub async fn upsert_person(&self, person: &NewPerson) -> Result<(), StoreError> {
-        let (person, role, presence) = (
-            person.clone(),
-            sql::word(&person.role)?,
-            sql::word(&person.presence)?,
-        );
-        self.db
-            .write(move |mut db: Conn<'_>| {
-                let (p, role, presence) = (person.clone(), role.clone(), presence.clone());
-                Box::pin(async move {
-                    let (email, extension) = (plain(&p.email), p.extension.as_str());
-                    let taken = "SELECT name FROM people WHERE (email = $1 OR extension = $2) AND id <> $3";
-                    if let Some(row) = db.row(taken, &args![email.as_str(), extension, p.id]).await? {
-                        let whose: String = row.get(0)?;
-                        return Err(StoreError::Invalid(format!("{email} or extension {extension} is {whose}'s already")));
-                    }
-                    let sql = "INSERT INTO people (id, name, email, extension, role, fallback, presence, active, password)
-                               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                               ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, extension = excluded.extension,
-                                   role = excluded.role, fallback = excluded.fallback, presence = excluded.presence,
-                                   active = excluded.active, password = excluded.password";
-                    let fallback = p.fallback.as_ref().map(ToString::to_string);
-                    let hash = p.password_hash.as_str();
-                    let values = args![p.id, p.name.as_str(), email, extension, role, fallback, presence, p.active, hash];
-                    db.run(sql, &values).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// What a person says of themselves. Whether there is such a person.
-    pub async fn set_presence(&self, id: UserId, presence: Presence) -> Result<bool, StoreError> {
-        let word = sql::word(&presence)?;
-        Ok(self
-            .db
-            .run(
-                "UPDATE people SET presence = $2 WHERE id = $1",
-                args![id, word].into(),
-            )
-            .await?
-            == 1)
-    }
-
-    /// Lets a person in, or keeps them out. Whether there is such a person.
-    pub async fn set_active(&self, id: UserId, active: bool) -> Result<bool, StoreError> {
-        Ok(self
-            .db
-            .run(
-                "UPDATE people SET active = $2 WHERE id = $1",
-                args![id, active].into(),
-            )
-            .await?
-            == 1)
-    }
-
-    /// Gives a person another password, by its hash. Whether there is such a person.
-    pub async fn set_password_hash(&self, id: UserId, hash: &str) -> Result<bool, StoreError> {
-        Ok(self
-            .db
-            .run(
-                "UPDATE people SET password = $2 WHERE id = $1",
-                args![id, hash].into(),
-            )
-            .await?
-            == 1)
-    }
-
     /// Every parking slot, in the order of the board.
     pub async fn slots(&self) -> Result<Vec<SlotRow>, StoreError> {
         let rows = self
             .db
             .rows(
-                "SELECT id, name, position FROM slots ORDER BY position, id",
+                "SELECT id, name, position, rev, park_ms FROM slots ORDER BY position, id",
                 Vec::new(),
             )
             .await?;
@@ -271,6 +79,8 @@ impl Store {
                     id: row.parse(0)?,
                     name: row.get::<String>(1)?.as_str().into(),
                     position: row.int(2)?,
+                    rev: row.int(3)?,
+                    park_ms: row.get(4)?,
                 })
             })
             .collect()
@@ -296,7 +106,7 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT id, name FROM queues ORDER BY position, id",
+                "SELECT id, name, rev FROM queues ORDER BY position, id",
                 Vec::new(),
             )
             .await?;
@@ -305,9 +115,35 @@ impl Store {
                 Ok(QueueRow {
                     id: row.parse(0)?,
                     name: row.get::<String>(1)?.as_str().into(),
+                    rev: row.int(2)?,
                 })
             })
             .collect()
+    }
+
+    /// Every group, in the order of the house, with who is in it.
+    pub async fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+        let sql =
+            "SELECT g.id, g.rev, g.name, m.person FROM groups g LEFT JOIN members m ON m.grp = g.id
+                   ORDER BY g.position, g.id, m.person";
+        let mut groups: Vec<GroupRow> = Vec::new();
+        for row in &self.db.rows(sql, Vec::new()).await? {
+            let id: GroupId = row.parse(0)?;
+            if groups.last().is_none_or(|last| last.id != id) {
+                groups.push(GroupRow {
+                    id,
+                    rev: row.int(1)?,
+                    name: row.get::<String>(2)?.as_str().into(),
+                    members: Vec::new(),
+                });
+            }
+            let member = row.get::<Option<i64>>(3)?;
+            let member = member.and_then(|id| u32::try_from(id).ok()).map(UserId);
+            if let Some(group) = groups.last_mut() {
+                group.members.extend(member);
+            }
+        }
+        Ok(groups)
     }
 
     /// Adds a queue after the others, or renames the one there is.
@@ -323,7 +159,7 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT number, route FROM numbers ORDER BY number",
+                "SELECT number, route, rev FROM numbers ORDER BY number",
                 Vec::new(),
             )
             .await?;
@@ -332,6 +168,7 @@ impl Store {
                 Ok(NumberRow {
                     number: row.parse(0)?,
                     route: row.json(1)?,
+                    rev: row.int(2)?,
                 })
             })
             .collect()
@@ -342,7 +179,7 @@ impl Store {
         let row = self
             .db
             .row(
-                "SELECT number, route FROM numbers WHERE number = $1",
+                "SELECT number, route, rev FROM numbers WHERE number = $1",
                 args![number.as_str()].into(),
             )
             .await?;
@@ -350,13 +187,18 @@ impl Store {
             Ok(NumberRow {
                 number: row.parse(0)?,
                 route: row.json(1)?,
+                rev: row.int(2)?,
             })
         })
         .transpose()
     }
 
     /// Adds a telephone number, or gives the one there is another route.
-    pub async fn upsert_number(&self, number: &Phone, route: &[Stop]) -> Result<(), StoreError> {
+    pub async fn upsert_number(
+        &self,
+        number: &Phone,
+        route: &[RouteStop],
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO numbers (number, route) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET route = excluded.route";
         self.db
             .run(sql, args![number.as_str(), sql::json(&route)?].into())

@@ -580,6 +580,11 @@ impl From<Option<u16>> for Arg {
         Self::Int(int.map(i64::from))
     }
 }
+impl From<Option<i64>> for Arg {
+    fn from(int: Option<i64>) -> Self {
+        Self::Int(int)
+    }
+}
 impl From<Timestamp> for Arg {
     fn from(at: Timestamp) -> Self {
         Self::Int(Some(at.millis()))

@@ -149,7 +149,7 @@ impl Line {
             .await
             .unwrap_or_else(|e| panic!("a console is not let in: {e}"));
         let (mut says, hears) = stream.split();
-        let hello = json!({"t": "hello", "version": 1}).to_string();
+        let hello = json!({"t": "hello", "version": 2}).to_string();
         says.send(Message::text(hello)).await.expect("it listens");
         tokio::spawn(async move {
             let mut beat = tokio::time::interval(PING);

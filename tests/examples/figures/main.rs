@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use cordboard::client::Client;
+use cordboard::client::{Client, Credentials};
 use cordboard_core::{
     machine::Intent,
     wire::{Command, Order},
@@ -260,7 +260,9 @@ fn ack(runtime: &Runtime, house: &House, kind: &str) {
     let base = house.url().parse().expect("the server's own address");
     runtime.block_on(async {
         let token = operator(house).await;
-        let client = Client::new(base, Some(token.into())).expect("a client of a local server");
+        let client = Client::signed_in(
+            Credentials::bearer(base, token.into()).expect("a client of a local server"),
+        );
         let (card, _) = client.call(&rosa).await.expect("the call is known");
         let slot = "P3".parse().expect("a slot name");
         let cycle = [

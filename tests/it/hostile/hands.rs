@@ -82,7 +82,7 @@ async fn of_two_who_drop_one_call_at_once_one_wins_and_the_other_is_told_who() {
                 (StatusCode::CONFLICT, StatusCode::OK) => (a.1, "Grace Hopper", 1),
                 _ => panic!("round {n}: not one winner: {a:?} {g:?}"),
             };
-            let why = loser["error"]["why"].as_str().unwrap_or_default();
+            let why = loser["detail"].as_str().unwrap_or_default();
             assert!(
                 why.contains(winner),
                 "round {n}: the loser is told {why:?}, and {winner} won"
@@ -134,7 +134,7 @@ async fn a_slot_takes_one_of_two_and_says_whom() {
                 (StatusCode::CONFLICT, StatusCode::OK) => (a.1, 1),
                 _ => panic!("not one winner: {a:?} {g:?}"),
             };
-            let why = loser["error"]["why"].as_str().unwrap_or_default();
+            let why = loser["detail"].as_str().unwrap_or_default();
             assert!(
                 why.contains("P1") && why.contains(&names[there]),
                 "{why:?} does not say that {} lies there",
@@ -189,7 +189,7 @@ async fn a_command_that_is_sent_twice_acts_once_and_its_id_is_for_nothing_else()
             )
             .await;
         assert_eq!(
-            (status, said["error"]["code"].as_str()),
+            (status, said["code"].as_str()),
             (StatusCode::UNPROCESSABLE_ENTITY, Some("other-content"))
         );
         assert_eq!(scene.place(&ada, &call).await["slot"], "P3");
@@ -248,7 +248,7 @@ async fn an_accept_that_does_not_become_a_join_reopens_the_offer() {
             .await;
         assert_eq!(status, StatusCode::CONFLICT, "{said}");
         assert!(
-            said["error"]["why"]
+            said["detail"]
                 .as_str()
                 .is_some_and(|why| why.contains("Grace Hopper")),
             "{said}"

@@ -14,12 +14,12 @@ use cordboard_core::{
     board::{Board, Snapshot},
     call::{CUSTOMER, Caller, Stop},
     ids::{CallId, CallSid, UserId},
-    machine,
 };
 use cordboard_server::{
     Clock,
     auth::Keys,
     exchange::Exchange,
+    house::House,
     live::Live,
     store::{Commit, Conflict, Store, StoreError},
 };
@@ -65,6 +65,8 @@ impl Outage {
             operators: &[2],
             settings: &[("ring_ms", "60000")],
             password_kib: 64,
+            empty: false,
+            requests_per_minute: 60_000,
         })
         .await;
         let http = reqwest::Client::builder()
@@ -402,7 +404,7 @@ async fn a_page_that_waits_for_the_store_hears_an_order_to_dial_for_help() {
     let mut page = scene.page(&token, "u1").await;
     // A second tab, older by its last word. One of them dials.
     let mut tab = scene.socket("/ws/phone", &token).await.unwrap();
-    tab.say(&json!({"t": "hello", "version": 1})).await;
+    tab.say(&json!({"t": "hello", "version": 2})).await;
     tab.hear("state").await;
     let (call, _) = scene.ring(&token, "+14155550132", "Rosa").await;
     let mut other = house.stand_still().await;
@@ -491,6 +493,8 @@ async fn a_server_forgets_what_has_served_its_time() {
         operators: &[],
         settings: &[],
         password_kib: 64,
+        empty: false,
+        requests_per_minute: 60_000,
     })
     .await;
     let store = desk.server.exchange.store();
@@ -550,7 +554,7 @@ async fn a_console_that_was_away_for_long_is_told_every_change() {
     }
     let mut console = house.scene.socket("/ws/console", &token).await.unwrap();
     console
-        .say(&json!({"t": "hello", "version": 1, "since": {"epoch": epoch, "rev": since}}))
+        .say(&json!({"t": "hello", "version": 2, "since": {"epoch": epoch, "rev": since}}))
         .await;
     for rev in since + 1..=since + 520 {
         assert_eq!(console.hear("delta").await["rev"], rev);
@@ -649,12 +653,15 @@ async fn door(wire: &Wire, call: u32) -> Exchange {
         calls: Vec::new(),
         slots: Vec::new(),
         queues: Vec::new(),
+        groups: Vec::new(),
     });
     let clock = Clock::system();
     let live = Live::memory(board, clock.now());
-    let keys = Keys::new(&"a secret that only this test knows, long enough".into());
-    let desk = machine::Desk::default();
-    let (door, _looks) = Exchange::open(store, live, clock, keys, desk)
+    let keys = Keys::new(
+        &"a secret that only this test knows, long enough".into(),
+        None,
+    );
+    let (door, _looks) = Exchange::open(store, live, clock, keys, House::default())
         .await
         .unwrap();
     arrive(&door, call).await.unwrap();

@@ -54,6 +54,8 @@ impl Scene {
             operators: &[2],
             settings: &[],
             password_kib,
+            empty: false,
+            requests_per_minute: 60_000,
         })
         .await;
         // A connection that was cut in the middle of a body must not be the next request's.
@@ -79,7 +81,7 @@ impl Scene {
         let body = json!({"email": email, "password": DEMO_PASSWORD});
         let answer = self.http.post(self.at("/api/login")).json(&body).send();
         let answer: Value = answer.await.unwrap().json().await.unwrap();
-        answer["token"]
+        answer["access"]
             .as_str()
             .unwrap_or_else(|| panic!("no token: {answer}"))
             .to_owned()
@@ -225,7 +227,7 @@ impl Scene {
     /// A page that has said hello and that it can talk.
     pub(super) async fn page(&self, token: &str, user: &str) -> Line {
         let mut line = self.socket("/ws/phone", token).await.unwrap();
-        line.say(&json!({"t": "hello", "version": 1})).await;
+        line.say(&json!({"t": "hello", "version": 2})).await;
         line.say(&json!({"t": "heartbeat", "ready": true})).await;
         until("the page is shown as ready", async || {
             let people = self.board(token).await["people"].clone();

@@ -349,7 +349,7 @@ async fn fifty_writers_of_one_call_number_its_changes_without_a_gap(house: &Hous
     assert_eq!(
         shown
             .iter()
-            .map(|d| (d.call.rev, d.at.rev))
+            .map(|d| (d.card().unwrap().rev, d.at.rev))
             .collect::<Vec<_>>(),
         expected
     );

@@ -39,11 +39,9 @@ async fn nothing_is_asked_of_the_carrier_without_a_call_and_an_audit_line(house:
     assert!(said[0].raw.contains("hang-up"), "{}", said[0].raw);
 
     let line = |kind: &str| AuditRow {
-        at: NOW,
         actor: Some(ADA),
-        kind: kind.to_owned(),
-        call: None,
         raw: "{}".to_owned(),
+        ..AuditRow::new(NOW, kind)
     };
     let commit = Commit {
         audit: vec![line("first"), line("second")],

@@ -6,7 +6,7 @@ use cordboard_core::{
     machine::{
         By, Context, Effect, Fact, Intent, LegSeen, LegStatus, PhonePage, Reading, RoomSeen,
     },
-    policy::{self, Actor, Standing},
+    policy::{self, Act, Actor, Standing},
 };
 
 use super::{ADA, GRACE, MARY, park, queued, ringing, send, send_out, talking};
@@ -273,11 +273,8 @@ fn a_call_for_help_is_left_alone_until_its_caller_ends_it() {
     }
     assert_eq!(call.due(), None);
     let may = |user, intent: &Intent| {
-        let actor = Actor {
-            user,
-            role: policy::Role::Operator,
-        };
-        policy::may(actor, intent, Standing::of(user, &call)).is_ok()
+        let actor = Actor::of(user, policy::Role::Operator);
+        policy::may(actor, Act::Call(intent, Standing::of(user, &call))).is_ok()
     };
     for intent in [park(1), send(GRACE), Intent::Hold, Intent::Hangup] {
         assert!(!may(GRACE, &intent), "{intent:?}");
