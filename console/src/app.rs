@@ -10,22 +10,24 @@
 //!
 //! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping),
 //! `app/find.rs` (typing names), `app/link.rs` (what the server says), `app/news.rs` (what is told of it),
-//! `app/cursor.rs` (where the keyboard is).
+//! `app/cursor.rs` (where the keyboard is), `app/settings.rs` and `app/pair.rs` (what is asked over HTTP).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use cordboard_core::{
     board::{At, Board, Card, DropTarget},
-    ids::{CallId, Emergency, Rev, SafeText, SlotId, Timestamp, UserId},
+    ids::{CallId, Emergency, GroupId, Rev, SafeText, SlotId, Timestamp, UserId},
     machine::Intent,
-    policy::Actor,
+    policy::{Actor, Rights},
     wire::{ClientMsg, EmergencyAddress, Me, PageState, PairingAsk, ServerMsg},
 };
 
 use crate::{
+    ask::{Answer, Ask, Trouble},
     form,
     keymap::{Action, Key},
     number,
+    settings::{Section, Settings},
     shape::{Counts, Shape},
     theme::Theme,
 };
@@ -36,13 +38,17 @@ mod cursor;
 mod find;
 mod link;
 mod news;
+mod pair;
 mod person;
+mod settings;
 
 pub use act::Offer;
 pub use carry::{Carry, Hand, Preview};
 pub use cursor::{Area, Cursor};
 pub use find::{Find, Found, Purpose};
+pub(crate) use link::natural;
 pub use link::{Link, LinkNews};
+pub use pair::{Code, Muting, UNREADY_MS};
 pub use person::{Look, State};
 
 /// A sentence that is safe to show: cleaned word by word, at most [`Sentence::CELLS`] cells.
@@ -100,6 +106,10 @@ pub enum Spot {
     Area(Area),
     /// Something of a form.
     Form(form::Part),
+    /// A section of the settings.
+    Section(Section),
+    /// A hint that stands for its key.
+    Key(Key),
     /// A window: takes clicks and does nothing with them.
     Window,
 }
@@ -116,7 +126,7 @@ impl Spot {
     /// Whether a click here does something at once.
     pub const fn is_button(&self) -> bool {
         match self {
-            Self::Button(_) => true,
+            Self::Button(_) | Self::Key(_) => true,
             Self::Form(part) => part.is_button(),
             _ => false,
         }
@@ -167,6 +177,8 @@ pub enum Msg {
     Link(LinkNews),
     /// The server said something.
     Server(Box<ServerMsg>),
+    /// What came of the question with that number.
+    Answer(u64, Result<Answer, Trouble>),
 }
 
 /// Something that should happen.
@@ -174,6 +186,8 @@ pub enum Msg {
 pub enum Cmd {
     /// Send this to the server.
     Send(ClientMsg),
+    /// Ask the server this, under that number.
+    Ask(u64, Ask),
     /// Ring the terminal's bell.
     Bell,
     /// Turn mouse capture on or off.
@@ -253,6 +267,10 @@ pub enum Dialog {
     Confirm(Question),
     /// More than one thing could be meant.
     Choose(CallId, Rev, Vec<(Intent, Sentence)>),
+    /// A code to pair a phone page with.
+    Code(Code),
+    /// A page asks to be let in; since when the window is there, by the local clock.
+    Admit(Timestamp),
 }
 
 /// What is asked before it is done.
@@ -297,8 +315,14 @@ pub struct Model {
     pub notes: VecDeque<Note>,
     /// The numbers that waiting calls carry.
     pub digits: BTreeMap<CallId, u8>,
-    /// The people in the order of their extensions.
+    /// Everybody, in the order of their extensions.
+    pub everybody: Vec<UserId>,
+    /// The people that are shown: everybody, or a group.
     pub order: Vec<UserId>,
+    /// The group that is shown.
+    pub group: Option<GroupId>,
+    /// The settings, open or put aside.
+    pub settings: Option<Box<Settings>>,
     /// The first line of people that is visible.
     pub first_row: usize,
     /// The first waiting call that is visible.
@@ -324,6 +348,11 @@ pub struct Model {
     /// The revision the last pulse named that we had not reached.
     behind: Option<Rev>,
     size: (u16, u16),
+    /// How many questions were asked.
+    questions: u64,
+    /// Who waits for what came of them.
+    waiters: BTreeMap<u64, settings::Waiter>,
+    muting: Option<Muting>,
     ids: Ids,
     last_bell: Option<Timestamp>,
 }
@@ -360,7 +389,10 @@ impl Model {
             asked: BTreeMap::new(),
             notes: VecDeque::new(),
             digits: BTreeMap::new(),
+            everybody: Vec::new(),
             order: Vec::new(),
+            group: None,
+            settings: None,
             first_row: 0,
             first_chip: 0,
             first_own: 0,
@@ -374,6 +406,9 @@ impl Model {
             resyncing: false,
             behind: None,
             size: (0, 0),
+            questions: 0,
+            waiters: BTreeMap::new(),
+            muting: None,
             ids: Ids {
                 prefix: format!("t{run:016x}"),
                 count: 0,
@@ -412,6 +447,11 @@ impl Model {
             user: me.id,
             rights: me.rights,
         })
+    }
+
+    /// What whoever is signed in may do.
+    pub fn rights(&self) -> Rights {
+        self.me.as_ref().map_or(Rights::NONE, |me| me.rights)
     }
 
     /// The calls that wait and could be answered, at the desk or ringing: those that are for me first (they ring
@@ -518,12 +558,17 @@ impl Model {
         if let Some(note) = self.note() {
             next = next.min(note.at.plus(NOTE_MS));
         }
+        if let Some(at) = self.pair_change() {
+            next = next.min(at);
+        }
         next
     }
 
     /// Whether any shown number counts seconds.
     fn ticking(&self) -> bool {
-        !self.link.is_live() || !self.board.calls.is_empty()
+        !self.link.is_live()
+            || !self.board.calls.is_empty()
+            || matches!(self.dialog, Some(Dialog::Code(_) | Dialog::Admit(_)))
     }
 
     /// What of the time is visible: a change of this is worth a frame.
@@ -594,6 +639,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Link(news) => return model.link_news(news),
         Msg::Server(msg) => return model.hear(*msg),
+        Msg::Answer(number, answer) => return model.answered(number, answer),
     }
     Vec::new()
 }
@@ -608,7 +654,7 @@ impl Model {
 
     fn reshape(&mut self) {
         let counts = Counts {
-            people: self.order.len(),
+            people: self.everybody.len(),
             slots: self.board.slots.len(),
         };
         self.shape = Shape::of(self.size.0, self.size.1, counts);
@@ -621,13 +667,22 @@ impl Model {
         if key == Key::Ctrl('c') {
             return self.act(Action::Quit);
         }
-        if let Some(action @ (Action::Redraw | Action::Suspend | Action::Mouse | Action::Theme)) =
-            crate::keymap::action_for(key)
+        if let Some(
+            action @ (Action::Redraw
+            | Action::Suspend
+            | Action::Mouse
+            | Action::Theme
+            | Action::Pair),
+        ) = crate::keymap::action_for(key)
+            && !matches!(key, Key::Char(_))
         {
             return self.act(action);
         }
         if self.dialog.is_some() {
             return self.key_in_dialog(key);
+        }
+        if self.open_settings().is_some() {
+            return self.key_in_settings(key);
         }
         if self.carry.is_some() {
             return self.key_while_carrying(key);
@@ -657,6 +712,8 @@ impl Model {
         match dialog {
             Dialog::Find(find) => self.key_in_find(find, key),
             Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
+            Dialog::Code(code) => self.key_at_code(code, key),
+            Dialog::Admit(since) => self.key_at_admit(since, key),
             Dialog::Help(top) | Dialog::Log(top) => {
                 let help = matches!(dialog, Dialog::Help(_));
                 let again = |top| {
@@ -727,6 +784,8 @@ impl Model {
             find.text.paste(text);
             self.search();
             self.dirty = true;
+        } else if self.dialog.is_none() && self.open_settings().is_some() {
+            self.paste_in_settings(text);
         }
     }
 
@@ -734,7 +793,11 @@ impl Model {
         self.dirty = true;
         match (spot, &self.dialog) {
             // A hand that clicks twice means it once: the second answer or hang-up would reach another call.
-            (Spot::Button(_), _) if double => return Vec::new(),
+            (Spot::Button(_) | Spot::Key(_), _) if double => return Vec::new(),
+            (_, None) if self.open_settings().is_some() => {
+                return self.click_in_settings(spot, double);
+            }
+            (Spot::Key(key), _) => return self.key(*key),
             (Spot::Button(action), _) => return self.press(*action),
             (Spot::Line(n), Some(_)) => return self.click_line(*n, double),
             (Spot::Window, _) => return Vec::new(),

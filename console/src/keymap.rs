@@ -2,11 +2,14 @@
 //!
 //! Footer, help and the keys of the board are all read from [`TABLE`]. Keys that move about or write (arrows,
 //! digits, letters of a name) and the keys of an open window are with what they work, in [`crate::app`].
-//! Whether an action is possible now, and on which call, is decided by [`crate::app`]. This module must not
-//! know the model, nor the terminal library: keys arrive as [`Key`], translated in [`crate::input`].
+//! Whether an action is possible now, and on which call, is decided by [`crate::app`]; which permission it takes
+//! stands in the table, so that nobody is shown what they may not do. This module must not know the model, nor the
+//! terminal library: keys arrive as [`Key`], translated in [`crate::input`].
 //!
 //! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift,
 //! nothing that tmux swallows.
+
+use cordboard_core::policy::{Permission, Rights};
 
 /// A key, as far as this console tells keys apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,12 +92,20 @@ pub enum Action {
     NextArea,
     /// Previous area.
     PrevArea,
+    /// Show the people of the next group.
+    NextGroup,
     /// Back: close, cancel, return to one's own line.
     Back,
     /// Show the help.
     Help,
     /// Show what was said lately.
     Log,
+    /// Open the settings.
+    Settings,
+    /// Pair a phone page with this console, or look at the one that asks.
+    Pair,
+    /// Turn the microphone of my phone page off, or on again.
+    Mute,
     /// Switch mouse capture, so that text can be selected.
     Mouse,
     /// Switch the colours.
@@ -122,6 +133,22 @@ pub struct Row {
     pub help: &'static str,
     /// Where it stands in the help.
     pub group: Group,
+    /// What one has to be allowed.
+    pub needs: Option<Permission>,
+}
+
+impl Row {
+    /// Whether somebody with these rights has it at all.
+    pub fn open_to(&self, rights: Rights) -> bool {
+        self.needs.is_none_or(|p| rights.has(p))
+    }
+
+    const fn takes(self, permission: Permission) -> Self {
+        Self {
+            needs: Some(permission),
+            ..self
+        }
+    }
 }
 
 /// The headings of the help.
@@ -161,6 +188,11 @@ const fn row(
         word,
         help,
         group,
+        // What is done to calls takes the right to work them.
+        needs: match group {
+            Group::Calls => Some(Permission::Calls),
+            Group::Board | Group::Console => None,
+        },
     }
 }
 
@@ -287,6 +319,14 @@ pub const TABLE: &[Row] = &[
         "Go round the other way.",
     ),
     row(
+        Action::NextGroup,
+        &[Key::Char('g')],
+        "g",
+        "next group",
+        Group::Board,
+        "Show the people of one group only: the next one each time, and everybody again.",
+    ),
+    row(
         Action::Back,
         &[Key::Esc],
         "Esc",
@@ -301,6 +341,33 @@ pub const TABLE: &[Row] = &[
         "copy number",
         Group::Board,
         "Copy the caller's number to your terminal's clipboard.",
+    )
+    .takes(Permission::Board),
+    row(
+        Action::Pair,
+        &[Key::Char('P'), Key::F(4)],
+        "P",
+        "pair a phone",
+        Group::Console,
+        "Pair the phone page you talk with, or look at the one that asks to be let in. F4 does it everywhere.",
+    )
+    .takes(Permission::Calls),
+    row(
+        Action::Mute,
+        &[Key::Char('M')],
+        "M",
+        "mute",
+        Group::Console,
+        "Turn the microphone of your phone page off, or on again.",
+    )
+    .takes(Permission::Calls),
+    row(
+        Action::Settings,
+        &[Key::Char(',')],
+        ",",
+        "settings",
+        Group::Console,
+        "Your profile, status, password and sign-ins; and what you may arrange of the house.",
     ),
     row(
         Action::Log,

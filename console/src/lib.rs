@@ -9,6 +9,7 @@
 //! Nothing here knows the server's crate, or the twin's but for [`softphone`]: it all speaks the wire. Read next: [`app`], [`cli`].
 
 pub mod app;
+pub mod ask;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod keymap;
 pub mod net;
 pub mod number;
 pub mod run;
+pub mod settings;
 pub mod shape;
 pub mod softphone;
 pub mod terminal;

@@ -18,6 +18,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     app::{Cmd, Hand, LinkNews, Model, Msg, update},
+    ask::{
+        Ask, Trouble,
+        http::{self, Line},
+    },
     client::Credentials,
     clock::Clock,
     net::{self, Wire},
@@ -156,6 +160,16 @@ pub async fn console_on(
         reason = "this is the edge: everything below draws from these seeds, or takes them as they are"
     )]
     let (jitter, run) = (rand::random(), rand::random());
+    let fresh = {
+        let credentials = credentials.clone();
+        move || {
+            let credentials = credentials.clone();
+            async move { credentials.access().await.map_err(Trouble::from) }
+        }
+    };
+    let line = http::start(credentials.url().clone(), fresh)
+        .inspect_err(|why| tracing::warn!(%why, "nothing can be asked over HTTP"))
+        .ok();
     let wire = net::start(credentials, clock.clone(), jitter);
     let mut model = Model::new(clock.now(), run, theme);
     (model.mouse, model.leaving_ends_all) = (mouse, leaving_ends_all);
@@ -163,7 +177,7 @@ pub async fn console_on(
     on_stage(
         stage,
         model,
-        wire,
+        (wire, line),
         clock,
         Settings::on_line(remote, bell),
         log,
@@ -175,12 +189,13 @@ pub async fn console_on(
 pub async fn on_terminal(
     model: Model,
     wire: Wire,
+    line: Option<Line>,
     clock: Clock,
     settings: Settings,
     log: PathBuf,
 ) -> Result<ExitReason, ConsoleError> {
     let mut stage = Stage::take(model.mouse)?;
-    on_stage(&mut stage, model, wire, clock, settings, log).await
+    on_stage(&mut stage, model, (wire, line), clock, settings, log).await
 }
 
 async fn on_stage(
@@ -190,13 +205,13 @@ async fn on_stage(
         stop,
     }: &mut Stage,
     model: Model,
-    wire: Wire,
+    server: (Wire, Option<Line>),
     clock: Clock,
     settings: Settings,
     log: PathBuf,
 ) -> Result<ExitReason, ConsoleError> {
     let ends = Ends { screen, input };
-    let ended = board(model, ends, wire, stop, &clock, settings).await;
+    let ended = board(model, ends, server, stop, &clock, settings).await;
     ended.map_err(|e| match e {
         Ended::Screen(why) => ConsoleError::of_terminal(why, log),
         Ended::Refused(why) => ConsoleError::Refused(why),
@@ -248,28 +263,76 @@ pub async fn drive<S: Screen>(
     settings: Settings,
 ) -> Result<ExitReason, Ended> {
     let input = &mut input;
-    board(model, Ends { screen, input }, wire, stop, clock, settings).await
+    let ends = Ends { screen, input };
+    board(model, ends, (wire, None), stop, clock, settings).await
 }
 
 async fn board<S: Screen>(
     model: Model,
     ends: Ends<'_, S>,
-    Wire { incoming, outgoing }: Wire,
+    (Wire { incoming, outgoing }, line): (Wire, Option<Line>),
     stop: impl Future<Output = ExitReason>,
     clock: &Clock,
     settings: Settings,
 ) -> Result<ExitReason, Ended> {
-    let mut board = Board { model, outgoing };
+    let (asks, incoming) = match line {
+        Some(Line { asks, answers }) => (Some(asks), joined(incoming, answers)),
+        None => (None, incoming),
+    };
+    let mut board = Board {
+        model,
+        outgoing,
+        asks,
+    };
     match stage::run(&mut board, ends, incoming, stop, clock, settings).await? {
         Over::Left(Ok(reason)) | Over::Told(reason) => Ok(reason),
         Over::Left(Err(why)) => Err(Ended::Refused(why)),
     }
 }
 
+/// What comes from the link, and the answers between, in one queue.
+fn joined(mut link: mpsc::Receiver<Msg>, mut answers: mpsc::Receiver<Msg>) -> mpsc::Receiver<Msg> {
+    let (to_loop, joined) = mpsc::channel(256);
+    tokio::spawn(async move {
+        loop {
+            let msg = tokio::select! {
+                biased;
+                Some(msg) = link.recv() => msg,
+                Some(msg) = answers.recv() => msg,
+                else => return,
+            };
+            if to_loop.send(msg).await.is_err() {
+                return;
+            }
+        }
+    });
+    joined
+}
+
 /// The board as the loop runs it.
 struct Board {
     model: Model,
     outgoing: mpsc::Sender<ClientMsg>,
+    asks: Option<mpsc::Sender<(u64, Ask)>>,
+}
+
+impl Board {
+    /// Takes a question; or says that it cannot be asked.
+    fn ask(&self, number: u64, ask: Ask) -> Result<(), Trouble> {
+        let Some(asks) = &self.asks else {
+            return Err(Trouble::new(
+                "unreachable",
+                "Nothing can be asked of the server from here.",
+            ));
+        };
+        asks.try_send((number, ask)).map_err(|why| {
+            tracing::warn!(%why, "a question could not be asked");
+            Trouble::new(
+                "unreachable",
+                "Too much is being asked at once. Try again in a moment.",
+            )
+        })
+    }
 }
 
 impl Play for Board {
@@ -278,7 +341,21 @@ impl Play for Board {
     type Left = Result<ExitReason, String>;
 
     fn tell(&mut self, msg: Msg) -> Vec<Do<Self::Left>> {
-        let cmds = update(&mut self.model, msg);
+        let mut todo = vec![msg];
+        let mut cmds = Vec::new();
+        while let Some(msg) = todo.pop() {
+            for cmd in update(&mut self.model, msg) {
+                match cmd {
+                    // Every question is answered, if only by that it could not be asked.
+                    Cmd::Ask(number, ask) => {
+                        if let Err(trouble) = self.ask(number, ask) {
+                            todo.push(Msg::Answer(number, Err(trouble)));
+                        }
+                    }
+                    cmd => cmds.push(cmd),
+                }
+            }
+        }
         let follow = |cmd| match cmd {
             Cmd::Send(msg) => {
                 // A full queue means a link that takes nothing. The command is not kept for later: its
@@ -288,6 +365,8 @@ impl Play for Board {
                 }
                 None
             }
+            // Asked above.
+            Cmd::Ask(..) => None,
             Cmd::Bell => Some(Do::Bell),
             Cmd::Mouse(on) => Some(Do::Mouse(on)),
             Cmd::Copy(text) => Some(Do::Copy(text)),

@@ -7,7 +7,7 @@
 //! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, `view/sheet.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
-//! `lately.rs`, `you.rs`, `windows.rs`.
+//! `lately.rs`, `you.rs`, `windows.rs`, `settings.rs`, `pair.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -38,7 +38,9 @@ mod door;
 mod form;
 mod ink;
 mod lately;
+mod pair;
 mod people;
+mod settings;
 mod sheet;
 mod slots;
 mod waiting;
@@ -101,6 +103,7 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Drawn {
         canvas.fade();
     }
     people::target(&mut canvas);
+    settings::draw(&mut canvas);
     bars::note(&mut canvas);
     bars::hints(&mut canvas);
     windows::draw(&mut canvas);

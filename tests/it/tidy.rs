@@ -188,6 +188,7 @@ const RULES: &[Rule] = &[
             "console/src/door*.rs",
             "console/src/field.rs",
             "console/src/form*.rs",
+            "console/src/settings*.rs",
         ],
         // It runs the door, as run.rs does the board.
         except: &["console/src/door/run.rs"],

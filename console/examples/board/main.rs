@@ -2,20 +2,29 @@
 //!
 //! `cargo run -p cordboard --example board` shows a busy morning; `quiet` an empty one; `people=5000` a large
 //! house; `down` a board that loses its link after two seconds. `theme=light` (or `dark`, `16`, `mono`)
-//! chooses the colours.
+//! chooses the colours; `role=admin` (or `supervisor`, `operator`, `agent`, `read-only`) who sits there, `staff=500`
+//! how many more people the settings know. `pairing` has a phone page ask to be let in after two seconds.
 
+mod office;
 mod scene;
 
 use std::time::Duration;
 
 use cordboard::{
     app::{LinkNews, Model, Msg},
+    ask::{Ask, http::Line},
     clock::Clock,
     net::Wire,
     run::{ConsoleError, ExitReason, Settings, on_terminal},
     theme::Theme,
 };
-use scene::House;
+use cordboard_core::{
+    ids::{SafeText, Timestamp},
+    policy::Role,
+    wire::{PairingAsk, ServerMsg},
+};
+use office::Office;
+use scene::{House, ME};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -48,10 +57,18 @@ async fn main() -> Result<(), ConsoleError> {
         || House::quiet(clock.now()),
         |n| House::with_people(clock.now(), n),
     );
+    house = house.with_groups();
+    if let Some(role) = value("role=") {
+        let role = Role::ALL.into_iter().find(|r| r.word() == role);
+        house = house.in_role(role.unwrap_or(Role::Operator));
+    }
     if !given("quiet") {
         house.fill();
     }
 
+    let staff = value("staff=").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let office = Office::of(&house.board, ME, clock.now(), staff);
+    let line = at_the_office(office);
     let (to_loop, incoming) = mpsc::channel(256);
     let (outgoing, from_loop) = mpsc::channel(64);
     tokio::spawn(serve(
@@ -60,11 +77,48 @@ async fn main() -> Result<(), ConsoleError> {
         to_loop,
         from_loop,
         given("down"),
+        given("pairing"),
     ));
     let model = Model::new(clock.now(), 7, theme);
     let wire = Wire { incoming, outgoing };
-    match on_terminal(model, wire, clock, Settings::default(), "board.log".into()).await? {
+    let ended = on_terminal(
+        model,
+        wire,
+        Some(line),
+        clock,
+        Settings::default(),
+        "board.log".into(),
+    );
+    match ended.await? {
         ExitReason::Quit | ExitReason::Signal(_) | ExitReason::HungUp => Ok(()),
+    }
+}
+
+/// Answers what is asked over HTTP, after a moment.
+fn at_the_office(mut office: Office) -> Line {
+    let (asks, mut asked) = mpsc::channel::<(u64, Ask)>(32);
+    let (to_loop, answers) = mpsc::channel(32);
+    tokio::spawn(async move {
+        while let Some((number, ask)) = asked.recv().await {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            let answer = office.answer(ask);
+            if to_loop.send(Msg::Answer(number, answer)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Line { asks, answers }
+}
+
+fn somebody_asks(now: Timestamp) -> ServerMsg {
+    ServerMsg::Pairing {
+        asks: Some(PairingAsk {
+            pairing: "000000000000005b".parse().expect("an id"),
+            device: SafeText::from("Firefox on Linux"),
+            address: SafeText::from("192.0.2.7"),
+            check: SafeText::from("42"),
+            until: now.plus(300_000),
+        }),
     }
 }
 
@@ -74,6 +128,7 @@ async fn serve(
     to_loop: mpsc::Sender<Msg>,
     mut from_loop: mpsc::Receiver<cordboard_core::wire::ClientMsg>,
     goes_down: bool,
+    pairs: bool,
 ) {
     for news in [LinkNews::Connecting, LinkNews::Open] {
         if to_loop.send(Msg::Link(news)).await.is_err() {
@@ -83,8 +138,13 @@ async fn serve(
     let began = clock.now();
     let mut beat = interval(Duration::from_millis(100));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut measured = false;
+    let (mut measured, mut asked) = (false, false);
     loop {
+        if pairs && !asked && clock.now().since(began) > 2_000 {
+            asked = true;
+            let asks = somebody_asks(clock.now());
+            let _ = to_loop.send(Msg::Server(Box::new(asks))).await;
+        }
         let out = tokio::select! {
             msg = from_loop.recv() => match msg {
                 Some(msg) => house.hear(msg),

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use cordboard_core::{
     board::{
-        At, Board, Card, CardLeg, CardPlace, CardUndo, Online, Person, Presence, Queue, Slot,
-        Snapshot, Status,
+        At, Board, Card, CardLeg, CardPlace, CardUndo, Group, Online, Person, Presence, Queue,
+        Slot, Snapshot, Status,
     },
     call::{Caller, Dialled, Direction, EndWhy, LegState},
-    ids::{CallId, SafeText, Timestamp, UserId},
+    ids::{CallId, GroupId, SafeText, Timestamp, UserId},
     machine::{Intent, PhonePage, Target},
-    policy::Role,
+    policy::{Permission, Role},
     wire::{Cause, Change, ClientMsg, Command, Delta, Me, Order, Position, ServerMsg, VERSION},
 };
 
@@ -241,6 +241,44 @@ impl House {
         }
     }
 
+    /// Another role for whoever sits at the console.
+    pub(crate) fn in_role(mut self, role: Role) -> Self {
+        (self.me.role, self.me.rights) = (role, role.rights());
+        self
+    }
+
+    /// Groups, with some people in each, who speak this and that.
+    pub(crate) fn with_groups(mut self) -> Self {
+        let groups: [(&str, &str, &[u32], &str); 2] = [
+            ("sales", "Sales", &[2, 3, 7], "en"),
+            ("support", "Support", &[4, 5, 8, 9], "de"),
+        ];
+        for (id, name, members, language) in groups {
+            let id: GroupId = id.parse().expect("a group");
+            for user in members {
+                if let Some(person) = self.board.people.get_mut(&UserId(*user)) {
+                    person.groups.push(id.clone());
+                    person.languages.push(language.parse().expect("a language"));
+                }
+            }
+            self.board.groups.push(Group {
+                id,
+                name: name.into(),
+            });
+        }
+        self
+    }
+
+    /// The board, as far as whoever sits there may see it.
+    fn snapshot(&self) -> Snapshot {
+        let snapshot = self.board.snapshot();
+        if self.me.rights.has(Permission::Board) {
+            snapshot
+        } else {
+            snapshot.redacted()
+        }
+    }
+
     /// Puts a call into every kind of place.
     pub(crate) fn fill(&mut self) {
         let now = self.now;
@@ -419,9 +457,9 @@ impl House {
                     me: self.me.clone(),
                     now: self.now,
                 },
-                ServerMsg::Snapshot(Box::new(self.board.snapshot())),
+                ServerMsg::Snapshot(Box::new(self.snapshot())),
             ],
-            ClientMsg::Resync => vec![ServerMsg::Snapshot(Box::new(self.board.snapshot()))],
+            ClientMsg::Resync => vec![ServerMsg::Snapshot(Box::new(self.snapshot()))],
             ClientMsg::Ping { n } => vec![ServerMsg::Pong { n }],
             ClientMsg::Do(command) => self.obey(command),
             // No page is paired here.

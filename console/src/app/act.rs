@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     field::Field,
-    keymap::{Action, Key},
+    keymap::{Action, Key, row_of},
 };
 
 /// Whether an action is possible now.
@@ -96,6 +96,12 @@ impl Model {
         }
     }
 
+    /// Whether whoever is signed in has that action at all.
+    pub fn has(&self, action: Action) -> bool {
+        // Before anybody is signed in, everything is shown as not possible yet.
+        self.me.is_none() || row_of(action).open_to(self.rights())
+    }
+
     /// What concerns only this console.
     fn act_here(&mut self, action: Action) -> Vec<Cmd> {
         self.dirty = true;
@@ -103,6 +109,17 @@ impl Model {
             Action::NextArea => self.next_area(1),
             Action::PrevArea => self.next_area(-1),
             Action::Back => self.go_home(),
+            Action::NextGroup => self.next_group(),
+            Action::Settings => self.show_settings(),
+            Action::Mute => return self.mute(),
+            Action::Pair => {
+                self.cancel_carry(None);
+                if self.pairing.is_some() {
+                    self.dialog = Some(Dialog::Admit(self.now));
+                } else {
+                    return self.show_code();
+                }
+            }
             Action::Theme => {
                 self.theme = self.theme.next();
                 let text = format!("Colours: {}.", self.theme.name());
@@ -150,6 +167,11 @@ impl Model {
                 Plan::Open(Dialog::Help(0), None, "show what every key does".to_owned())
             }
             Action::Log => Plan::Open(Dialog::Log(0), None, "show what was said lately".to_owned()),
+            Action::Quit if self.settings.as_ref().is_some_and(|s| s.unsaved()) => Plan::Open(
+                Dialog::Confirm(Question::Quit),
+                None,
+                "leave without saving what you typed in the settings".to_owned(),
+            ),
             Action::Quit => match self.left_behind().filter(|_| self.link.is_live()) {
                 Some(who) => Plan::Open(
                     Dialog::Confirm(Question::Quit),
@@ -173,7 +195,48 @@ impl Model {
                     "find a person".to_owned(),
                 )
             }
+            Action::NextGroup if self.board.groups.is_empty() => {
+                Plan::No("There are no groups.".to_owned())
+            }
+            Action::NextGroup => Plan::Here("show the next group".to_owned()),
+            Action::Settings if self.me.is_none() => {
+                Plan::No("Not connected yet: who you are is not known.".to_owned())
+            }
+            Action::Settings => Plan::Here("open the settings".to_owned()),
+            Action::Pair | Action::Mute => self.plan_phone(action),
             _ => self.plan_call(action),
+        }
+    }
+
+    /// What concerns the phone page.
+    fn plan_phone(&self, action: Action) -> Plan {
+        let Some(me) = self.actor().filter(|_| self.link.is_live()) else {
+            return Plan::No(
+                "Not connected: your phone page cannot be reached from here.".to_owned(),
+            );
+        };
+        if let Err(why) = policy::may(me, Act::Dial) {
+            return Plan::No(why.to_owned());
+        }
+        match (action, self.my_page(), self.muting()) {
+            (Action::Pair, ..) if self.pairing.is_some() => {
+                Plan::Here("look at the page that asks to be let in".to_owned())
+            }
+            (Action::Pair, ..) => Plan::Here("pair a phone page".to_owned()),
+            (_, None, _) => {
+                Plan::No("No phone page is paired with this console. P pairs one.".to_owned())
+            }
+            (_, Some(page), _) if !page.here => Plan::No(
+                "Your phone page cannot be reached. Whether its microphone is off is not known."
+                    .to_owned(),
+            ),
+            (.., Some(_)) => {
+                Plan::No("Your phone page was asked already. Wait for its answer.".to_owned())
+            }
+            (_, Some(page), _) if page.muted == Some(true) => {
+                Plan::Here("turn your microphone on".to_owned())
+            }
+            _ => Plan::Here("turn your microphone off".to_owned()),
         }
     }
 

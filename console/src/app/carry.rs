@@ -100,6 +100,7 @@ impl Model {
     pub(super) fn carry_to(&mut self, target: DropTarget) {
         match &target {
             DropTarget::Person(user) => {
+                self.make_visible(*user);
                 (self.cursor.area, self.cursor.person) = (Area::People, Some(*user));
             }
             DropTarget::Slot(slot) => {

@@ -78,6 +78,47 @@ impl Model {
         .collect()
     }
 
+    /// The people of the next group, or everybody again.
+    pub(super) fn next_group(&mut self) {
+        let at = self
+            .board
+            .groups
+            .iter()
+            .position(|g| Some(&g.id) == self.group.as_ref());
+        let next = at.map_or(0, |n| n + 1);
+        self.group = self.board.groups.get(next).map(|g| g.id.clone());
+        self.first_row = 0;
+        self.cursor.area = Area::People;
+        self.show_group();
+        if self.person_index().is_none() {
+            self.cursor.person = self.order.first().copied();
+        }
+    }
+
+    /// Brings the people that are shown in line with the group, and makes room for everybody: tiles keep their size
+    /// when a group is looked at.
+    pub(super) fn show_group(&mut self) {
+        let shown = self
+            .group
+            .as_ref()
+            .filter(|id| self.board.groups.iter().any(|g| g.id == **id));
+        self.group = shown.cloned();
+        let belongs = |user: &UserId| match (&self.group, self.board.people.get(user)) {
+            (Some(group), Some(person)) => person.groups.contains(group),
+            _ => true,
+        };
+        self.order = self.everybody.iter().copied().filter(belongs).collect();
+        self.reshape();
+    }
+
+    /// Somebody outside the group is meant: then everybody is shown.
+    pub(super) fn make_visible(&mut self, user: UserId) {
+        if !self.order.contains(&user) {
+            self.group = None;
+            self.show_group();
+        }
+    }
+
     pub(super) fn next_area(&mut self, step: isize) {
         let areas = self.areas();
         let at = areas
@@ -241,6 +282,10 @@ impl Model {
 
     pub(super) fn wheel(&mut self, spot: Option<&Spot>, lines: i16) {
         self.dirty = true;
+        if self.dialog.is_none() && self.open_settings().is_some() {
+            self.wheel_in_settings(lines);
+            return;
+        }
         let shift = |top: usize| top.saturating_add_signed(isize::from(lines));
         match &mut self.dialog {
             Some(super::Dialog::Help(top) | super::Dialog::Log(top)) => {
@@ -367,7 +412,12 @@ impl Model {
                 DropTarget::Me | DropTarget::Number(_) => self.go_home(),
             },
             Spot::Area(area) => self.enter(*area),
-            Spot::Button(_) | Spot::Line(_) | Spot::Form(_) | Spot::Window => {}
+            Spot::Button(_)
+            | Spot::Key(_)
+            | Spot::Line(_)
+            | Spot::Form(_)
+            | Spot::Section(_)
+            | Spot::Window => {}
         }
         self.keep_cursor_in_sight();
     }

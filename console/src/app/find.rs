@@ -111,6 +111,7 @@ impl Model {
     }
 
     fn show_person(&mut self, user: UserId) {
+        self.make_visible(user);
         (self.cursor.area, self.cursor.person) = (Area::People, Some(user));
         self.keep_cursor_in_sight();
         self.dirty = true;
@@ -244,7 +245,7 @@ impl Model {
     /// The people who fit `text`, best first; everybody in the order of the board for no text.
     fn rank_people(&self, text: &str) -> Vec<UserId> {
         if text.is_empty() {
-            return self.order.clone();
+            return self.everybody.clone();
         }
         let pattern = Pattern::new(
             text,
@@ -255,7 +256,7 @@ impl Model {
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut chars = Vec::new();
         let mut ranked: Vec<(u32, usize, UserId)> = Vec::new();
-        for (i, user) in self.order.iter().enumerate() {
+        for (i, user) in self.everybody.iter().enumerate() {
             let Some(person) = self.board.people.get(user) else {
                 continue;
             };
@@ -264,6 +265,9 @@ impl Model {
                 Some(u32::MAX)
             } else if extension.starts_with(text) {
                 Some(u32::MAX - 1)
+            } else if person.languages.iter().any(|l| speaks(l.as_str(), text)) {
+                // Whoever speaks it, before whose name has these letters.
+                Some(u32::MAX - 2)
             } else {
                 pattern.score(
                     Utf32Str::new(person.name.as_str(), &mut chars),
@@ -282,6 +286,12 @@ impl Model {
     pub(super) fn best_person(&self, text: &str) -> Option<UserId> {
         self.rank_people(text).into_iter().next()
     }
+}
+
+/// Whether a language is meant by what was typed: `pt` for `pt-BR` too.
+fn speaks(language: &str, text: &str) -> bool {
+    let broad = language.split('-').next().unwrap_or(language);
+    language.eq_ignore_ascii_case(text) || broad.eq_ignore_ascii_case(text)
 }
 
 fn target_of(found: &Found) -> Option<DropTarget> {

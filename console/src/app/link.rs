@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cordboard_core::{
     board::{At, Board, Card, Gap, Snapshot},
-    call::EndWhy,
+    call::{Caller, Direction, EndWhy},
     ids::{CallId, Timestamp},
     policy::Permission,
-    wire::{ClientMsg, Delta, Position, ServerMsg, VERSION},
+    wire::{Change, ClientMsg, Delta, Position, ServerMsg, VERSION},
 };
 
 use super::{Asked, Cmd, Dialog, Model, Mood, Question, Sentence};
@@ -170,6 +170,7 @@ impl Model {
                     self.cursor.person = Some(me.id);
                 }
                 self.me = Some(me);
+                self.check_settings();
                 self.lagging = Some(self.now);
                 self.dirty = true;
             }
@@ -179,14 +180,8 @@ impl Model {
             ServerMsg::EmergencyAddress { state } => {
                 self.dirty |= std::mem::replace(&mut self.emergency_address, state) != state;
             }
-            ServerMsg::Pages { pages } => {
-                self.dirty |= self.pages != pages;
-                self.pages = pages;
-            }
-            ServerMsg::Pairing { asks } => {
-                self.dirty |= self.pairing != asks;
-                self.pairing = asks;
-            }
+            ServerMsg::Pages { pages } => self.pages_told(pages),
+            ServerMsg::Pairing { asks } => return self.pairing_asked(asks),
             ServerMsg::Pulse { at, digest, now } => {
                 let offset = now.since(self.now);
                 // The way here takes time and varies; only a clock that is really off is followed.
@@ -252,7 +247,8 @@ impl Model {
         Vec::new()
     }
 
-    fn take_snapshot(&mut self, snapshot: Snapshot) {
+    fn take_snapshot(&mut self, mut snapshot: Snapshot) {
+        snapshot.calls.iter_mut().for_each(|card| self.unname(card));
         self.board = Board::new(snapshot);
         (self.lagging, self.behind, self.resyncing) = (None, None, false);
         self.go_live();
@@ -261,7 +257,7 @@ impl Model {
     }
 
     /// The people in the order of their extensions, and room for as many as there are.
-    fn reorder(&mut self) {
+    pub(super) fn reorder(&mut self) {
         let mut order: Vec<_> = self
             .board
             .people
@@ -269,11 +265,37 @@ impl Model {
             .map(|p| (natural(p.extension.as_str()), p.id))
             .collect();
         order.sort();
-        self.order = order.into_iter().map(|(_, id)| id).collect();
-        self.reshape();
+        self.everybody = order.into_iter().map(|(_, id)| id).collect();
+        self.show_group();
+    }
+
+    /// A board without callers says so where a name would stand: that they are not shown is not that they withheld
+    /// their number.
+    fn unname(&self, card: &mut Card) {
+        if self
+            .me
+            .as_ref()
+            .is_some_and(|me| me.rights.has(Permission::Board))
+            || card.emergency()
+        {
+            return;
+        }
+        let who = match card.direction {
+            Direction::Out => "somebody",
+            Direction::In => "a caller",
+        };
+        card.caller = Caller {
+            name: Some(who.into()),
+            number: None,
+        };
     }
 
     fn take_delta(&mut self, delta: &Delta) -> Vec<Cmd> {
+        let mut delta = delta.clone();
+        if let Change::Call(card) = &mut delta.change {
+            self.unname(card);
+        }
+        let delta = &delta;
         let before: BTreeSet<CallId> = self.waiting().iter().map(|c| c.id).collect();
         let was = delta
             .card()
@@ -376,6 +398,7 @@ impl Model {
                 a.accepted.is_none() && now.since(a.at) > ANSWER_MS
             });
         self.asked = asked;
+        self.page_silent();
         for asked in silent.into_values() {
             self.say(
                 Mood::Bad,
@@ -414,7 +437,7 @@ fn what_now(asked: &Asked) -> String {
 }
 
 /// Extensions in the order of their numbers, then of their letters: 99 before 100.
-fn natural(extension: &str) -> (u64, String) {
+pub(crate) fn natural(extension: &str) -> (u64, String) {
     let digits: String = extension.chars().take_while(char::is_ascii_digit).collect();
     (digits.parse().unwrap_or(u64::MAX), extension.to_owned())
 }

@@ -4,7 +4,7 @@
 //! whether their phone is there.
 
 use cordboard_core::{
-    board::{At, Card, Person, Presence},
+    board::{At, Card, Online, Person, Presence},
     ids::{CallId, Timestamp, UserId},
     machine::PhonePage,
 };
@@ -34,6 +34,8 @@ pub enum State {
     Dnd,
     /// Signed off.
     Offline,
+    /// Not connected, without having said a word.
+    Gone,
     /// Here, but their phone is not.
     Unreachable,
     /// Nobody can say.
@@ -51,7 +53,7 @@ impl State {
             Self::Busy => "◆",
             Self::Away => "○",
             Self::Dnd => "⊘",
-            Self::Offline => "·",
+            Self::Offline | Self::Gone => "·",
             Self::Unreachable => "◌",
             Self::Unknown => "?",
         }
@@ -70,6 +72,7 @@ impl State {
             Self::Away => "away",
             Self::Dnd => "do not disturb",
             Self::Offline => "signed off",
+            Self::Gone => "offline",
             Self::Unreachable => "phone not reachable",
             Self::Unknown => "unknown",
         }
@@ -129,6 +132,13 @@ impl Model {
         }
     }
 
+    /// When somebody means to be back, and whether that is over: then they are late, and nobody has said more.
+    pub fn back(&self, person: &Person) -> Option<(Timestamp, bool)> {
+        let at = person.status.back_at?;
+        let away = person.status.presence != Presence::Available;
+        (away && self.link.is_live()).then(|| (at, at <= self.server_now()))
+    }
+
     /// My own phone page.
     pub fn my_phone(&self) -> PhonePage {
         match &self.me {
@@ -160,13 +170,16 @@ impl Model {
 
 /// Nobody's call: what they say of themselves, unless their phone says otherwise.
 fn resting(person: &Person) -> State {
-    match (person.status.presence, person.phone) {
-        (Presence::Dnd, _) => State::Dnd,
-        (Presence::Offline, _) => State::Offline,
-        (Presence::Away, _) => State::Away,
-        (_, PhonePage::Unreachable) => State::Unreachable,
-        (_, PhonePage::Unknown) => State::Unknown,
-        (Presence::Busy, PhonePage::Ready) => State::Busy,
-        (Presence::Available, PhonePage::Ready) => State::Available,
+    match (person.status.presence, person.online, person.phone) {
+        (Presence::Dnd, ..) => State::Dnd,
+        (Presence::Offline, ..) => State::Offline,
+        (_, Online::Offline, _) => State::Gone,
+        // A page that is heard of is a connection, whatever else is not known.
+        (_, Online::Unknown, PhonePage::Unreachable | PhonePage::Unknown) => State::Unknown,
+        (Presence::Away, ..) => State::Away,
+        (.., PhonePage::Unreachable) => State::Unreachable,
+        (.., PhonePage::Unknown) => State::Unknown,
+        (Presence::Busy, _, PhonePage::Ready) => State::Busy,
+        (Presence::Available, _, PhonePage::Ready) => State::Available,
     }
 }

@@ -9,6 +9,7 @@ use cordboard_core::{
     ids::{SafeText, Timestamp},
     machine::PhonePage,
     policy::Role,
+    wire::PageState,
 };
 use ratatui::layout::Rect;
 
@@ -156,10 +157,38 @@ fn phone(canvas: &Canvas<'_>) -> Ink {
     if canvas.model.me.is_none() || !canvas.model.link.is_live() {
         return ink;
     }
+    if let Some(muting) = canvas.model.muting() {
+        let text = if muting.on {
+            "◌ muting…"
+        } else {
+            "◌ unmuting…"
+        };
+        return ink.say(text, Tone::Ring);
+    }
+    if let Some(page) = canvas.model.my_page() {
+        let (text, tone) = page_state(page);
+        let sign = if tone == Tone::Good {
+            "● phone "
+        } else {
+            "◌ phone "
+        };
+        return ink.say(sign, tone).say(text, tone);
+    }
     match canvas.model.my_phone() {
         PhonePage::Ready => ink.say("● phone ready", Tone::Good),
         PhonePage::Unreachable => ink.say("◌ your phone page is not open", Tone::Bad),
         PhonePage::Unknown => ink.say("? phone unknown", Tone::Unknown),
+    }
+}
+
+/// What a paired page has said of itself.
+pub(super) const fn page_state(page: &PageState) -> (&'static str, Tone) {
+    match (page.here, page.ready, page.muted) {
+        (false, ..) => ("not reachable", Tone::Bad),
+        (_, false, _) => ("not ready", Tone::Ring),
+        (.., Some(true)) => ("muted", Tone::Ring),
+        (.., Some(false)) => ("ready", Tone::Good),
+        (.., None) => ("ready, microphone unknown", Tone::Good),
     }
 }
 
@@ -208,6 +237,16 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
             ),
             (None, Hand::Keyboard) => ink.say("nobody fits what you typed", Tone::Faint),
         }
+    } else if model.pairing.is_some() && !matches!(model.dialog, Some(Dialog::Admit(_))) {
+        ink.say("◐ A phone page asks to be let in: ", Tone::Ring)
+            .say(
+                if model.open_settings().is_some() || model.dialog.is_some() {
+                    "F4 looks at it."
+                } else {
+                    "P looks at it."
+                },
+                Tone::Ring,
+            )
     } else if let Some(note) = model.note() {
         let tone = mood(note.mood);
         ink.say(note.mood.sign(), tone).sentence(&note.text, tone)
@@ -216,13 +255,17 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
     } else if let Some(asked) = model.asked.values().max_by_key(|a| a.at) {
         ink.say("◌ asked: ", Tone::Ring)
             .sentence(&asked.sentence, Tone::Text)
+    } else if model.open_settings().is_some() {
+        ink
     } else if let (Offer::Yes { sentence, .. }, None) =
         (model.offer(Action::Activate), &model.dialog)
     {
         ink.say("Enter: ", Tone::Faint)
             .sentence(&sentence, Tone::Faint)
     } else if model.dialog.is_none() && model.link.is_live() {
-        let told = if model.current().is_some() {
+        let told = if !model.has(Action::PickUp) {
+            "You look at the board. ? lists every key."
+        } else if model.current().is_some() {
             "Drag the call, or press m to carry it with the arrows. ? lists every key."
         } else {
             "A call can be dragged, or carried with m and the arrows. ? lists every key."
@@ -247,6 +290,7 @@ const HINTS: &[Action] = &[
     Action::Retrieve,
     Action::Dial,
     Action::Search,
+    Action::Mute,
 ];
 
 pub(super) fn hints(canvas: &mut Canvas<'_>) {
@@ -280,6 +324,23 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         (None, Some(_)) => Some(&[(Action::Activate, "do it"), (Action::Back, "close")]),
         (None, None) => None,
     };
+    let holds = |code| super::pair::code_hints(model.code_holds(code)).to_vec();
+    let own = match (&model.carry, &model.dialog) {
+        (None, Some(Dialog::Code(code))) => Some(holds(code)),
+        (None, Some(Dialog::Admit(_))) => Some(super::pair::ADMIT.to_vec()),
+        (_, None) => match (model.open_settings(), model.around()) {
+            (Some(settings), Some(around)) => Some(settings.hints(&around)),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(own) = own {
+        for (key, name, word) in own {
+            let ink = keyed(canvas, name).gap(1).say(word, Tone::Text);
+            x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Key(key)));
+        }
+        return;
+    }
     if let Some(modal) = modal {
         for (action, word) in modal {
             let ink = hint(canvas, *action, Some(word), None);
@@ -344,20 +405,26 @@ fn hint(
     about: Option<&SafeText>,
 ) -> Ink {
     let row = row_of(action);
-    // Narrow screens save the blanks round the key.
-    let narrow = canvas.theme == crate::theme::Theme::Mono || canvas.buf.area.width < 100;
-    let ink = canvas.ink();
-    let ink = if narrow {
-        ink.say(row.key, Tone::Key)
-    } else {
-        ink.say(" ", Tone::Key)
-            .say(row.key, Tone::Key)
-            .say(" ", Tone::Key)
-    };
-    let ink = ink.gap(1).say(word.unwrap_or(row.word), Tone::Text);
+    let ink = keyed(canvas, row.key)
+        .gap(1)
+        .say(word.unwrap_or(row.word), Tone::Text);
     match about {
         Some(name) => ink.gap(1).safe(name, Tone::Faint),
         None => ink,
+    }
+}
+
+/// A key as it is written on its button.
+fn keyed(canvas: &Canvas<'_>, key: &'static str) -> Ink {
+    // Narrow screens save the blanks round the key.
+    let narrow = canvas.theme == crate::theme::Theme::Mono || canvas.buf.area.width < 100;
+    let ink = canvas.ink();
+    if narrow {
+        ink.say(key, Tone::Key)
+    } else {
+        ink.say(" ", Tone::Key)
+            .say(key, Tone::Key)
+            .say(" ", Tone::Key)
     }
 }
 
@@ -392,6 +459,10 @@ fn named(model: &Model, action: Action) -> bool {
 /// Hints that are possible but would only be noise.
 fn skipped(model: &Model, action: Action) -> bool {
     match action {
+        // Without a call there is nothing to keep from anybody.
+        Action::Mute => {
+            model.current().is_none() && model.my_page().is_none_or(|p| p.muted != Some(true))
+        }
         // Picking up is what one does with a call that is pointed at, or with one's own.
         Action::PickUp | Action::Park | Action::Transfer | Action::HangUp => {
             let own = model

@@ -10,6 +10,7 @@ use ratatui::{layout::Rect, style::Style};
 use super::{Canvas, ink, ink::Ink, title, verdict};
 use crate::{
     app::{Area, Look, Model, Preview, Spot, State},
+    settings::moments,
     shape::Class,
     theme::Tone,
 };
@@ -27,6 +28,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         .ink()
         .say(" People ", if here { Tone::Accent } else { Tone::Text });
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let left = groups(canvas, left);
     let right = if shown < total {
         let range = canvas
             .ink()
@@ -127,7 +129,7 @@ impl<'a> Tile<'a> {
     fn name(&self) -> Tone {
         match (&self.preview, self.look.state) {
             (Some(p), _) if !p.legal && !self.over => Tone::Faint,
-            (_, State::Offline) => Tone::Faint,
+            (_, State::Offline | State::Gone) => Tone::Faint,
             _ => Tone::Strong,
         }
     }
@@ -140,7 +142,7 @@ pub(super) const fn tone(state: State) -> Tone {
         State::Connecting | State::Dialling | State::Ringing => Tone::Ring,
         State::Holding => Tone::Held,
         // No phone page is how most of a house is most of the time: nothing to cry about.
-        State::Away | State::Offline | State::Unreachable => Tone::Away,
+        State::Away | State::Offline | State::Gone | State::Unreachable => Tone::Away,
         State::Dnd => Tone::Bad,
         State::Unknown => Tone::Unknown,
     }
@@ -162,13 +164,24 @@ fn boxed(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         height: rect.height - 2,
     };
     let first = Rect { height: 1, ..inner };
-    let (left, right) = (state(canvas, tile), since(canvas, tile).gap(0));
+    let right = since(canvas, tile).gap(0);
+    let left = state(canvas, tile);
+    let beside = back(canvas, tile, " · ");
+    let fits = left.width() + beside.width() + right.width() < first.width;
+    let late = back(canvas, tile, "");
+    let left = if fits { left.then(beside) } else { left };
     canvas.line_both(first, &left, &right);
     let none = canvas.ink();
-    let more = [
-        (company(canvas, tile), others(canvas, tile)),
-        (circumstance(canvas, tile), none),
-    ];
+    let words = words(canvas, tile);
+    let with = (company(canvas, tile), others(canvas, tile));
+    let mut more = Vec::new();
+    if !fits {
+        more.push((late, none.clone()));
+    }
+    if words.width() > 0 {
+        more.push((words, none.clone()));
+    }
+    more.extend([with, (circumstance(canvas, tile), none)]);
     for (y, (left, right)) in (inner.y + 1..inner.bottom()).zip(&more) {
         let row = Rect {
             y,
@@ -318,6 +331,59 @@ fn since(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     }
 }
 
+/// What somebody says of themselves in their own words, while no call says more.
+fn words(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
+    let text = &tile.person.status.text;
+    let ink = canvas.ink();
+    if tile.card.is_some() || !canvas.model.link.is_live() || text.is_empty() {
+        return ink;
+    }
+    ink.safe(text, Tone::Text)
+}
+
+/// When they mean to be back, or that they meant to be.
+fn back(canvas: &Canvas<'_>, tile: &Tile<'_>, before: &'static str) -> Ink {
+    let model = canvas.model;
+    let ink = canvas.ink();
+    let Some((at, over)) = model.back(tile.person).filter(|_| tile.card.is_none()) else {
+        return ink;
+    };
+    let day = |at| moments::date(at, model.utc_offset);
+    let when = if day(at) == day(model.server_now()) {
+        moments::clock(at, model.utc_offset)
+    } else {
+        moments::day(at, model.utc_offset)
+    };
+    let (told, tone) = if over {
+        ("was to be back ", Tone::Ring)
+    } else {
+        ("back ", Tone::Away)
+    };
+    ink.say(before, Tone::Faint)
+        .say(told, tone)
+        .ours(&when, tone)
+}
+
+/// The groups, as far as there are any: which is shown, and which `g` shows next.
+fn groups(canvas: &Canvas<'_>, ink: Ink) -> Ink {
+    let model = canvas.model;
+    if model.board.groups.is_empty() {
+        return ink;
+    }
+    let tone = |on: bool| if on { Tone::Strong } else { Tone::Faint };
+    let ink = ink
+        .say("─ ", Tone::Rule)
+        .say("all", tone(model.group.is_none()));
+    let names = model.board.groups.iter().take(8);
+    names
+        .fold(ink, |ink, group| {
+            let on = model.group.as_ref() == Some(&group.id);
+            ink.say(" · ", Tone::Faint)
+                .safe(&SafeText::clean(group.name.as_str(), 16), tone(on))
+        })
+        .gap(1)
+}
+
 /// The second line: with whom, or what one should know before sending them a call.
 fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     let (model, ink) = (canvas.model, canvas.ink());
@@ -352,6 +418,7 @@ fn company(canvas: &Canvas<'_>, tile: &Tile<'_>) -> Ink {
     }
     match (tile.person.phone, tile.look.state) {
         (PhonePage::Ready, _) | (_, State::Offline) => ink,
+        (_, State::Gone) if !tile.person.fallback => ink,
         (_, _) if tile.person.fallback => ink.say("rings their other number", Tone::Faint),
         (PhonePage::Unreachable, State::Unreachable) => {
             ink.say("no other number to ring", Tone::Faint)
@@ -424,7 +491,19 @@ fn wide(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
     let doing = canvas.ink().say(tile.look.state.word(), tone);
     let time = since(canvas, tile);
     canvas.line_both(part(31, 20), &on(doing), &on(time));
-    let with = company(canvas, tile);
+    let words = words(canvas, tile);
+    let with = if words.width() > 0 {
+        words
+    } else {
+        company(canvas, tile)
+    };
+    // When they are back before what they say of it: that is what a caller is told.
+    let late = back(canvas, tile, "");
+    let with = match (late.width(), with.width()) {
+        (0, _) => with,
+        (_, 0) => late,
+        _ => late.say(" · ", Tone::Faint).then(with),
+    };
     let others = others(canvas, tile);
     canvas.line_both(part(53, rect.width), &on(with), &on(others));
     hit_line(canvas, tile, rect);
@@ -459,7 +538,16 @@ fn line(canvas: &mut Canvas<'_>, tile: &Tile<'_>, rect: Rect) {
         }
         // The name matters more than the whole of the word.
         None if tile.look.state == State::Unreachable => canvas.ink().say("not reachable", tone),
-        None => canvas.ink().say(tile.look.state.word(), tone),
+        None => {
+            let word = canvas.ink().say(tile.look.state.word(), tone);
+            let late = back(canvas, tile, " · ");
+            let room = rect.width.saturating_sub(left.width() + word.width() + 1);
+            if late.width() <= room {
+                word.then(late)
+            } else {
+                word
+            }
+        }
     };
     let (left, right) = match ground {
         Some(style) => (left.on(style), right.on(style)),

@@ -3,6 +3,7 @@
 use cordboard_core::{
     board::{At, Card},
     ids::SafeText,
+    policy::Permission,
 };
 use ratatui::layout::Rect;
 
@@ -200,6 +201,8 @@ fn why(canvas: &Canvas<'_>, card: &Card) -> super::Ink {
             .safe(&model.name(*user), Tone::Text),
         _ => match (&card.caller.name, &card.caller.number) {
             (Some(_), Some(number)) => ink.phone(number, Tone::Faint),
+            // On a wall nobody has a name.
+            _ if !model.rights().has(Permission::Board) => ink,
             _ => ink.say("no name known", Tone::Faint),
         },
     }

@@ -10,6 +10,7 @@ use super::{Canvas, doing, ink, ink::Ink, lately::said, slots, title};
 use crate::{
     app::{Dialog, Find, Found, Model, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
+    settings::Hint,
     theme::Tone,
 };
 
@@ -65,11 +66,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                 .collect();
             list(canvas, &head, 64, lines);
         }
+        Some(Dialog::Code(code)) => super::pair::code(canvas, code),
+        Some(Dialog::Admit(since)) => super::pair::admit(canvas, *since),
     }
 }
 
 /// What leaving would mean, and the question.
 fn leaving(model: &Model) -> String {
+    if model.settings.as_ref().is_some_and(|s| s.unsaved()) {
+        return "What you typed in the settings is not saved. Leave all the same?".to_owned();
+    }
     let who = match model.left_behind() {
         Some(who) => format!("{who}. "),
         None => String::new(),
@@ -91,7 +97,7 @@ fn named(canvas: &Canvas<'_>, call: CallId, cells: usize) -> SafeText {
 }
 
 /// Opens a window of that size in the middle, a little above it, and returns its inside.
-fn window(canvas: &mut Canvas<'_>, width: u16, height: u16, head: &Ink) -> Rect {
+pub(super) fn window(canvas: &mut Canvas<'_>, width: u16, height: u16, head: &Ink) -> Rect {
     let screen = canvas.buf.area;
     let width = width.min(screen.width.saturating_sub(2)).max(4);
     // The footer stays visible: it says what the keys do.
@@ -211,6 +217,40 @@ fn ask(canvas: &mut Canvas<'_>, question: &Sentence) {
             .say(word, Tone::Text)
             .on(raised);
         x += canvas.button(x, last.y, last.right(), &ink, Spot::Button(action)) + 3;
+    }
+}
+
+/// A window with a few lines, and the keys that do something with them.
+pub(super) fn notice(canvas: &mut Canvas<'_>, head: &Ink, lines: Vec<Ink>, keys: &[Hint]) {
+    let widest = lines.iter().map(Ink::width).max().unwrap_or(0);
+    let buttons: u16 = keys
+        .iter()
+        .map(|(_, key, word)| super::text_width(key) + super::text_width(word) + 6)
+        .sum();
+    let width = widest.max(head.width() + 2).max(buttons).max(40) + 4;
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(4);
+    let inner = window(canvas, width, height, head);
+    let raised = canvas.theme.raised();
+    let last = row(inner, usize::from(inner.height).saturating_sub(1));
+    for (n, line) in lines.into_iter().enumerate() {
+        let rect = row(inner, n);
+        if rect.y < last.y {
+            canvas.line(rect, &line.on(raised));
+        }
+    }
+    let mut x = last.x;
+    for (key, name, word) in keys {
+        let ink = canvas
+            .ink()
+            .say(" ", Tone::Key)
+            .say(name, Tone::Key)
+            .say(" ", Tone::Key)
+            .gap(1)
+            .say(word, Tone::Text)
+            .on(raised);
+        x += canvas.button(x, last.y, last.right(), &ink, Spot::Key(*key)) + 3;
     }
 }
 
@@ -351,6 +391,10 @@ fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, 
                 .safe(&SafeText::clean(person.extension.as_str(), 6), Tone::Faint)
                 .gap(1)
                 .safe(&SafeText::clean(person.name.as_str(), 34), tone);
+            let left = person.languages.iter().take(4).fold(left, |ink, language| {
+                ink.gap(1)
+                    .safe(&SafeText::from(language.as_str()), Tone::Faint)
+            });
             let colour = super::people::tone(look.state);
             let right = canvas
                 .ink()
@@ -381,11 +425,18 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
     let width = 118.min(canvas.buf.area.width.saturating_sub(2));
     let room = usize::from(width.saturating_sub(4 + 28)).max(16);
     for group in [Group::Calls, Group::Board, Group::Console] {
+        let mut entries = TABLE
+            .iter()
+            .filter(|r| r.group == group && model.has(r.action))
+            .peekable();
+        if entries.peek().is_none() {
+            continue;
+        }
         if !lines.is_empty() {
             lines.push((canvas.ink(), None));
         }
         lines.push((canvas.ink().say(group.heading(), Tone::Accent), None));
-        for entry in TABLE.iter().filter(|r| r.group == group) {
+        for entry in entries {
             let offer = model.offer(entry.action);
             let possible = matches!(offer, Offer::Yes { .. })
                 || matches!(entry.action, Action::AnswerDigit(_));
@@ -416,10 +467,14 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
         }
     }
     lines.push((canvas.ink(), None));
+    let works = model.has(Action::PickUp);
     for text in [
         "Mouse: drag a call onto a person, a slot or your own line; right button or Esc puts it back. Every hint can be clicked.",
         "What cannot be done now is grey; its key says why.",
     ] {
+        if !works && text.starts_with("Mouse") {
+            continue;
+        }
         for part in ink::wrap(text, usize::from(width.saturating_sub(4)).max(8)) {
             lines.push((canvas.ink().ours(&part, Tone::Faint), None));
         }

@@ -199,6 +199,10 @@ fn state(canvas: &Canvas<'_>, card: &Card) -> Ink {
                     .say("  with ", Tone::Faint)
                     .safe(&model.name(*user), Tone::Text);
             }
+            let mine = model.current().is_some_and(|c| c.id == card.id);
+            if mine && model.my_page().is_some_and(|p| p.muted == Some(true)) {
+                ink = ink.say("  ⊘ you are muted", Tone::Ring);
+            }
             ink
         }
         _ => ink

@@ -186,7 +186,7 @@ proptest! {
 }
 
 /// Every cell holds one cell's worth of harmless text, or two, or nothing because the one before it is wide.
-fn clean(desk: &Desk) -> Result<(), TestCaseError> {
+pub(crate) fn clean(desk: &Desk) -> Result<(), TestCaseError> {
     for y in 0..desk.buf.area.height {
         let mut cells = 0;
         let mut x = 0;

@@ -3,6 +3,7 @@
 
 use cordboard::{
     app::{Cmd, Hand, LinkNews, Model, Msg, Spot, update},
+    ask::{Answer, Ask, Trouble},
     input::Pointer,
     keymap::{Dir, Key},
     theme::Theme,
@@ -17,7 +18,10 @@ use cordboard_core::{
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::scene::House;
+use crate::{
+    office::Office,
+    scene::{House, ME},
+};
 
 /// Sunday, 22 November 2026, 09:41:07 UTC.
 pub(crate) const MORNING: Timestamp = Timestamp::from_millis(1_795_340_467_000);
@@ -41,6 +45,14 @@ pub(crate) struct Desk {
     pub(crate) buf: Buffer,
     /// Every command that left, oldest first.
     pub(crate) sent: Vec<Command>,
+    /// Everything that was asked over HTTP, and what was said to the pages, oldest first.
+    pub(crate) asked: Vec<Ask>,
+    pub(crate) orders: Vec<ClientMsg>,
+    pub(crate) copied: Vec<String>,
+    pub(crate) office: Office,
+    /// Whether answers are kept back, and those that are.
+    pub(crate) slow: bool,
+    pub(crate) late: Vec<(u64, Result<Answer, Trouble>)>,
     pub(crate) bells: usize,
     pub(crate) quit: bool,
     pointer: Pointer,
@@ -50,7 +62,14 @@ pub(crate) struct Desk {
 impl Desk {
     /// A console of that size, signed in and live.
     pub(crate) fn new(house: House, width: u16, height: u16) -> Self {
+        let office = Office::of(&house.board, ME, MORNING, 0);
         let mut desk = Self {
+            office,
+            asked: Vec::new(),
+            orders: Vec::new(),
+            copied: Vec::new(),
+            slow: false,
+            late: Vec::new(),
             model: Model::new(MORNING, 7, Theme::Dark),
             house,
             drawn: Drawn::default(),
@@ -84,16 +103,36 @@ impl Desk {
                         if let ClientMsg::Do(command) = &msg {
                             self.sent.push(command.clone());
                         }
+                        if matches!(msg, ClientMsg::Page { .. }) {
+                            self.orders.push(msg.clone());
+                        }
                         let answers = self.house.hear(msg);
                         todo.extend(answers.into_iter().rev().map(|m| Msg::Server(Box::new(m))));
                     }
+                    Cmd::Ask(number, ask) => {
+                        self.asked.push(ask.clone());
+                        let answer = self.office.answer(ask);
+                        if self.slow {
+                            self.late.push((number, answer));
+                        } else {
+                            todo.push(Msg::Answer(number, answer));
+                        }
+                    }
+                    Cmd::Copy(text) => self.copied.push(text),
                     Cmd::Bell => self.bells += 1,
                     Cmd::Quit => self.quit = true,
-                    Cmd::Mouse(_) | Cmd::Copy(_) | Cmd::Redraw | Cmd::Suspend => {}
+                    Cmd::Mouse(_) | Cmd::Redraw | Cmd::Suspend => {}
                 }
             }
         }
         self.draw();
+    }
+
+    /// The answers that were kept back come now.
+    pub(crate) fn answers_come(&mut self) {
+        for (number, answer) in std::mem::take(&mut self.late) {
+            self.tell(Msg::Answer(number, answer));
+        }
     }
 
     pub(crate) fn hear(&mut self, msg: ServerMsg) {

@@ -1,7 +1,7 @@
 //! The console as a person meets it: keys and mouse in, screens and commands out, against the made-up house
 //! of the `board` example.
 //!
-//! `desk.rs` is the harness; `stories.rs` what people do; `slips.rs` what must not come of it; `screens.rs` what
+//! `desk.rs` is the harness; `stories.rs` what people do; `settings.rs` and `pairing.rs` what they arrange; `slips.rs` what must not come of it; `screens.rs` what
 //! they see; `anything.rs` what must hold whatever happens; `running.rs` the real loop; `linking.rs` the real
 //! link.
 
@@ -13,10 +13,15 @@
 #[path = "../../examples/board/scene.rs"]
 mod scene;
 
+#[path = "../../examples/board/office.rs"]
+mod office;
+
 mod anything;
 mod desk;
 mod linking;
+mod pairing;
 mod running;
 mod screens;
+mod settings;
 mod slips;
 mod stories;
