@@ -9,7 +9,7 @@
 //! says how old it is.
 //!
 //! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping),
-//! `app/find.rs` (typing names), `app/link.rs` (what the server says), `app/news.rs` (what is told of it),
+//! `app/find.rs` (typing names), `app/palette.rs` (typing what to do), `app/link.rs` (what the server says), `app/news.rs` (what is told of it),
 //! `app/cursor.rs` (where the keyboard is), `app/settings.rs` and `app/pair.rs` (what is asked over HTTP).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +39,7 @@ mod find;
 mod link;
 mod news;
 mod pair;
+mod palette;
 mod person;
 mod settings;
 
@@ -49,6 +50,7 @@ pub use find::{Find, Found, Purpose};
 pub(crate) use link::natural;
 pub use link::{Link, LinkNews};
 pub use pair::{Code, Muting, UNREADY_MS};
+pub use palette::{Choice, Palette};
 pub use person::{Look, State};
 
 /// A sentence that is safe to show: cleaned word by word, at most [`Sentence::CELLS`] cells.
@@ -200,6 +202,8 @@ pub enum Cmd {
     Suspend,
     /// Leave.
     Quit,
+    /// Leave the board for the sign-in.
+    SignIn,
 }
 
 /// A command on its way.
@@ -261,6 +265,8 @@ pub enum Dialog {
     Log(usize),
     /// Typing a name or a number.
     Find(Find),
+    /// Typing what to do.
+    Palette(Palette),
     /// Choosing a slot for a call seen at that revision.
     Park(CallId, Rev),
     /// A question before something that can't be undone.
@@ -711,6 +717,7 @@ impl Model {
         };
         match dialog {
             Dialog::Find(find) => self.key_in_find(find, key),
+            Dialog::Palette(palette) => self.key_in_palette(palette, key),
             Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
             Dialog::Code(code) => self.key_at_code(code, key),
             Dialog::Admit(since) => self.key_at_admit(since, key),
@@ -784,6 +791,13 @@ impl Model {
             find.text.paste(text);
             self.search();
             self.dirty = true;
+        } else if let Some(Dialog::Palette(mut palette)) =
+            self.dialog.take_if(|d| matches!(d, Dialog::Palette(_)))
+        {
+            palette.text.paste(text);
+            self.look_up(&mut palette);
+            self.dialog = Some(Dialog::Palette(palette));
+            self.dirty = true;
         } else if self.dialog.is_none() && self.open_settings().is_some() {
             self.paste_in_settings(text);
         }
@@ -855,6 +869,17 @@ impl Model {
                     return self.key_in_find(find, Key::Enter);
                 }
                 self.dialog = Some(Dialog::Find(find));
+                Vec::new()
+            }
+            Some(Dialog::Palette(mut palette)) => {
+                let again = palette.picked == Some(n);
+                if n < palette.found.len() {
+                    palette.picked = Some(n);
+                }
+                if double || again {
+                    return self.choose(palette);
+                }
+                self.dialog = Some(Dialog::Palette(palette));
                 Vec::new()
             }
             Some(Dialog::Park(call, seen)) => self.park_in(call, seen, n),

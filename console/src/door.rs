@@ -477,14 +477,12 @@ impl Door {
                 if setup {
                     self.open(Page::Setup, pages::setup());
                 }
-                return vec![DoorCmd::Remember(url)];
             }
             (Page::Invitation, Ok(Answer::Seen(seen))) => {
                 let text = self.form.as_ref().map_or("", |form| form.value("code"));
                 let code = text.trim().to_owned();
                 let form = pages::join(&seen, self.now);
                 self.open(Page::Join { code, seen }, form);
-                return vec![DoorCmd::Remember(url)];
             }
             (Page::Register, Ok(Answer::Registered)) => {
                 let form = self.form.as_ref();

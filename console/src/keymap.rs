@@ -86,6 +86,8 @@ pub enum Action {
     Dial,
     /// Find a person.
     Search,
+    /// Do something by its name.
+    Palette,
     /// Copy the caller's number.
     Copy,
     /// Next area.
@@ -301,6 +303,14 @@ pub const TABLE: &[Row] = &[
         "find",
         Group::Board,
         "Find a person by letters of their name or by extension.",
+    ),
+    row(
+        Action::Palette,
+        &[Key::Char(':')],
+        ":",
+        "command",
+        Group::Board,
+        "Do anything that can be done here by typing letters of its name, or its key.",
     ),
     row(
         Action::NextArea,

@@ -24,7 +24,7 @@ use cordboard::{
     },
     client::{Credentials, address},
     door::{self, run::DoorOptions},
-    run::{self, ConsoleError, ConsoleOptions, Stage},
+    run::{self, ConsoleError, ConsoleOptions, ExitReason, Stage},
 };
 use cordboard_server::Settings;
 use secrecy::{ExposeSecret, SecretString};
@@ -278,7 +278,7 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
             "The console has no plain mode yet. Use cordboard watch, and the call verbs.",
         ));
     }
-    let (credentials, server, nobody) = match env.signed_in(url) {
+    let (mut credentials, mut server, nobody) = match env.signed_in(url) {
         Ok(credentials) if !ended(&credentials).await => (Some(credentials), None, None),
         Ok(credentials) => {
             let server = credentials.url().clone();
@@ -307,25 +307,33 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
         (Err(ConsoleError::NoTerminal(_)), Some(nobody)) => return Err(nobody.into()),
         (Err(e), _) => return Err(failed(e)),
     };
-    let options = if let Some(credentials) = credentials {
-        ConsoleOptions::new(credentials, log)
-    } else {
-        let door = DoorOptions::new(server, log.clone());
-        let came = door::run(&mut stage, door, &mut |_| {})
-            .await
-            .map_err(failed)?;
-        let Some(came) = came else {
-            return Ok(());
+    // From the door to the board, and back to the door where the sign-in ends meanwhile.
+    loop {
+        let options = if let Some(credentials) = credentials.take() {
+            ConsoleOptions::new(credentials, log.clone())
+        } else {
+            let door = DoorOptions::new(server.take(), log.clone());
+            let came = door::run(&mut stage, door).await.map_err(failed)?;
+            let Some(came) = came else {
+                return Ok(());
+            };
+            let asked = cordboard::clock::Clock::system().now();
+            env.keep(&came.url, came.tokens, asked).await?;
+            let mut options = ConsoleOptions::new(env.signed_in(Some(&came.url))?, log.clone());
+            (options.theme, options.mouse) = (Some(came.theme), came.mouse);
+            options
         };
-        let asked = cordboard::clock::Clock::system().now();
-        env.keep(&came.url, came.tokens, asked).await?;
-        let mut options = ConsoleOptions::new(env.signed_in(Some(&came.url))?, log);
-        (options.theme, options.mouse) = (Some(came.theme), came.mouse);
-        options
-    };
-    let ended = run::console_on(&mut stage, options).await;
-    drop(stage);
-    ended.map(|_| ()).map_err(failed)
+        server = Some(options.credentials.url().clone());
+        match run::console_on(&mut stage, options).await {
+            Ok(ExitReason::SignedOut) => {}
+            Ok(_) => return Ok(()),
+            Err(e) => {
+                // The screen first: what is said then stays readable.
+                drop(stage);
+                return Err(failed(e));
+            }
+        }
+    }
 }
 
 /// Whether the server says that the sign-in has ended. One that cannot be reached says nothing: the console waits

@@ -116,6 +116,8 @@ enum End {
     Again(String),
     /// Not worth another try.
     Never(String),
+    /// Not before its person has signed in again.
+    SignedOut(String),
 }
 
 async fn keep_up(
@@ -150,6 +152,12 @@ async fn keep_up(
             End::Done => return,
             End::Again(why) => (why, Some(backoff.wait_ms())),
             End::Never(why) => (why, None),
+            End::SignedOut(why) => {
+                tracing::info!(why, "the sign-in has ended");
+                // A loop that has ended wants to hear nothing.
+                let _ = to_loop.send(Msg::Link(LinkNews::SignedOut(why))).await;
+                return;
+            }
         };
         tracing::info!(why, wait, "the link is down");
         let next = wait.map(|ms| clock.now().plus(i64::try_from(ms).unwrap_or(i64::MAX)));
@@ -205,11 +213,13 @@ async fn enter(credentials: &Credentials) -> Result<Socket, End> {
 
 /// No token: only where the sign-in has ended, there will never be one.
 fn turned_away(why: &ClientError) -> End {
-    match why {
-        ClientError::Refused {
-            status: 401 | 403, ..
-        } => End::Never(why.to_string()),
-        _ => End::Again(why.to_string()),
+    let said = why.to_string();
+    if why.signed_out() {
+        End::SignedOut(said)
+    } else if why.forbidden() {
+        End::Never(said)
+    } else {
+        End::Again(said)
     }
 }
 

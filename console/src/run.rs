@@ -84,6 +84,8 @@ pub enum ExitReason {
     Signal(&'static str),
     /// The terminal was closed.
     HungUp,
+    /// Its sign-in has ended, and its person wants another.
+    SignedOut,
 }
 
 /// Why a console could not go on.
@@ -373,12 +375,14 @@ impl Play for Board {
             Cmd::Redraw => Some(Do::Redraw),
             Cmd::Suspend => Some(Do::Suspend),
             Cmd::Quit => Some(Do::Leave(Ok(ExitReason::Quit))),
+            Cmd::SignIn => Some(Do::Leave(Ok(ExitReason::SignedOut))),
         };
         cmds.into_iter().filter_map(follow).collect()
     }
 
     fn hear(&mut self, news: Msg) -> Vec<Do<Self::Left>> {
-        if let Msg::Link(LinkNews::Closed { why, next: None }) = &news
+        // With nothing to show, there is nothing to stay for.
+        if let Msg::Link(LinkNews::Closed { why, next: None } | LinkNews::SignedOut(why)) = &news
             && self.model.board.epoch.is_empty()
         {
             return vec![Do::Leave(Err(why.clone()))];

@@ -354,6 +354,17 @@ impl Settings {
         }
     }
 
+    /// Out of what was being changed, without saving. Where somebody else was faster, the list shows what they made.
+    fn leave(&mut self, around: &Around<'_>) -> Vec<Wish> {
+        let stale = self.conflict;
+        self.back();
+        if stale && self.inside() && around.live {
+            self.load(around)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Asks anew for what the open form is about, and opens it again.
     fn reload(&mut self, around: &Around<'_>) -> Vec<Wish> {
         let about = match &self.pane {
@@ -552,10 +563,7 @@ impl Settings {
                 self.out.clear();
                 Vec::new()
             }
-            form::Wish::Leave => {
-                self.back();
-                Vec::new()
-            }
+            form::Wish::Leave => self.leave(around),
         }
     }
 }

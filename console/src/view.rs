@@ -39,6 +39,7 @@ mod form;
 mod ink;
 mod lately;
 mod pair;
+mod palette;
 mod people;
 mod settings;
 mod sheet;

@@ -132,7 +132,7 @@ impl Permission {
             Self::Presence => "say of others whether they are here",
             Self::Audit => "read who did what",
             Self::People => "manage people",
-            Self::House => "arrange groups, slots, queues and numbers",
+            Self::House => "arrange groups, slots and numbers",
         }
     }
 

@@ -90,7 +90,9 @@ async fn main() -> Result<(), ConsoleError> {
         "board.log".into(),
     );
     match ended.await? {
-        ExitReason::Quit | ExitReason::Signal(_) | ExitReason::HungUp => Ok(()),
+        ExitReason::Quit | ExitReason::SignedOut | ExitReason::Signal(_) | ExitReason::HungUp => {
+            Ok(())
+        }
     }
 }
 

@@ -55,7 +55,7 @@ async fn main() -> Result<(), ConsoleError> {
         _ => None,
     });
     let mut stage = Stage::take(true)?;
-    let left = door::run(&mut stage, options, &mut |_| ()).await?;
+    let left = door::run(&mut stage, options).await?;
     drop(stage);
     match left {
         Some(came) => println!("{} is in, at {}.", came.tokens.me.name, came.url),

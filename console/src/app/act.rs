@@ -16,7 +16,7 @@ use cordboard_core::{
 };
 
 use super::{
-    Area, Asked, Cmd, Dialog, Find, Hand, Model, Mood, Purpose, Question, Sentence, spelled,
+    Area, Asked, Cmd, Dialog, Find, Hand, Link, Model, Mood, Purpose, Question, Sentence, spelled,
 };
 use crate::{
     field::Field,
@@ -150,6 +150,7 @@ impl Model {
             Action::Redraw => return vec![Cmd::Redraw],
             Action::Suspend => return vec![Cmd::Suspend],
             Action::Quit => return vec![Cmd::Quit],
+            Action::Activate => return vec![Cmd::SignIn],
             _ => {}
         }
         Vec::new()
@@ -157,6 +158,9 @@ impl Model {
 
     fn plan(&self, action: Action) -> Plan {
         match action {
+            Action::Activate if self.link == Link::SignedOut => {
+                Plan::Here("sign in again".to_owned())
+            }
             Action::NextArea | Action::PrevArea => Plan::Here("go to the next area".to_owned()),
             Action::Back => Plan::Here("go back to your own line".to_owned()),
             Action::Theme => Plan::Here("change the colours".to_owned()),
@@ -166,6 +170,11 @@ impl Model {
             Action::Help => {
                 Plan::Open(Dialog::Help(0), None, "show what every key does".to_owned())
             }
+            Action::Palette => Plan::Open(
+                Dialog::Palette(self.palette()),
+                None,
+                "do something by its name".to_owned(),
+            ),
             Action::Log => Plan::Open(Dialog::Log(0), None, "show what was said lately".to_owned()),
             Action::Quit if self.settings.as_ref().is_some_and(|s| s.unsaved()) => Plan::Open(
                 Dialog::Confirm(Question::Quit),

@@ -296,6 +296,10 @@ impl Model {
                 find.step(isize::from(lines.signum()));
                 return;
             }
+            Some(super::Dialog::Palette(palette)) => {
+                palette.step(isize::from(lines.signum()));
+                return;
+            }
             Some(_) => return,
             None => {}
         }

@@ -33,6 +33,8 @@ pub enum Link {
         /// Why.
         why: Sentence,
     },
+    /// Not connected, and the sign-in has ended: only its person can go on.
+    SignedOut,
 }
 
 impl Link {
@@ -60,6 +62,8 @@ pub enum LinkNews {
         /// When it is tried again, by the local clock.
         next: Option<Timestamp>,
     },
+    /// It is gone, and with it the sign-in; why.
+    SignedOut(String),
 }
 
 /// How long the server may take to say anything about the board after a welcome.
@@ -111,6 +115,11 @@ impl Model {
                     why: Sentence::new(&why),
                 });
                 self.forget_asked();
+            }
+            LinkNews::SignedOut(why) => {
+                self.unlink(Link::SignedOut);
+                self.forget_asked();
+                self.say(Mood::News, &why);
             }
         }
         Vec::new()

@@ -86,12 +86,10 @@ pub struct SignedIn {
     pub mouse: bool,
 }
 
-/// Shows the door until somebody is signed in. None: its person left, or was made to. `remember` is told of each
-/// address at which a server has answered, to begin there the next time.
+/// Shows the door until somebody is signed in. None: its person left, or was made to.
 pub async fn run(
     stage: &mut Stage,
     options: DoorOptions,
-    remember: &mut (dyn FnMut(&Url) + Send),
 ) -> Result<Option<SignedIn>, ConsoleError> {
     let DoorOptions {
         url,
@@ -111,15 +109,7 @@ pub async fn run(
     } = stage;
     let ends = Ends { screen, input };
     let settings = Settings::on_line(remote, false);
-    let left = open(
-        (door, first),
-        ends,
-        stop,
-        &Clock::system(),
-        settings,
-        remember,
-    )
-    .await;
+    let left = open((door, first), ends, stop, &Clock::system(), settings).await;
     left.map_err(|why| ConsoleError::of_terminal(why, log))
 }
 
@@ -130,19 +120,10 @@ pub async fn drive<S: Screen>(
     mut input: mpsc::Receiver<io::Result<Event>>,
     clock: &Clock,
     settings: Settings,
-    remember: &mut (dyn FnMut(&Url) + Send),
 ) -> io::Result<Option<SignedIn>> {
     let input = &mut input;
     let stop = std::future::pending();
-    open(
-        opened,
-        Ends { screen, input },
-        stop,
-        clock,
-        settings,
-        remember,
-    )
-    .await
+    open(opened, Ends { screen, input }, stop, clock, settings).await
 }
 
 async fn open<S: Screen>(
@@ -151,7 +132,6 @@ async fn open<S: Screen>(
     stop: impl Future<Output = ExitReason>,
     clock: &Clock,
     settings: Settings,
-    remember: &mut (dyn FnMut(&Url) + Send),
 ) -> io::Result<Option<SignedIn>> {
     // A question is asked by one who waits for its answer: there are never many.
     let (to_loop, answers) = mpsc::channel(8);
@@ -159,7 +139,6 @@ async fn open<S: Screen>(
         door,
         first,
         to_loop,
-        remember,
     };
     Ok(
         match stage::run(&mut play, ends, answers, stop, clock, settings).await? {
@@ -170,16 +149,15 @@ async fn open<S: Screen>(
 }
 
 /// The door as the loop runs it.
-struct Doorway<'a> {
+struct Doorway {
     door: Door,
     first: Vec<DoorCmd>,
     to_loop: mpsc::Sender<(u64, Result<Answer, Trouble>)>,
-    remember: &'a mut (dyn FnMut(&Url) + Send),
 }
 
 type Follows = Vec<Do<Option<SignedIn>>>;
 
-impl Doorway<'_> {
+impl Doorway {
     fn take(&mut self, msg: DoorMsg) -> Follows {
         let mut cmds = std::mem::take(&mut self.first);
         cmds.extend(update(&mut self.door, msg));
@@ -199,10 +177,6 @@ impl Doorway<'_> {
                 });
                 None
             }
-            DoorCmd::Remember(url) => {
-                (self.remember)(&url);
-                None
-            }
             DoorCmd::Enter(url, Answer::Tokens(tokens)) => Some(Do::Leave(Some(SignedIn {
                 url,
                 tokens: *tokens,
@@ -218,7 +192,7 @@ impl Doorway<'_> {
     }
 }
 
-impl Play for Doorway<'_> {
+impl Play for Doorway {
     type News = (u64, Result<Answer, Trouble>);
     type Left = Option<SignedIn>;
 

@@ -137,8 +137,6 @@ pub enum DoorMsg {
 pub enum DoorCmd {
     /// Ask the server there, under that number.
     Ask(u64, Url, Request),
-    /// A server has answered there: its address may be remembered.
-    Remember(Url),
     /// Somebody is signed in there.
     Enter(Url, Answer),
     /// Turn mouse capture on or off.

@@ -62,12 +62,13 @@ impl Settings {
                 wishes
             }
             (Why::Act(_), Err(trouble)) => {
-                let mut wishes = vec![Wish::Say(Mood::Bad, told(&trouble))];
                 if trouble.changed() {
                     // Nothing is typed here: it may be shown as it is now.
+                    let mut wishes = vec![Wish::Say(Mood::Bad, trouble.detail)];
                     wishes.extend(self.load(around));
+                    return wishes;
                 }
-                wishes
+                vec![Wish::Say(Mood::Bad, told(&trouble))]
             }
         }
     }
@@ -160,7 +161,7 @@ fn reset(made: &ResetMade, around: &Around<'_>) -> Secret {
 fn invitation(invited: &Invited, around: &Around<'_>) -> Secret {
     let until = moments::day(invited.invitation.expires, around.utc_offset);
     let told = format!(
-        "Send the link, or let them type: cordboard join CODE. It holds until {until} and is not shown again."
+        "Send the link, or let them type: cordboard join, and the link. It holds until {until} and is not shown again."
     );
     Secret {
         head: Sentence::new("An invitation"),

@@ -351,14 +351,18 @@ fn person(p: &Account, data: &Data, around: &Around<'_>) -> Form {
     }
     let given: Vec<&str> = p.grants.iter().map(Permission::word).collect();
     let form = Form::new("Save");
+    let admission = |form: Form| {
+        form.toggle("active", "May sign in", p.active && !p.pending)
+            .hint("Without it they are kept out and get no calls. Their history stays.")
+    };
+    // Whoever waits to be let in is looked at for that; for everybody else it is the last thing to change.
     let form = if p.pending {
         let told = "They have entered themselves, and nobody has let them in yet. Tick “May sign in” to do it.";
-        form.info("", told)
+        admission(form.info("", told))
     } else {
         form
     };
-    form.toggle("active", "May sign in", p.active && !p.pending)
-        .hint("Without it they are kept out and get no calls. Their history stays.")
+    let form = form
         .text("name", "Name")
         .filled(p.name.as_str())
         .text("email", "E-mail")
@@ -374,8 +378,9 @@ fn person(p: &Account, data: &Data, around: &Around<'_>) -> Form {
         .text("languages", "Languages")
         .hint(LANGUAGES_HINT)
         .filled(&languages(p))
-        .many("groups", "Groups", group_picks(data), &groups)
-        .info("Here since", &moments::date(p.since, around.utc_offset))
+        .many("groups", "Groups", group_picks(data), &groups);
+    let form = if p.pending { form } else { admission(form) };
+    form.info("Here since", &moments::date(p.since, around.utc_offset))
 }
 
 #[cfg(test)]

@@ -319,7 +319,7 @@ impl Settings {
         };
         if route.asking {
             match key {
-                Key::Char('y' | 'Y') => self.back(),
+                Key::Char('y' | 'Y') => return self.leave(around),
                 Key::Char('n' | 'N') | Key::Esc => route.asking = false,
                 _ => {}
             }
@@ -339,7 +339,7 @@ impl Settings {
         let room = route.stops.len() < route::MOST;
         match key {
             Key::Esc if route.changed() => route.asking = true,
-            Key::Esc => self.back(),
+            Key::Esc => return self.leave(around),
             Key::Ctrl('s') => return self.save_route(around),
             Key::Ctrl('r') if self.conflict || !route.changed() => return self.reload(around),
             Key::Char('p') if room => {

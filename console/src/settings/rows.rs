@@ -48,14 +48,14 @@ pub const fn columns(section: Section) -> &'static [Column] {
         column("Ext.", 6, 6),
     ];
     const GROUPS: &[Column] = &[
-        column("Group", 16, 20),
-        column("Name", 18, 30),
+        column("Group", 12, 20),
+        column("Name", 16, 30),
         column("Members", 20, 70),
     ];
     const SLOTS: &[Column] = &[
-        column("Slot", 16, 16),
-        column("Name", 20, 34),
-        column("A call may lie in it", 22, 30),
+        column("Slot", 10, 16),
+        column("Name", 16, 34),
+        column("A call may lie in it", 20, 30),
     ];
     const QUEUES: &[Column] = &[column("Queue", 16, 16), column("Name", 24, 50)];
     const NUMBERS: &[Column] = &[column("Number", 18, 20), column("Rings", 36, 110)];

@@ -138,6 +138,7 @@ fn link(canvas: &Canvas<'_>) -> Ink {
         Link::Connecting => age(ink.say("◌ connecting", Tone::Ring)),
         Link::Resyncing => age(ink.say("◐ fetching the board", Tone::Ring)),
         Link::Stale => age(ink.say("○ no word from the server", Tone::Bad)),
+        Link::SignedOut => age(ink.say("○ signed out", Tone::Bad)),
         Link::Offline { next, .. } => {
             let ink = age(ink.say("○ not connected", Tone::Bad));
             match next {
@@ -176,7 +177,7 @@ fn phone(canvas: &Canvas<'_>) -> Ink {
     }
     match canvas.model.my_phone() {
         PhonePage::Ready => ink.say("● phone ready", Tone::Good),
-        PhonePage::Unreachable => ink.say("◌ your phone page is not open", Tone::Bad),
+        PhonePage::Unreachable => ink.say("◌ no phone page", Tone::Bad),
         PhonePage::Unknown => ink.say("? phone unknown", Tone::Unknown),
     }
 }
@@ -252,6 +253,11 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
         ink.say(note.mood.sign(), tone).sentence(&note.text, tone)
     } else if let Link::Offline { why, .. } = &model.link {
         ink.say("! ", Tone::Bad).sentence(why, Tone::Bad)
+    } else if model.link == Link::SignedOut {
+        ink.say(
+            "! Your sign-in here has ended. Enter on the board opens the door again.",
+            Tone::Bad,
+        )
     } else if let Some(asked) = model.asked.values().max_by_key(|a| a.at) {
         ink.say("◌ asked: ", Tone::Ring)
             .sentence(&asked.sentence, Tone::Text)
@@ -265,6 +271,8 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
     } else if model.dialog.is_none() && model.link.is_live() {
         let told = if !model.has(Action::PickUp) {
             "You look at the board. ? lists every key."
+        } else if without_phone(model) {
+            "Your phone page is not open: P pairs one to talk with. ? lists every key."
         } else if model.current().is_some() {
             "Drag the call, or press m to carry it with the arrows. ? lists every key."
         } else {
@@ -288,10 +296,16 @@ const HINTS: &[Action] = &[
     Action::HangUp,
     Action::PickUp,
     Action::Retrieve,
+    Action::Pair,
     Action::Dial,
     Action::Search,
     Action::Mute,
+    Action::Settings,
+    Action::Palette,
 ];
+
+/// Those that are only shown where there is room to spare.
+const SPARE: [Action; 2] = [Action::Settings, Action::Palette];
 
 pub(super) fn hints(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
@@ -348,14 +362,16 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         }
         return;
     }
-    // Names are left out before actions are.
+    // Names are left out before actions are, but for those that are there at any time.
+    let width = |offered: &[(Action, Ink)]| -> u16 {
+        let needed = offered.iter().filter(|(a, _)| !SPARE.contains(a));
+        needed.map(|(_, ink)| advance(ink.width())).sum()
+    };
     let mut offered = offered(canvas, true);
-    let width: u16 = offered.iter().map(|(_, ink)| advance(ink.width())).sum();
-    if x + width > limit + 2 {
+    if x + width(&offered) > limit + 2 {
         offered = self::offered(canvas, false);
         // Nor for a margin where it would cost the last of them.
-        let width: u16 = offered.iter().map(|(_, ink)| advance(ink.width())).sum();
-        if canvas.buf.area.width < 100 && x + width > limit + 2 {
+        if canvas.buf.area.width < 100 && x + width(&offered) > limit + 2 {
             x = rect.x;
         }
     }
@@ -428,8 +444,12 @@ fn keyed(canvas: &Canvas<'_>, key: &'static str) -> Ink {
     }
 }
 
-/// Hold is also how one goes on.
+/// Hold is also how one goes on, and mute how one is heard again.
 fn word(model: &Model, action: Action) -> Option<&'static str> {
+    if action == Action::Mute {
+        let muted = model.my_page().is_some_and(|p| p.muted == Some(true));
+        return muted.then_some("unmute");
+    }
     let Offer::Yes {
         call: Some(call), ..
     } = model.offer(action)
@@ -456,6 +476,11 @@ fn named(model: &Model, action: Action) -> bool {
     }
 }
 
+/// Whether there is no page to talk with, as far as is known.
+fn without_phone(model: &Model) -> bool {
+    model.my_page().is_none() && model.my_phone() == PhonePage::Unreachable
+}
+
 /// Hints that are possible but would only be noise.
 fn skipped(model: &Model, action: Action) -> bool {
     match action {
@@ -463,6 +488,7 @@ fn skipped(model: &Model, action: Action) -> bool {
         Action::Mute => {
             model.current().is_none() && model.my_page().is_none_or(|p| p.muted != Some(true))
         }
+        Action::Pair => !without_phone(model),
         // Picking up is what one does with a call that is pointed at, or with one's own.
         Action::PickUp | Action::Park | Action::Transfer | Action::HangUp => {
             let own = model

@@ -25,6 +25,8 @@ use plan::{MARK, Plan, ROWS};
 
 /// A sentence below the fields has so many rows at most.
 const SAID: u16 = 5;
+/// From this height on there is room for hints of two rows.
+const ROOMY: u16 = 14;
 /// The narrowest area with a form in it.
 pub(super) const MIN_WIDTH: u16 = 24;
 /// The lowest.
@@ -60,8 +62,13 @@ pub(super) fn draw(sheet: &mut Sheet<'_>, form: &Form, area: Rect, ground: ratat
     let dense = plan.height + below > area.height;
     if dense {
         plan = Plan::new(form, area.width, true);
-        // The fields have at least as much.
-        below = foot(form, area.width, 1).min(area.height - 3);
+        // Hints are said down there, and nothing jumps with the focus. The fields have at least as much.
+        let least = if area.height < ROOMY {
+            1
+        } else {
+            hint_rows(form, area.width)
+        };
+        below = foot(form, area.width, least).min(area.height - 3);
     }
     let fields = Rect {
         height: area.height - below,
@@ -87,6 +94,18 @@ pub(super) fn draw(sheet: &mut Sheet<'_>, form: &Form, area: Rect, ground: ratat
         },
         dense,
     );
+}
+
+/// The rows that the longest hint takes below the fields.
+fn hint_rows(form: &Form, width: u16) -> u16 {
+    let room = width.saturating_sub(MARK).into();
+    let hints = form
+        .entries()
+        .iter()
+        .map(|e| ink::wrap(e.hint.as_str(), room).len());
+    u16::try_from(hints.max().unwrap_or(0))
+        .unwrap_or(SAID)
+        .clamp(1, 2)
 }
 
 fn row(area: Rect, y: u16) -> Rect {

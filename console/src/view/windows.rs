@@ -21,6 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         Some(Dialog::Help(top)) => help(canvas, *top),
         Some(Dialog::Log(top)) => log(canvas, *top),
         Some(Dialog::Find(find)) => finder(canvas, find),
+        Some(Dialog::Palette(palette)) => super::palette::draw(canvas, palette),
         Some(Dialog::Park(call, _)) => {
             let who = named(canvas, *call, 24);
             let head = canvas
@@ -135,7 +136,7 @@ pub(super) fn window(canvas: &mut Canvas<'_>, width: u16, height: u16, head: &In
     }
 }
 
-fn row(inner: Rect, n: usize) -> Rect {
+pub(super) fn row(inner: Rect, n: usize) -> Rect {
     let n = u16::try_from(n).unwrap_or(u16::MAX);
     if n < inner.height {
         Rect {

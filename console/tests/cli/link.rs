@@ -44,6 +44,7 @@ async fn greeted(wire: &mut Wire) {
 async fn lost(wire: &mut Wire) -> (String, bool) {
     match next(wire).await {
         Msg::Link(LinkNews::Closed { why, next }) => (why, next.is_some()),
+        Msg::Link(LinkNews::SignedOut(why)) => (why, false),
         other => panic!("{other:?}"),
     }
 }

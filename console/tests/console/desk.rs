@@ -55,6 +55,8 @@ pub(crate) struct Desk {
     pub(crate) late: Vec<(u64, Result<Answer, Trouble>)>,
     pub(crate) bells: usize,
     pub(crate) quit: bool,
+    /// Whether the board was left for the sign-in.
+    pub(crate) door: bool,
     pointer: Pointer,
     now: Timestamp,
 }
@@ -77,6 +79,7 @@ impl Desk {
             sent: Vec::new(),
             bells: 0,
             quit: false,
+            door: false,
             pointer: Pointer::default(),
             now: MORNING,
         };
@@ -121,6 +124,7 @@ impl Desk {
                     Cmd::Copy(text) => self.copied.push(text),
                     Cmd::Bell => self.bells += 1,
                     Cmd::Quit => self.quit = true,
+                    Cmd::SignIn => self.door = true,
                     Cmd::Mouse(_) | Cmd::Redraw | Cmd::Suspend => {}
                 }
             }

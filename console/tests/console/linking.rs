@@ -155,7 +155,7 @@ async fn a_refusal_is_final_and_says_what_to_do() {
     let answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     stream.write_all(answer).await.unwrap();
     match next(&mut wire, "the refusal").await {
-        Msg::Link(LinkNews::Closed { why, next: None }) => {
+        Msg::Link(LinkNews::SignedOut(why)) => {
             assert!(why.contains("cordboard login"), "{why}");
         }
         other => panic!("{other:?}"),

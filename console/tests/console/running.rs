@@ -286,10 +286,7 @@ fn a_server_that_does_not_want_us_is_no_reason_to_go_on() {
         .to_owned();
     let msgs = vec![
         Msg::Link(LinkNews::Connecting),
-        Msg::Link(LinkNews::Closed {
-            why: why.clone(),
-            next: None,
-        }),
+        Msg::Link(LinkNews::SignedOut(why.clone())),
     ];
     match run(msgs, vec![press('h'); 5]).ended {
         Err(Ended::Refused(said)) => assert_eq!(said, why),

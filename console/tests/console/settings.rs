@@ -98,7 +98,6 @@ fn somebody_is_changed_and_their_extension_is_taken() {
         desk.enter();
         desk.key(Key::Tab);
         desk.key(Key::Tab);
-        desk.key(Key::Tab);
         desk.key(Key::Ctrl('u'));
         desk.keys("102");
         desk.key(Key::Ctrl('s'));
@@ -327,7 +326,6 @@ fn only_what_differs_is_sent() {
         "\n{}",
         desk.screen()
     );
-    desk.key(Key::Tab);
     desk.keys(" M.");
     desk.key(Key::Ctrl('s'));
     let edit = AccountEdit {
@@ -386,7 +384,6 @@ fn when_somebody_else_was_faster_nothing_is_kept_silently() {
     desk.keys("/grace");
     desk.enter();
     desk.enter();
-    desk.key(Key::Tab);
     desk.keys("!");
     desk.office.meddled = true;
     desk.key(Key::Ctrl('s'));
@@ -407,13 +404,32 @@ fn when_somebody_else_was_faster_nothing_is_kept_silently() {
         "\n{}",
         desk.screen()
     );
-    desk.key(Key::Tab);
     desk.keys("?");
     desk.key(Key::Ctrl('s'));
     assert!(
         desk.said().contains("Saved"),
         "on the new revision: {}\n{}",
         desk.said(),
+        desk.screen()
+    );
+}
+
+#[test]
+fn whoever_leaves_to_somebody_faster_sees_what_they_made() {
+    let mut desk = at(Section::People);
+    desk.keys("/grace");
+    desk.enter();
+    desk.enter();
+    desk.keys("!");
+    desk.office.meddled = true;
+    desk.key(Key::Ctrl('s'));
+    let asked = desk.asked.len();
+    desk.key(Key::Esc);
+    desk.keys("y");
+    assert_eq!(
+        desk.asked[asked..],
+        [Ask::People(None), Ask::Groups],
+        "the list is loaded again:\n{}",
         desk.screen()
     );
 }

@@ -725,3 +725,19 @@ fn five_thousand_people_are_paged_and_found() {
         desk.screen()
     );
 }
+
+#[test]
+fn whose_sign_in_has_ended_is_led_back_to_the_door() {
+    let mut desk = Desk::new(busy(), 80, 24);
+    desk.tell(Msg::Link(LinkNews::SignedOut("It is over.".to_owned())));
+    desk.pass(10_000);
+    let screen = desk.screen();
+    assert!(
+        screen.contains("signed out") && screen.contains("Enter on the board opens the door again"),
+        "\n{screen}"
+    );
+    desk.keys("h");
+    assert!(desk.sent.is_empty() && !desk.door);
+    desk.enter();
+    assert!(desk.door);
+}
