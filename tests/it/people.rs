@@ -23,6 +23,7 @@ macro_rules! on_both {
 
 mod joining;
 mod kit;
+mod paired;
 mod pairing;
 mod table;
 mod tokens;
