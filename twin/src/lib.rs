@@ -56,7 +56,7 @@ use switch::Switch;
 use webhooks::Hooks;
 use wire::{Exchange, Wire};
 use world::World;
-use world::account::Account;
+use world::account::{Account, Number};
 
 /// A REST body may not be larger.
 const MAX_BODY: usize = 256 * 1024;
@@ -72,6 +72,8 @@ pub struct TwinConfig {
     pub seed: u64,
     /// The account's ids and secrets.
     pub credentials: Credentials,
+    /// Numbers that the account owns from the start, in E.164. Their calls go nowhere yet.
+    pub numbers: Vec<String>,
     /// Opens the control API, which asks for no password, to other machines.
     pub control_from_anywhere: bool,
 }
@@ -84,6 +86,7 @@ impl Default for TwinConfig {
             clock: Clock::system(),
             seed: 1,
             credentials: Credentials::random(),
+            numbers: Vec::new(),
             control_from_anywhere: false,
         }
     }
@@ -175,7 +178,10 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
     );
     let auth_token = config.credentials.auth_token.clone();
     let hooks = Hooks::new(config.clock.clone(), auth_token, config.seed)?;
-    let world = World::new(account, config.seed);
+    let mut world = World::new(account, config.seed);
+    for number in config.numbers {
+        world.take_number(Number::new(number, config.clock.now_ms()));
+    }
     let switch = Switch::new(world, config.clock, hooks, config.seed, shutdown.clone());
     let routes = Router::new()
         .fallback(rest_request)

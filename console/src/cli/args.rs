@@ -359,6 +359,9 @@ pub enum TwinVerb {
         /// Makes its credentials and its dice repeatable.
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
+        /// A number that its account owns from the start; may be given more than once.
+        #[arg(long = "number", value_name = "NUMBER", value_parser = phone)]
+        numbers: Vec<Phone>,
     },
     /// Let a caller ring a number.
     Call {

@@ -11,6 +11,7 @@ use cordboard::{
     cli::{Exit, Failure, Out, args::TwinVerb, show},
     client::address,
 };
+use cordboard_core::ids::Phone;
 use cordboard_twin::{
     Caller, Credentials, TwinConfig,
     control::{Client, ControlError},
@@ -26,7 +27,14 @@ use super::Quit;
 pub(crate) async fn run(verb: TwinVerb, at: Option<Url>, out: &mut Out<'_>) -> Result<(), Failure> {
     let usage = |why| Failure::new(Exit::Usage, "usage", why);
     let control = match (&verb, at) {
-        (TwinVerb::Serve { listen, seed }, None) => return serve(*listen, *seed, out).await,
+        (
+            TwinVerb::Serve {
+                listen,
+                seed,
+                numbers,
+            },
+            None,
+        ) => return serve(*listen, *seed, numbers, out).await,
         (TwinVerb::Serve { .. }, Some(_)) => {
             return Err(usage("A twin that is started has no need of --twin."));
         }
@@ -100,7 +108,12 @@ fn said(error: ControlError) -> Failure {
     }
 }
 
-async fn serve(listen: SocketAddr, seed: Option<u64>, out: &mut Out<'_>) -> Result<(), Failure> {
+async fn serve(
+    listen: SocketAddr,
+    seed: Option<u64>,
+    numbers: &[Phone],
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
     let mut quit = Quit::listen()?;
     crate::log_to_stderr();
     let stop = CancellationToken::new();
@@ -108,6 +121,7 @@ async fn serve(listen: SocketAddr, seed: Option<u64>, out: &mut Out<'_>) -> Resu
         listen,
         seed: seed.unwrap_or_else(|| rand::make_rng::<StdRng>().random()),
         credentials: seed.map_or_else(Credentials::random, Credentials::from_seed),
+        numbers: numbers.iter().map(ToString::to_string).collect(),
         ..TwinConfig::default()
     };
     let twin = cordboard_twin::serve(config, stop.clone())

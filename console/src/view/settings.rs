@@ -431,7 +431,7 @@ fn way(canvas: &mut Canvas<'_>, settings: &Settings, around: &Around<'_>, rect: 
         .ink()
         .say("A call to ", Tone::Text)
         .phone(&route.number, Tone::Strong)
-        .say(" is tried here, one after the other:", Tone::Text);
+        .say(" is tried in this order:", Tone::Text);
     canvas.line(row(0), &title);
     for (n, stop) in route.stops.iter().enumerate() {
         let line = row(2 + u16::try_from(n).unwrap_or(u16::MAX));

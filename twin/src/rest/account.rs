@@ -211,20 +211,9 @@ fn buy_number(w: &mut World, r: &Request<'_>) -> Outcome {
     if w.account.number(&number).is_some() {
         return Err(Refusal::bad(21422, format!("{number} is not available.")));
     }
-    let mut row = Number {
-        sid: String::new(),
-        friendly_name: number.clone(),
-        e164: number,
-        voice: VoiceSettings::default(),
-        voice_application_sid: String::new(),
-        caller_id_lookup: false,
-        emergency_address_sid: String::new(),
-        created: w.now,
-        updated: w.now,
-    };
+    let mut row = Number::new(number, w.now);
     number_form(w, &r.form, &mut row)?;
-    row.sid = w.sid("PN");
-    w.account.numbers.push(row.clone());
+    let row = w.take_number(row);
     Ok(Answer::created(w.number_body(&row)))
 }
 

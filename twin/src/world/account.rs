@@ -90,6 +90,23 @@ pub(crate) struct Number {
     pub(crate) updated: i64,
 }
 
+impl Number {
+    /// A number whose calls go nowhere. It has its sid once the account owns it: [`super::World::take_number`].
+    pub(crate) fn new(e164: String, now: i64) -> Self {
+        Self {
+            sid: String::new(),
+            friendly_name: e164.clone(),
+            e164,
+            voice: VoiceSettings::default(),
+            voice_application_sid: String::new(),
+            caller_id_lookup: false,
+            emergency_address_sid: String::new(),
+            created: now,
+            updated: now,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Application {
     pub(crate) sid: String,

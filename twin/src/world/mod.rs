@@ -296,6 +296,16 @@ impl World {
         new_sid(prefix, &mut self.sids)
     }
 
+    /// The account owns a number from now on; with its sid.
+    pub(crate) fn take_number(&mut self, number: account::Number) -> account::Number {
+        let number = account::Number {
+            sid: self.sid("PN"),
+            ..number
+        };
+        self.account.numbers.push(number.clone());
+        number
+    }
+
     pub(crate) fn call(&self, sid: &str) -> Option<&Call> {
         self.calls.get(sid)
     }

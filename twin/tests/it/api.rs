@@ -2,6 +2,7 @@
 //! second.
 
 use axum::http::Method;
+use cordboard_twin::TwinConfig;
 use serde_json::{Value, json};
 
 use crate::kit::{DESK, Kit};
@@ -498,6 +499,25 @@ async fn web_hooks_carry_a_signature_and_a_token() {
         next.headers["x-twilio-signature"],
         sign(&format!("{}?{}", kit.site.at("/next"), next.query))
     );
+}
+
+#[tokio::test]
+async fn a_number_can_be_there_from_the_start() {
+    let kit = Kit::of(TwinConfig {
+        numbers: vec![DESK.to_owned()],
+        ..TwinConfig::default()
+    })
+    .await;
+    let (_, body) = kit.get("IncomingPhoneNumbers").await;
+    let numbers = body["incoming_phone_numbers"].as_array().unwrap();
+    assert_eq!(numbers.len(), 1, "{body}");
+    assert_eq!(numbers[0]["phone_number"], DESK);
+    let sid = numbers[0]["sid"].as_str().unwrap();
+    let path = format!("IncomingPhoneNumbers/{sid}");
+    let (code, body) = kit
+        .post(&path, &[("VoiceUrl", &kit.site.at("/voice"))])
+        .await;
+    assert_eq!(code, 200, "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

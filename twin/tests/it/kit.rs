@@ -228,12 +228,20 @@ impl Kit {
     }
 
     pub(crate) async fn at_scale(scale: f64) -> Self {
+        Self::of(TwinConfig {
+            clock: Clock::scaled(scale),
+            ..TwinConfig::default()
+        })
+        .await
+    }
+
+    /// With these settings, but for what makes it repeatable.
+    pub(crate) async fn of(config: TwinConfig) -> Self {
         let stop = CancellationToken::new();
         let config = TwinConfig {
-            clock: Clock::scaled(scale),
             credentials: Credentials::from_seed(7),
             seed: 7,
-            ..TwinConfig::default()
+            ..config
         };
         let twin = cordboard_twin::serve(config, stop.clone()).await.unwrap();
         let site = Site::start().await;
