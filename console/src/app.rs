@@ -26,8 +26,9 @@ use cordboard_core::{
 use crate::{
     ask::{Answer, Ask, Trouble},
     form,
-    keymap::{Action, Key},
+    keymap::{Action, Key, Keymap},
     number,
+    preferences::Preferences,
     settings::{Section, Settings},
     shape::{Counts, Shape},
     theme::Theme,
@@ -182,6 +183,8 @@ pub enum Msg {
     Link(LinkNews),
     /// The server said something.
     Server(Box<ServerMsg>),
+    /// Something has gone wrong on this machine, in a sentence.
+    Trouble(String),
     /// What came of the question with that number.
     Answer(u64, Result<Answer, Trouble>),
 }
@@ -207,6 +210,8 @@ pub enum Cmd {
     Quit,
     /// Leave the board for the sign-in.
     SignIn,
+    /// Keep these colours and keys for the next time.
+    Keep(Preferences),
 }
 
 /// A command on its way.
@@ -310,6 +315,8 @@ pub struct Model {
     pub shape: Shape,
     /// The colours.
     pub theme: Theme,
+    /// The keys.
+    pub keys: Keymap,
     /// Whether the mouse is ours.
     pub mouse: bool,
     /// Leaving ends the server too, and every call: this is the demo, in one process.
@@ -375,6 +382,7 @@ impl Model {
             first_own: 0,
             shape: Shape::default(),
             theme,
+            keys: Keymap::default(),
             mouse: true,
             leaving_ends_all: false,
             dirty: true,
@@ -560,6 +568,14 @@ impl Model {
         )
     }
 
+    /// What this person likes, to be kept.
+    fn preferences(&self) -> Preferences {
+        Preferences {
+            theme: Some(self.theme),
+            keys: self.keys.clone(),
+        }
+    }
+
     /// Says something.
     fn say(&mut self, mood: Mood, text: &str) {
         self.notes.push_back(Note {
@@ -616,6 +632,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Link(news) => return model.link_news(news),
         Msg::Server(msg) => return model.hear(*msg),
+        Msg::Trouble(why) => model.say(Mood::Bad, &why),
         Msg::Answer(number, answer) => return model.answered(number, answer),
     }
     Vec::new()
@@ -650,7 +667,7 @@ impl Model {
             | Action::Mouse
             | Action::Theme
             | Action::Pair),
-        ) = crate::keymap::action_for(key)
+        ) = self.keys.action(key)
             && !matches!(key, Key::Char(_))
         {
             return self.act(action);
@@ -674,7 +691,7 @@ impl Model {
             Key::PageUp => self.page(-1),
             Key::PageDown => self.page(1),
             _ => {
-                if let Some(action) = crate::keymap::action_for(key) {
+                if let Some(action) = self.keys.action(key) {
                     return self.act(action);
                 }
             }

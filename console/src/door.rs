@@ -20,7 +20,7 @@ use crate::{
     cli::args::http_url,
     client::address,
     form::{Form, Wish},
-    keymap::{self, Action, Dir, Key},
+    keymap::{Action, Dir, Key, Keymap},
     theme::Theme,
 };
 
@@ -249,7 +249,7 @@ impl Door {
 
     fn key(&mut self, key: Key) -> Vec<DoorCmd> {
         self.dirty = true;
-        match keymap::action_for(key) {
+        match Keymap::default().action(key) {
             _ if key == Key::Ctrl('c') => return vec![DoorCmd::Quit],
             Some(action @ (Action::Redraw | Action::Suspend | Action::Mouse | Action::Theme)) => {
                 return self.act(action);

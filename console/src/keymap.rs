@@ -1,6 +1,7 @@
 //! The one table of what can be done, and the keys that do it.
 //!
-//! Footer, help and the keys of the board are all read from [`TABLE`]. Keys that move about or write (arrows,
+//! Footer, help, palette and the keys of the board are all read from [`TABLE`], through the [`Keymap`] of whoever has
+//! chosen other keys. Keys that move about or write (arrows,
 //! digits, letters of a name) and the keys of an open window are with what they work, in [`crate::app`].
 //! Whether an action is possible now, and on which call, is decided by [`crate::app`]; which permission it takes
 //! stands in the table, so that nobody is shown what they may not do. This module must not know the model, nor the
@@ -8,6 +9,8 @@
 //!
 //! No binding needs a terminal with an extended keyboard protocol: no key releases, no Ctrl with Shift,
 //! nothing that tmux swallows.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use cordboard_core::policy::{Permission, Rights};
 
@@ -42,6 +45,51 @@ pub enum Key {
     PageDown,
     /// A function key.
     F(u8),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Char(' ') => f.pad("Space"),
+            Self::Char(c) => f.pad(c.encode_utf8(&mut [0; 4])),
+            Self::Ctrl(c) => f.pad(&format!("Ctrl-{}", c.to_ascii_uppercase())),
+            Self::F(n) => f.pad(&format!("F{n}")),
+            Self::BackTab => f.pad("Shift-Tab"),
+            Self::Arrow(dir) => write!(f, "{dir:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// Reads a key as it is written, if it is one that can be chosen.
+impl FromStr for Key {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut chars = text.chars();
+        let key = match (chars.next(), chars.as_str()) {
+            (Some(c), "") => Self::Char(c),
+            (Some('F'), n) => n.parse().map(Self::F).map_err(|_| NO_CHOICE)?,
+            _ => return Err(NO_CHOICE),
+        };
+        key.can_be_chosen().then_some(key).ok_or(NO_CHOICE)
+    }
+}
+
+/// Said of a key that cannot be chosen.
+const NO_CHOICE: &str =
+    "A letter, a sign or a function key can be chosen: no digit, and nothing that moves or edits.";
+
+impl Key {
+    /// Whether somebody may choose it for an action. Digits answer calls; everything else moves about, edits text, or
+    /// belongs to the terminal.
+    pub fn can_be_chosen(self) -> bool {
+        match self {
+            Self::Char(c) => !c.is_whitespace() && !c.is_control() && !c.is_numeric(),
+            Self::F(n) => (1..=12).contains(&n),
+            _ => false,
+        }
+    }
 }
 
 /// Where an arrow points.
@@ -437,18 +485,110 @@ pub const TABLE: &[Row] = &[
     ),
 ];
 
-/// What `key` does on the board itself, where no text is being typed.
-pub fn action_for(key: Key) -> Option<Action> {
-    if let Key::Char(digit @ '1'..='9') = key {
-        return digit
-            .to_digit(10)
-            .and_then(|d| u8::try_from(d).ok())
-            .map(Action::AnswerDigit);
+impl Action {
+    /// Whether it is done by its name, and its key can be chosen: not what is a key by its nature.
+    pub const fn has_name(self) -> bool {
+        !matches!(
+            self,
+            Self::AnswerDigit(_) | Self::Activate | Self::NextArea | Self::PrevArea | Self::Back
+        )
     }
-    TABLE
-        .iter()
-        .find(|row| row.keys.contains(&key))
-        .map(|row| row.action)
+}
+
+/// The keys as somebody has them: those of the table, but for what they have chosen.
+///
+/// A choice takes the place of the first key of a row, the one that is shown. Others of the row stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keymap {
+    chosen: BTreeMap<Action, Key>,
+}
+
+impl Keymap {
+    /// What `key` does on the board itself, where no text is being typed.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        if let Key::Char(digit @ '1'..='9') = key {
+            return digit
+                .to_digit(10)
+                .and_then(|d| u8::try_from(d).ok())
+                .map(Action::AnswerDigit);
+        }
+        self.all_of(key).next()
+    }
+
+    /// Every action that `key` stands for: one at most, in a map that holds together.
+    fn all_of(&self, key: Key) -> impl Iterator<Item = Action> {
+        TABLE
+            .iter()
+            .filter(move |row| match self.chosen.get(&row.action) {
+                Some(chosen) => *chosen == key || row.keys.iter().skip(1).any(|k| *k == key),
+                None => row.keys.contains(&key),
+            })
+            .map(|row| row.action)
+    }
+
+    /// These choices, if they hold together.
+    pub fn of(chosen: impl IntoIterator<Item = (Action, Key)>) -> Result<Self, String> {
+        let keys = Self {
+            chosen: chosen.into_iter().collect(),
+        };
+        for (action, key) in keys.chosen() {
+            keys.may(action, key)?;
+        }
+        Ok(keys)
+    }
+
+    /// How the key of an action is written.
+    pub fn name(&self, action: Action) -> Cow<'static, str> {
+        match self.chosen.get(&action) {
+            Some(key) => key.to_string().into(),
+            None => row_of(action).key.into(),
+        }
+    }
+
+    /// What was chosen, and for what.
+    pub fn chosen(&self) -> impl Iterator<Item = (Action, Key)> {
+        self.chosen.iter().map(|(action, key)| (*action, *key))
+    }
+
+    /// Gives an action another key. Refused, in a sentence: a key that does something else, or cannot be chosen.
+    pub fn choose(&mut self, action: Action, key: Key) -> Result<(), String> {
+        if row_of(action).keys.first() == Some(&key) {
+            return self.restore(action);
+        }
+        self.may(action, key)?;
+        self.chosen.insert(action, key);
+        Ok(())
+    }
+
+    /// Gives an action the key of the table again. Refused where that does something else by now.
+    pub fn restore(&mut self, action: Action) -> Result<(), String> {
+        if let Some(key) = row_of(action).keys.first() {
+            self.free_for(action, *key)?;
+        }
+        self.chosen.remove(&action);
+        Ok(())
+    }
+
+    fn may(&self, action: Action, key: Key) -> Result<(), String> {
+        let row = row_of(action);
+        if !action.has_name() {
+            return Err(format!("{} always does “{}”.", row.key, row.word));
+        }
+        if !key.can_be_chosen() {
+            return Err(NO_CHOICE.to_owned());
+        }
+        self.free_for(action, key)
+    }
+
+    fn free_for(&self, action: Action, key: Key) -> Result<(), String> {
+        match self.all_of(key).find(|other| *other != action) {
+            Some(other) => Err(format!(
+                "{key} does “{}” already. Give that another key first.",
+                row_of(other).word
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The row of an action. Every action has one.
@@ -475,7 +615,7 @@ mod tests {
         for row in TABLE {
             for key in row.keys {
                 assert!(seen.insert(*key), "{key:?} is bound twice");
-                assert_eq!(action_for(*key), Some(row.action));
+                assert_eq!(Keymap::default().action(*key), Some(row.action));
             }
             assert_eq!(
                 row_of(row.action).word,
@@ -484,9 +624,48 @@ mod tests {
                 row.action
             );
         }
-        assert_eq!(action_for(Key::Char('7')), Some(Action::AnswerDigit(7)));
-        assert_eq!(action_for(Key::Char('0')), None);
+        let keys = Keymap::default();
+        assert_eq!(keys.action(Key::Char('7')), Some(Action::AnswerDigit(7)));
+        assert_eq!(keys.action(Key::Char('0')), None);
         let words: BTreeSet<_> = TABLE.iter().map(|r| r.word).collect();
         assert_eq!(words.len(), TABLE.len(), "a word stands for one action");
+    }
+
+    #[test]
+    fn a_chosen_key_takes_the_place_of_the_first_and_of_nothing_else() {
+        let mut keys = Keymap::default();
+        let refused = keys.choose(Action::Hold, Key::Char('p')).unwrap_err();
+        assert!(refused.contains("“park” already"), "{refused}");
+        for key in [Key::Char('7'), Key::Enter, Key::Ctrl('c'), Key::Char(' ')] {
+            assert!(keys.choose(Action::Hold, key).is_err(), "{key}");
+        }
+        assert!(keys.choose(Action::Back, Key::Char('b')).is_err());
+        assert_eq!(keys, Keymap::default());
+
+        keys.choose(Action::Hold, Key::Char('o')).unwrap();
+        assert_eq!(keys.action(Key::Char('o')), Some(Action::Hold));
+        assert_eq!(keys.action(Key::Char('h')), None);
+        assert_eq!(keys.name(Action::Hold), "o");
+        // What was freed can be taken, and then not be taken back.
+        keys.choose(Action::Park, Key::Char('h')).unwrap();
+        assert_eq!(keys.action(Key::Char('h')), Some(Action::Park));
+        assert!(keys.restore(Action::Hold).is_err());
+        keys.restore(Action::Park).unwrap();
+        keys.choose(Action::Hold, Key::Char('h')).unwrap();
+        assert_eq!(keys, Keymap::default());
+        // The others of a row stay.
+        keys.choose(Action::Help, Key::F(9)).unwrap();
+        assert_eq!(keys.action(Key::F(1)), Some(Action::Help));
+        assert_eq!(keys.action(Key::Char('?')), None);
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        for key in [Key::Char('o'), Key::Char('Ä'), Key::Char('F'), Key::F(12)] {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        for text in ["", "7", "F13", "F", "Enter", "ab", " ", "\u{1b}"] {
+            assert!(text.parse::<Key>().is_err() || text == "F", "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The screen is one closed loop ([`run`]): terminal events ([`terminal`], [`input`]) and the server's
 //! messages ([`net`]) become messages, [`app`]'s update changes the model and says what to do, [`view`]
-//! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only. While nobody is signed
+//! paints it and returns the hit map of what it painted. Keys are known to [`keymap`] only, and what somebody likes is in [`preferences`]. While nobody is signed
 //! in, the same loop shows the [`door`]; what is filled in there and elsewhere is a [`form`]. The verbs are in [`cli`],
 //! over [`client`].
 //!
@@ -20,6 +20,7 @@ pub mod input;
 pub mod keymap;
 pub mod net;
 pub mod number;
+pub mod preferences;
 pub mod run;
 pub mod settings;
 pub mod shape;

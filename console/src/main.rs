@@ -320,7 +320,7 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
             let asked = cordboard::clock::Clock::system().now();
             env.keep(&came.url, came.tokens, asked).await?;
             let mut options = ConsoleOptions::new(env.signed_in(Some(&came.url))?, log.clone());
-            (options.theme, options.mouse) = (Some(came.theme), came.mouse);
+            (options.theme, options.mouse) = (came.theme, came.mouse);
             options
         };
         server = Some(options.credentials.url().clone());

@@ -9,12 +9,13 @@ use std::{
     future::Future,
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use cordboard_core::{ids::Timestamp, wire::ClientMsg};
 use crossterm::event::Event;
 use ratatui::buffer::Buffer;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     app::{Cmd, Hand, LinkNews, Model, Msg, update},
@@ -25,6 +26,7 @@ use crate::{
     client::Credentials,
     clock::Clock,
     net::{self, Wire},
+    preferences::Preferences,
     terminal::Screen,
     theme::Theme,
     view::{self, Drawn},
@@ -35,6 +37,8 @@ pub(crate) mod stage;
 use stage::{Do, Ends, Over, Play};
 pub use stage::{Settings, Stage};
 
+/// How long the end waits for what is still to be kept.
+const KEEPING: Duration = Duration::from_secs(1);
 /// The shortest time between two frames on one's own computer.
 const FRAME_MS: i64 = 16;
 /// The same over a remote line, where a frame costs more than the eye gains.
@@ -45,8 +49,10 @@ const REMOTE_FRAME_MS: i64 = 33;
 pub struct ConsoleOptions {
     /// Who is signed in, and where.
     pub credentials: Credentials,
-    /// The colours; none: what suits the terminal.
+    /// The colours; none: those that are kept, or what suits the terminal.
     pub theme: Option<Theme>,
+    /// Where colours and keys are kept, if anywhere.
+    pub likes: Option<PathBuf>,
     /// Whether the mouse works the board.
     pub mouse: bool,
     /// Whether the bell rings.
@@ -66,6 +72,7 @@ impl ConsoleOptions {
         Self {
             credentials,
             theme: None,
+            likes: Preferences::file(),
             mouse: true,
             bell: true,
             remote,
@@ -149,6 +156,7 @@ pub async fn console_on(
     let ConsoleOptions {
         credentials,
         theme,
+        likes,
         mouse,
         bell,
         remote,
@@ -156,7 +164,12 @@ pub async fn console_on(
         leaving_ends_all,
     } = options;
     let clock = Clock::system();
-    let theme = theme.unwrap_or_else(suited);
+    let (liked, keeper, unread) = match likes.map(|path| (Preferences::read(&path), path)) {
+        Some((Ok(liked), path)) => (liked, Some(Keeper::of(path)), None),
+        // What could not be read is not written over.
+        Some((Err(why), path)) => (Preferences::default(), None, Some((why, path))),
+        None => (Preferences::default(), None, None),
+    };
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the edge: everything below draws from these seeds, or takes them as they are"
@@ -173,13 +186,26 @@ pub async fn console_on(
         .inspect_err(|why| tracing::warn!(%why, "nothing can be asked over HTTP"))
         .ok();
     let wire = net::start(credentials, clock.clone(), jitter);
-    let mut model = Model::new(clock.now(), run, theme);
+    let colours = theme.or(liked.theme).unwrap_or_else(suited);
+    let mut model = Model::new(clock.now(), run, colours);
     (model.mouse, model.leaving_ends_all) = (mouse, leaving_ends_all);
+    model.keys = liked.keys.clone();
+    if let Some((why, path)) = unread {
+        let path = path.display();
+        let text = format!(
+            "{path} cannot be read: {why}. Colours and keys are the usual ones, and are not kept."
+        );
+        update(&mut model, Msg::Trouble(text));
+    }
+    if let (Some(keeper), true) = (&keeper, theme.is_some()) {
+        let theme = theme.or(liked.theme);
+        keeper.keep(Preferences { theme, ..liked });
+    }
     stage.screen.mouse(mouse);
     on_stage(
         stage,
         model,
-        (wire, line),
+        Behind { wire, line, keeper },
         clock,
         Settings::on_line(remote, bell),
         log,
@@ -197,7 +223,12 @@ pub async fn on_terminal(
     log: PathBuf,
 ) -> Result<ExitReason, ConsoleError> {
     let mut stage = Stage::take(model.mouse)?;
-    on_stage(&mut stage, model, (wire, line), clock, settings, log).await
+    let behind = Behind {
+        wire,
+        line,
+        keeper: None,
+    };
+    on_stage(&mut stage, model, behind, clock, settings, log).await
 }
 
 async fn on_stage(
@@ -207,13 +238,13 @@ async fn on_stage(
         stop,
     }: &mut Stage,
     model: Model,
-    server: (Wire, Option<Line>),
+    behind: Behind,
     clock: Clock,
     settings: Settings,
     log: PathBuf,
 ) -> Result<ExitReason, ConsoleError> {
     let ends = Ends { screen, input };
-    let ended = board(model, ends, server, stop, &clock, settings).await;
+    let ended = board(model, ends, behind, stop, &clock, settings).await;
     ended.map_err(|e| match e {
         Ended::Screen(why) => ConsoleError::of_terminal(why, log),
         Ended::Refused(why) => ConsoleError::Refused(why),
@@ -266,29 +297,98 @@ pub async fn drive<S: Screen>(
 ) -> Result<ExitReason, Ended> {
     let input = &mut input;
     let ends = Ends { screen, input };
-    board(model, ends, (wire, None), stop, clock, settings).await
+    let behind = Behind {
+        wire,
+        line: None,
+        keeper: None,
+    };
+    board(model, ends, behind, stop, clock, settings).await
 }
 
 async fn board<S: Screen>(
     model: Model,
     ends: Ends<'_, S>,
-    (Wire { incoming, outgoing }, line): (Wire, Option<Line>),
+    Behind { wire, line, keeper }: Behind,
     stop: impl Future<Output = ExitReason>,
     clock: &Clock,
     settings: Settings,
 ) -> Result<ExitReason, Ended> {
+    let Wire { incoming, outgoing } = wire;
     let (asks, incoming) = match line {
         Some(Line { asks, answers }) => (Some(asks), joined(incoming, answers)),
         None => (None, incoming),
+    };
+    let (likes, kept, incoming) = match keeper {
+        Some(Keeper {
+            likes,
+            troubles,
+            kept,
+        }) => (Some(likes), Some(kept), joined(incoming, troubles)),
+        None => (None, None, incoming),
     };
     let mut board = Board {
         model,
         outgoing,
         asks,
+        likes,
     };
-    match stage::run(&mut board, ends, incoming, stop, clock, settings).await? {
+    let over = stage::run(&mut board, ends, incoming, stop, clock, settings).await;
+    drop(board);
+    if let Some(kept) = kept {
+        // What was chosen last is written before the program ends, if the disk is not stuck.
+        let _ = tokio::time::timeout(KEEPING, kept).await;
+    }
+    match over? {
         Over::Left(Ok(reason)) | Over::Told(reason) => Ok(reason),
         Over::Left(Err(why)) => Err(Ended::Refused(why)),
+    }
+}
+
+/// What the board works with beside its terminal.
+struct Behind {
+    wire: Wire,
+    line: Option<Line>,
+    keeper: Option<Keeper>,
+}
+
+/// Keeps what somebody likes, off the loop and in order.
+struct Keeper {
+    likes: mpsc::Sender<Preferences>,
+    troubles: mpsc::Receiver<Msg>,
+    /// Ends when all is written.
+    kept: JoinHandle<()>,
+}
+
+impl Keeper {
+    fn of(path: PathBuf) -> Self {
+        let (likes, mut chosen) = mpsc::channel::<Preferences>(8);
+        let (trouble, troubles) = mpsc::channel(1);
+        let kept = tokio::spawn(async move {
+            while let Some(likes) = chosen.recv().await {
+                let path = path.clone();
+                let written = tokio::task::spawn_blocking(move || likes.write(&path)).await;
+                let why = match written {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(why)) => why.to_string(),
+                    Err(why) => why.to_string(),
+                };
+                tracing::warn!(why, "colours and keys could not be kept");
+                let text =
+                    format!("What you chose holds until you leave, and cannot be kept: {why}.");
+                // A loop that has ended wants to hear nothing.
+                let _ = trouble.send(Msg::Trouble(text)).await;
+            }
+        });
+        Self {
+            likes,
+            troubles,
+            kept,
+        }
+    }
+
+    fn keep(&self, likes: Preferences) {
+        // Nobody chooses faster than a disk writes; if so, the next choice is kept.
+        let _ = self.likes.try_send(likes);
     }
 }
 
@@ -316,6 +416,7 @@ struct Board {
     model: Model,
     outgoing: mpsc::Sender<ClientMsg>,
     asks: Option<mpsc::Sender<(u64, Ask)>>,
+    likes: Option<mpsc::Sender<Preferences>>,
 }
 
 impl Board {
@@ -375,6 +476,13 @@ impl Play for Board {
             Cmd::Redraw => Some(Do::Redraw),
             Cmd::Suspend => Some(Do::Suspend),
             Cmd::Quit => Some(Do::Leave(Ok(ExitReason::Quit))),
+            Cmd::Keep(likes) => {
+                if let Some(keeper) = &self.likes {
+                    // Nobody chooses faster than a disk writes; if so, the next choice is kept.
+                    let _ = keeper.try_send(likes);
+                }
+                None
+            }
             Cmd::SignIn => Some(Do::Leave(Ok(ExitReason::SignedOut))),
         };
         cmds.into_iter().filter_map(follow).collect()

@@ -23,6 +23,7 @@ use crate::{
     ask::Ask,
     field::Field,
     form::{self, Form},
+    keymap::{Action, Key, Keymap},
     theme::Theme,
 };
 
@@ -61,6 +62,8 @@ pub struct Around<'a> {
     pub live: bool,
     /// The colours.
     pub theme: Theme,
+    /// The keys.
+    pub keys: &'a Keymap,
 }
 
 /// What is wanted of the board.
@@ -74,6 +77,8 @@ pub enum Wish {
     Copy(String),
     /// Take these colours.
     Theme(Theme),
+    /// Give that action this key, or the one that it had at first.
+    Key(Action, Option<Key>),
     /// Pair a phone page.
     Pair,
     /// Show the help.
@@ -112,6 +117,8 @@ pub enum Doing {
     DropSlot(SlotId, Rev),
     /// Remove that number.
     DropNumber(Phone, Rev),
+    /// Give that action the key that is pressed next.
+    Choose(Action),
 }
 
 /// Something that is shown once.
@@ -163,7 +170,7 @@ pub enum Pane {
     Form(Box<Form>, About),
     /// The way of a number.
     Route,
-    /// A page that needs nothing of the server: the phone, the colours, the keys.
+    /// A page that is no list: the phone, the colours.
     Page(usize),
 }
 
@@ -263,6 +270,9 @@ impl Settings {
 
     /// Asks for what the section shows.
     fn load(&mut self, around: &Around<'_>) -> Vec<Wish> {
+        if self.section == Section::Keys {
+            self.data.actions = rows::actions(around);
+        }
         let asks = self.section.asks(around.me.id);
         if !asks.is_empty() && !around.live {
             self.pane = Pane::Failed(Sentence::new("Not connected: this cannot be loaded now."));
@@ -289,7 +299,7 @@ impl Settings {
             Section::Status => About::Status,
             Section::Password => About::Password,
             Section::Desk => About::Desk,
-            Section::Phone | Section::Keys => {
+            Section::Phone => {
                 self.pane = Pane::Page(0);
                 return;
             }
@@ -484,6 +494,8 @@ impl Settings {
                 "All your other sign-ins have ended.",
             ),
             Doing::Reset(user) => (Ask::ResetCode(user), ""),
+            // A key was pressed: see there.
+            Doing::Choose(_) => return Vec::new(),
             Doing::Revoke(code) => (Ask::Revoke(code), "The invitation is taken back."),
             Doing::DropGroup(group, rev) => (Ask::DropGroup(group, rev), "The group is removed."),
             Doing::DropSlot(slot, rev) => (Ask::DropSlot(slot, rev), "The slot is removed."),
@@ -522,7 +534,7 @@ impl Settings {
     fn ask_to_leave(&mut self) -> Vec<Wish> {
         match (&mut self.pane, &mut self.route) {
             (Pane::Form(form, _), _) if !form.is_busy() && form.asked().is_none() => {
-                form.key(crate::keymap::Key::Esc);
+                form.key(Key::Esc);
             }
             (_, Some(route)) => route.asking = true,
             _ => {}

@@ -459,6 +459,41 @@ fn a_burst_of_keys_and_mouse_reports_is_read_to_its_end() {
 }
 
 /// A console at 120 × 34, signed in as the operator, with everybody's state known.
+#[test]
+fn colours_and_keys_are_there_the_next_time() {
+    let house = House::open(sqlite_file());
+    let folder = house.folder.path().to_str().unwrap().to_owned();
+    let env = [
+        ("XDG_STATE_HOME", folder.clone()),
+        ("XDG_CONFIG_HOME", folder),
+    ];
+    let mut desk = Terminal::start(&["console"], &env, DESK);
+    desk.wait_for("● live");
+    desk.keys("\x1bOR");
+    desk.wait_for("Colours: light.");
+    desk.keys(":");
+    desk.wait_for("letters of what to do");
+    desk.keys("keys");
+    desk.wait_for("Enter: open Keys in the settings");
+    desk.keys("\r");
+    desk.wait_for("▶ a");
+    desk.keys("\r");
+    desk.wait_for("Press the key that shall do “answer”");
+    desk.keys("Z");
+    desk.wait_for("Z does “answer” from now on");
+    desk.keys("\x03");
+    assert_eq!(desk.ended(), 0);
+
+    let mut desk = Terminal::start(&["console"], &env, DESK);
+    desk.wait_for("● live");
+    let _rosa = house.ring(ROSA.0, ROSA.1);
+    desk.wait_for("Z  answer Rosa Diaz");
+    desk.keys("Z");
+    wait_line(&desk, "── You", "▶ Rosa Diaz");
+    desk.keys("\x1bOR");
+    desk.wait_for("Colours: 16 colours.");
+}
+
 fn console(house: &House) -> Terminal {
     let state = house.folder.path().to_str().unwrap().to_owned();
     let desk = Terminal::start(&["console"], &[("XDG_STATE_HOME", state)], DESK);

@@ -19,6 +19,7 @@ use std::{
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
 use crate::house::binary;
@@ -131,6 +132,8 @@ pub struct Terminal {
     size: Size,
     /// The line discipline before the program came, as the system describes it.
     before: String,
+    /// Where its colours and keys are kept, unless the test says otherwise.
+    _likes: TempDir,
 }
 
 impl Terminal {
@@ -169,6 +172,9 @@ impl Terminal {
         ] {
             command.env(key, value);
         }
+        // What whoever runs the tests likes is not what they are about.
+        let likes = tempfile::tempdir().expect("a temporary folder");
+        command.env("XDG_CONFIG_HOME", likes.path());
         for (key, value) in env {
             command.env(key, value);
         }
@@ -209,6 +215,7 @@ impl Terminal {
             seen,
             size,
             before,
+            _likes: likes,
         }
     }
 

@@ -124,18 +124,20 @@ impl Model {
                 self.theme = self.theme.next();
                 let text = format!("Colours: {}.", self.theme.name());
                 self.say(Mood::Info, &text);
+                return vec![Cmd::Keep(self.preferences())];
             }
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 self.cancel_carry(None);
-                self.say(
-                    Mood::Info,
-                    if self.mouse {
-                        "The mouse works the board again."
-                    } else {
-                        "The mouse selects text in your terminal. F2 brings it back to the board."
-                    },
-                );
+                let text = if self.mouse {
+                    "The mouse works the board again.".to_owned()
+                } else {
+                    format!(
+                        "The mouse selects text in your terminal. {} brings it back to the board.",
+                        self.keys.name(Action::Mouse)
+                    )
+                };
+                self.say(Mood::Info, &text);
                 return vec![Cmd::Mouse(self.mouse)];
             }
             Action::Copy => {
@@ -232,9 +234,10 @@ impl Model {
                 Plan::Here("look at the page that asks to be let in".to_owned())
             }
             (Action::Pair, ..) => Plan::Here("pair a phone page".to_owned()),
-            (_, None, _) => {
-                Plan::No("No phone page is paired with this console. P pairs one.".to_owned())
-            }
+            (_, None, _) => Plan::No(format!(
+                "No phone page is paired with this console. {} pairs one.",
+                self.keys.name(Action::Pair)
+            )),
             (_, Some(page), _) if !page.here => Plan::No(
                 "Your phone page cannot be reached. Whether its microphone is off is not known."
                     .to_owned(),

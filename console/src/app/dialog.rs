@@ -9,7 +9,7 @@ use cordboard_core::{
 };
 
 use super::{Cmd, Code, Find, Model, Palette, Sentence};
-use crate::keymap::{Dir, Key};
+use crate::keymap::{Action, Dir, Key};
 
 /// A window over the board.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,12 +73,13 @@ impl Model {
                     Key::PageDown => self.dialog = again(top.saturating_add(10)),
                     Key::PageUp => self.dialog = again(top.saturating_sub(10)),
                     // A call that rings can be answered from everywhere.
-                    Key::Char('a' | '1'..='9') => {
-                        return crate::keymap::action_for(key)
-                            .map(|a| self.act(a))
-                            .unwrap_or_default();
+                    key => {
+                        if let Some(action @ (Action::Answer | Action::AnswerDigit(_))) =
+                            self.keys.action(key)
+                        {
+                            return self.act(action);
+                        }
                     }
-                    _ => {}
                 }
                 Vec::new()
             }

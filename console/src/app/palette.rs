@@ -4,6 +4,8 @@
 //! What is chosen goes the way of its key, so what it does and why it is refused is decided where it is for a key:
 //! [`Model::offer`]. Nothing is picked until something was typed or an arrow was used: Enter by itself does nothing.
 
+use std::borrow::Cow;
+
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
@@ -12,7 +14,7 @@ use nucleo_matcher::{
 use super::{Cmd, Dialog, Model, Mood, Offer, Sentence, Spot};
 use crate::{
     field::Field,
-    keymap::{Action, Dir, Key, TABLE, row_of},
+    keymap::{Action, Dir, Key, Keymap, TABLE, row_of},
     settings::{Section, Settings},
 };
 
@@ -35,10 +37,10 @@ impl Choice {
     }
 
     /// The key that does the same, as it is written.
-    pub fn key(self) -> &'static str {
+    pub fn key(self, keys: &Keymap) -> Cow<'static, str> {
         match self {
-            Self::Do(action) => row_of(action).key,
-            Self::Open(_) => "",
+            Self::Do(action) => keys.name(action),
+            Self::Open(_) => "".into(),
         }
     }
 
@@ -149,7 +151,7 @@ impl Model {
         let actions = TABLE
             .iter()
             .map(|row| row.action)
-            .filter(|a| self.has(*a) && listed(*a))
+            .filter(|a| self.has(*a) && a.has_name() && *a != Action::Palette)
             .map(Choice::Do);
         let sections = self.around().map(|around| {
             let sections: Vec<Section> = Settings::sections(&around).collect();
@@ -170,7 +172,7 @@ impl Model {
                 let word = choice.word().to_lowercase();
                 let rank = if text.is_empty() {
                     0
-                } else if choice.key() == text {
+                } else if choice.key(&self.keys) == text {
                     u32::MAX
                 } else if word.starts_with(&lower) {
                     u32::MAX - 1
@@ -189,17 +191,4 @@ impl Model {
         ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         ranked.into_iter().map(|(_, choice)| choice)
     }
-}
-
-/// Whether an action is chosen by its name: not what is a key by its nature.
-const fn listed(action: Action) -> bool {
-    !matches!(
-        action,
-        Action::AnswerDigit(_)
-            | Action::Activate
-            | Action::NextArea
-            | Action::PrevArea
-            | Action::Back
-            | Action::Palette
-    )
 }

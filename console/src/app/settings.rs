@@ -5,7 +5,7 @@
 
 use crate::{
     ask::{Answer, Ask, Trouble},
-    keymap::{Action, Key},
+    keymap::{Action, Key, row_of},
     settings::{Around, Settings, Wish},
 };
 
@@ -77,6 +77,7 @@ impl Model {
             utc_offset: self.utc_offset,
             live: self.link.is_live(),
             theme: self.theme,
+            keys: &self.keys,
         })
     }
 
@@ -107,7 +108,9 @@ impl Model {
                 Wish::Theme(theme) => {
                     self.theme = theme;
                     self.say(Mood::Info, &format!("Colours: {}.", theme.name()));
+                    cmds.push(Cmd::Keep(self.preferences()));
                 }
+                Wish::Key(action, key) => cmds.extend(self.choose_key(action, key)),
                 Wish::Pair => cmds.extend(self.act(Action::Pair)),
                 Wish::Help => self.dialog = Some(Dialog::Help(0)),
                 Wish::Hide => settings.hidden = true,
@@ -116,6 +119,21 @@ impl Model {
         }
         self.settings = open.then_some(settings);
         cmds
+    }
+
+    /// Gives an action another key, or its first one again.
+    fn choose_key(&mut self, action: Action, key: Option<Key>) -> Option<Cmd> {
+        let chosen = match key {
+            Some(key) => self.keys.choose(action, key),
+            None => self.keys.restore(action),
+        };
+        if let Err(why) = chosen {
+            self.say(Mood::Bad, &why);
+            return None;
+        }
+        let (key, word) = (self.keys.name(action), row_of(action).word);
+        self.say(Mood::Good, &format!("{key} does “{word}” from now on."));
+        Some(Cmd::Keep(self.preferences()))
     }
 
     /// A key, with the settings in front.

@@ -23,6 +23,7 @@ use crate::{
     app::Msg,
     client::{address, loopback},
     clock::Clock,
+    preferences::Preferences,
     run::{
         ConsoleError, ExitReason, Settings, Stage,
         stage::{self, Do, Ends, Over, Play},
@@ -61,11 +62,12 @@ impl DoorOptions {
     /// A door with the usual settings, as the environment suggests them.
     pub fn new(url: Option<Url>, log: PathBuf) -> Self {
         let said = |name| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+        let liked = Preferences::file().and_then(|path| Preferences::read(&path).ok());
         let host = said("HOSTNAME").or_else(|| said("HOST"));
         Self {
             url,
             device: host.map_or_else(|| "Console".to_owned(), |h| format!("Console on {h}")),
-            theme: None,
+            theme: liked.and_then(|likes| likes.theme),
             mouse: true,
             remote: std::env::var_os("SSH_CONNECTION").is_some(),
             log,
@@ -80,8 +82,8 @@ pub struct SignedIn {
     pub url: Url,
     /// What lets them act there. Not for a log.
     pub tokens: Tokens,
-    /// The colours.
-    pub theme: Theme,
+    /// The colours, if they were chosen there.
+    pub theme: Option<Theme>,
     /// Whether the mouse is ours.
     pub mouse: bool,
 }
@@ -136,6 +138,7 @@ async fn open<S: Screen>(
     // A question is asked by one who waits for its answer: there are never many.
     let (to_loop, answers) = mpsc::channel(8);
     let mut play = Doorway {
+        theme: door.theme,
         door,
         first,
         to_loop,
@@ -150,6 +153,8 @@ async fn open<S: Screen>(
 
 /// The door as the loop runs it.
 struct Doorway {
+    /// The colours as they were at first.
+    theme: Theme,
     door: Door,
     first: Vec<DoorCmd>,
     to_loop: mpsc::Sender<(u64, Result<Answer, Trouble>)>,
@@ -180,7 +185,7 @@ impl Doorway {
             DoorCmd::Enter(url, Answer::Tokens(tokens)) => Some(Do::Leave(Some(SignedIn {
                 url,
                 tokens: *tokens,
-                theme: self.door.theme,
+                theme: (self.door.theme != self.theme).then_some(self.door.theme),
                 mouse: self.door.mouse,
             }))),
             DoorCmd::Enter(..) => None,

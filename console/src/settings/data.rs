@@ -12,7 +12,7 @@ use cordboard_core::{
     ids::{GroupId, QueueId, UserId},
 };
 
-use crate::{app::natural, ask::Answer};
+use crate::{app::natural, ask::Answer, keymap::Action};
 
 /// What the server has answered.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,8 @@ pub struct Data {
     pub numbers: Vec<NumberDetail>,
     /// How the desk works.
     pub desk: Option<DeskDetail>,
+    /// What has a key that can be chosen; this the server is not asked.
+    pub actions: Vec<Action>,
 }
 
 impl Data {

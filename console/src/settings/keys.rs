@@ -8,7 +8,7 @@ use cordboard_core::policy::{self, Act, Actor, Permission};
 use super::{About, Around, Doing, List, Pane, Section, Settings, Wish, route, rows};
 use crate::{
     app::{Mood, Sentence},
-    keymap::{Dir, Key},
+    keymap::{Dir, Key, row_of},
     theme::Theme,
 };
 
@@ -23,8 +23,15 @@ impl Settings {
         }
         if let Some((doing, text)) = self.question.take() {
             match key {
+                Key::Esc => {}
+                key if matches!(doing, Doing::Choose(_)) => {
+                    let Doing::Choose(action) = doing else {
+                        return Vec::new();
+                    };
+                    return vec![Wish::Key(action, Some(key))];
+                }
                 Key::Char('y' | 'Y') => return Self::go_ahead(doing, around),
-                Key::Char('n' | 'N') | Key::Esc => {}
+                Key::Char('n' | 'N') => {}
                 // Enter is no answer: nothing here can be taken back.
                 _ => self.question = Some((doing, text)),
             }
@@ -196,11 +203,29 @@ impl Settings {
             // A list whose lines are on their way may be another one when they come.
             _ if self.waits() => {}
             Key::Char('n') => self.make_new(around),
+            Key::Enter if self.section == Section::Keys => self.ask_for_key(around),
             Key::Enter => self.open_picked(around),
+            Key::Char('x') if self.section == Section::Keys => {
+                let action = self.picked().and_then(|n| self.data.actions.get(n));
+                return action.map(|a| Wish::Key(*a, None)).into_iter().collect();
+            }
             Key::Char('x' | 'X' | 'r') => return self.ask_about_picked(key, around),
             _ => {}
         }
         Vec::new()
+    }
+
+    /// The next key is the one that is chosen.
+    fn ask_for_key(&mut self, around: &Around<'_>) {
+        let Some(action) = self.picked().and_then(|n| self.data.actions.get(n)) else {
+            return;
+        };
+        let text = format!(
+            "Press the key that shall do “{}”. So far it is {}.",
+            row_of(*action).word,
+            around.keys.name(*action)
+        );
+        self.question = Some((Doing::Choose(*action), Sentence::new(&text)));
     }
 
     fn make_new(&mut self, around: &Around<'_>) {
@@ -384,7 +409,6 @@ impl Settings {
                 vec![Wish::Theme(theme)]
             }
             (Key::Enter | Key::Char('P'), Section::Phone, _) => vec![Wish::Pair],
-            (Key::Enter | Key::Char('?'), Section::Keys, _) => vec![Wish::Help],
             _ => Vec::new(),
         }
     }
@@ -435,6 +459,9 @@ impl Settings {
                 None => vec![(Key::Char('y'), "y", "copy the code"), close],
             };
         }
+        if matches!(self.question, Some((Doing::Choose(_), _))) {
+            return vec![(Key::Esc, "Esc", "leave it")];
+        }
         let asked = self.question.is_some() || self.route.as_ref().is_some_and(|r| r.asking);
         if asked {
             return vec![(Key::Char('y'), "y", "yes"), (Key::Char('n'), "n", "no")];
@@ -471,6 +498,10 @@ impl Settings {
                         (Key::Char('x'), "x", "take back"),
                     ]),
                     Section::Queues => hints.push(change),
+                    Section::Keys => {
+                        let first = (Key::Char('x'), "x", "as it was at first");
+                        return vec![change, first, up];
+                    }
                     _ => hints.extend([
                         change,
                         (Key::Char('n'), "n", "new"),
@@ -497,10 +528,9 @@ impl Settings {
             (Pane::Page(_), Section::Theme) => {
                 hints.extend([(Key::Enter, "Enter", "take these"), up]);
             }
-            (Pane::Page(_), Section::Phone) => {
+            (Pane::Page(_), _) => {
                 hints.extend([(Key::Enter, "Enter", "pair a page"), up]);
             }
-            (Pane::Page(_), _) => hints.extend([(Key::Enter, "Enter", "show them"), up]),
         }
         hints
     }

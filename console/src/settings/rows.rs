@@ -3,7 +3,11 @@
 use cordboard_core::api::SessionKind;
 
 use super::{Around, List, Section, data::Data, moments};
-use crate::{app::Sentence, theme::Tone};
+use crate::{
+    app::Sentence,
+    keymap::{Action, Row, TABLE, row_of},
+    theme::Tone,
+};
 
 /// A column of a list: what it is called, and how wide it is at least and at most.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +62,11 @@ pub const fn columns(section: Section) -> &'static [Column] {
         column("A call may lie in it", 20, 30),
     ];
     const QUEUES: &[Column] = &[column("Queue", 16, 16), column("Name", 24, 50)];
+    const KEYS: &[Column] = &[
+        column("Key", 5, 8),
+        column("What", 13, 16),
+        column("", 20, 100),
+    ];
     const NUMBERS: &[Column] = &[column("Number", 18, 20), column("Rings", 36, 110)];
     match section {
         Section::People => PEOPLE,
@@ -67,6 +76,7 @@ pub const fn columns(section: Section) -> &'static [Column] {
         Section::Slots => SLOTS,
         Section::Queues => QUEUES,
         Section::Numbers => NUMBERS,
+        Section::Keys => KEYS,
         _ => &[],
     }
 }
@@ -107,9 +117,16 @@ pub fn shown(section: Section, data: &Data, list: &List) -> Vec<usize> {
         Section::Slots => data.slots.len(),
         Section::Queues => data.queues.len(),
         Section::Numbers => data.numbers.len(),
+        Section::Keys => data.actions.len(),
         _ => 0,
     };
     (0..count).collect()
+}
+
+/// What whoever looks has keys for.
+pub fn actions(around: &Around<'_>) -> Vec<Action> {
+    let has = |row: &&Row| row.action.has_name() && row.open_to(around.me.rights);
+    TABLE.iter().filter(has).map(|row| row.action).collect()
 }
 
 /// What stands in the line of that entry.
@@ -238,6 +255,19 @@ pub fn cells(section: Section, data: &Data, n: usize, around: &Around<'_>) -> Ve
                 .map(|stop| super::route::sentence(stop, data, around))
                 .collect();
             vec![strong(number.number.as_str()), plain(&stops.join(" → "))]
+        }
+        Section::Keys => {
+            let Some(action) = data.actions.get(n) else {
+                return Vec::new();
+            };
+            let row = row_of(*action);
+            let key = around.keys.name(*action);
+            let tone = if key == row.key {
+                Tone::Text
+            } else {
+                Tone::Accent
+            };
+            vec![text(&key, tone), strong(row.word), faint(row.help)]
         }
         _ => Vec::new(),
     }

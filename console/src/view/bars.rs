@@ -3,6 +3,8 @@
 //! Buttons are not a list of their own: they are the rows of the action table that are possible now, so
 //! footer, help and keys cannot disagree.
 
+use std::borrow::Cow;
+
 use cordboard_core::{
     board::At,
     call::Dialled,
@@ -240,11 +242,11 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
         }
     } else if model.pairing.is_some() && !matches!(model.dialog, Some(Dialog::Admit(_))) {
         ink.say("◐ A phone page asks to be let in: ", Tone::Ring)
-            .say(
-                if model.open_settings().is_some() || model.dialog.is_some() {
-                    "F4 looks at it."
+            .ours(
+                &if model.open_settings().is_some() || model.dialog.is_some() {
+                    "F4 looks at it.".into()
                 } else {
-                    "P looks at it."
+                    format!("{} looks at it.", model.keys.name(Action::Pair))
                 },
                 Tone::Ring,
             )
@@ -269,16 +271,21 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
         ink.say("Enter: ", Tone::Faint)
             .sentence(&sentence, Tone::Faint)
     } else if model.dialog.is_none() && model.link.is_live() {
+        let key = |action| model.keys.name(action);
+        let (carry, pair) = (key(Action::PickUp), key(Action::Pair));
         let told = if !model.has(Action::PickUp) {
-            "You look at the board. ? lists every key."
+            "You look at the board.".to_owned()
         } else if without_phone(model) {
-            "Your phone page is not open: P pairs one to talk with. ? lists every key."
+            format!("Your phone page is not open: {pair} pairs one to talk with.")
         } else if model.current().is_some() {
-            "Drag the call, or press m to carry it with the arrows. ? lists every key."
+            format!("Drag the call, or press {carry} to carry it with the arrows.")
         } else {
-            "A call can be dragged, or carried with m and the arrows. ? lists every key."
+            format!("A call can be dragged, or carried with {carry} and the arrows.")
         };
-        ink.say(told, Tone::Faint)
+        ink.ours(&told, Tone::Faint)
+            .gap(1)
+            .key(key(Action::Help), Tone::Faint)
+            .say(" lists every key.", Tone::Faint)
     } else {
         ink
     };
@@ -350,7 +357,7 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
     };
     if let Some(own) = own {
         for (key, name, word) in own {
-            let ink = keyed(canvas, name).gap(1).say(word, Tone::Text);
+            let ink = keyed(canvas, name.into()).gap(1).say(word, Tone::Text);
             x += advance(canvas.button(x, rect.y, limit, &ink, Spot::Key(key)));
         }
         return;
@@ -421,7 +428,7 @@ fn hint(
     about: Option<&SafeText>,
 ) -> Ink {
     let row = row_of(action);
-    let ink = keyed(canvas, row.key)
+    let ink = keyed(canvas, canvas.model.keys.name(action))
         .gap(1)
         .say(word.unwrap_or(row.word), Tone::Text);
     match about {
@@ -431,15 +438,15 @@ fn hint(
 }
 
 /// A key as it is written on its button.
-fn keyed(canvas: &Canvas<'_>, key: &'static str) -> Ink {
+fn keyed(canvas: &Canvas<'_>, key: Cow<'static, str>) -> Ink {
     // Narrow screens save the blanks round the key.
     let narrow = canvas.theme == crate::theme::Theme::Mono || canvas.buf.area.width < 100;
     let ink = canvas.ink();
     if narrow {
-        ink.say(key, Tone::Key)
+        ink.key(key, Tone::Key)
     } else {
         ink.say(" ", Tone::Key)
-            .say(key, Tone::Key)
+            .key(key, Tone::Key)
             .say(" ", Tone::Key)
     }
 }

@@ -4,6 +4,8 @@
 //! [`SafeText`], sentences as [`Sentence`], which cleaned them when they were made; what is left are literals
 //! and numbers.
 
+use std::borrow::Cow;
+
 use cordboard_core::ids::{Phone, QueueId, SafeText, SlotId};
 use ratatui::{
     buffer::Buffer,
@@ -66,6 +68,14 @@ impl Ink {
     pub(super) fn ours(self, text: &str, tone: Tone) -> Self {
         let clean = Sentence::new(text);
         self.sentence(&clean, tone)
+    }
+
+    /// A key as it is written.
+    pub(super) fn key(self, key: Cow<'static, str>, tone: Tone) -> Self {
+        match key {
+            Cow::Borrowed(key) => self.say(key, tone),
+            Cow::Owned(key) => self.ours(&key, tone),
+        }
     }
 
     /// A telephone number, with a blank after the country code and between groups.

@@ -21,7 +21,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         return;
     }
     let left = canvas.ink().say(" Lately ", Tone::Text);
-    let right = canvas.ink().say(" l", Tone::Text).say(" log ", Tone::Faint);
+    let right = canvas
+        .ink()
+        .gap(1)
+        .key(model.keys.name(Action::Log), Tone::Text)
+        .say(" log ", Tone::Faint);
     canvas.rule(shape.lately_rule, &left, &right, Tone::Rule);
     canvas.hit(shape.lately_rule, Spot::Button(Action::Log));
     if model.notes.is_empty() {

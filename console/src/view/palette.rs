@@ -82,11 +82,12 @@ fn line(canvas: &mut Canvas<'_>, choice: Choice, picked: bool, rect: ratatui::la
     } else {
         (Tone::Faint, Tone::Faint)
     };
+    let key = choice.key(&canvas.model.keys);
     let ink = canvas
         .ink()
         .say(if picked { "▶ " } else { "  " }, Tone::Accent)
-        .gap(usize::from(KEY.saturating_sub(text_width(choice.key()))))
-        .say(choice.key(), Tone::Key)
+        .gap(usize::from(KEY.saturating_sub(text_width(&key))))
+        .key(key, Tone::Key)
         .gap(1)
         .say(choice.word(), word)
         .gap(usize::from(WORD.saturating_sub(text_width(choice.word()))) + 1)

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use super::{Canvas, bars, form, ink, ink::Ink, windows};
 use crate::{
     app::{Model, Sentence, Spot},
-    keymap::Key,
+    keymap::{Action, Key},
     settings::{Around, List, Pane, Section, Settings, route, rows},
     theme::{Theme, Tone},
 };
@@ -515,11 +515,11 @@ fn page(canvas: &mut Canvas<'_>, section: Section, at: usize, rect: Rect) {
                 height: rect.height.saturating_sub(5),
                 ..rect
             };
-            text(
-                canvas,
-                rest.intersection(rect),
-                &[("F3 changes them from everywhere.", Tone::Faint)],
+            let told = format!(
+                "{} changes them from the board.",
+                model.keys.name(Action::Theme)
             );
+            text(canvas, rest.intersection(rect), &[(&told, Tone::Faint)]);
         }
         Section::Phone => {
             let mut lines: Vec<(String, Tone)> = Vec::new();
@@ -539,14 +539,7 @@ fn page(canvas: &mut Canvas<'_>, section: Section, at: usize, rect: Rect) {
                 lines.iter().map(|(t, tone)| (t.as_str(), *tone)).collect();
             text(canvas, rect, &lines);
         }
-        _ => text(
-            canvas,
-            rect,
-            &[(
-                "Enter shows what every key does. Keys cannot be changed yet.",
-                Tone::Text,
-            )],
-        ),
+        _ => {}
     }
 }
 

@@ -446,12 +446,11 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
             } else {
                 (Tone::Faint, Tone::Faint)
             };
+            let key = model.keys.name(entry.action);
             let key = canvas
                 .ink()
-                .gap(usize::from(
-                    10_u16.saturating_sub(super::text_width(entry.key)),
-                ))
-                .say(entry.key, Tone::Key);
+                .gap(usize::from(10_u16.saturating_sub(super::text_width(&key))))
+                .key(key, Tone::Key);
             let name = canvas.ink().say(entry.word, word);
             let pad = usize::from(16_u16.saturating_sub(name.width()));
             for (n, part) in ink::wrap(entry.help, room).iter().enumerate() {

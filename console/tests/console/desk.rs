@@ -6,6 +6,7 @@ use cordboard::{
     ask::{Answer, Ask, Trouble},
     input::Pointer,
     keymap::{Dir, Key},
+    preferences::Preferences,
     theme::Theme,
     view::{self, Drawn},
 };
@@ -55,6 +56,8 @@ pub(crate) struct Desk {
     pub(crate) late: Vec<(u64, Result<Answer, Trouble>)>,
     pub(crate) bells: usize,
     pub(crate) quit: bool,
+    /// The colours and keys that were to be kept last.
+    pub(crate) kept: Option<Preferences>,
     /// Whether the board was left for the sign-in.
     pub(crate) door: bool,
     pointer: Pointer,
@@ -79,6 +82,7 @@ impl Desk {
             sent: Vec::new(),
             bells: 0,
             quit: false,
+            kept: None,
             door: false,
             pointer: Pointer::default(),
             now: MORNING,
@@ -125,6 +129,7 @@ impl Desk {
                     Cmd::Bell => self.bells += 1,
                     Cmd::Quit => self.quit = true,
                     Cmd::SignIn => self.door = true,
+                    Cmd::Keep(likes) => self.kept = Some(likes),
                     Cmd::Mouse(_) | Cmd::Redraw | Cmd::Suspend => {}
                 }
             }

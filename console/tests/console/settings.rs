@@ -3,7 +3,7 @@
 use cordboard::{
     app::{Dialog, LinkNews, Msg, Spot},
     ask::{Answer, Ask, Trouble},
-    keymap::{Action, Dir, Key},
+    keymap::{Action, Dir, Key, Keymap, row_of},
     settings::{Pane, Section},
     theme::Theme,
 };
@@ -481,6 +481,84 @@ fn while_the_link_is_down_nothing_is_sent_and_it_says_so() {
         screen.contains("Ada Lovelacex"),
         "what was typed stays:\n{screen}"
     );
+}
+
+#[test]
+fn a_key_is_chosen_kept_and_named_wherever_it_is() {
+    let mut desk = Desk::new(busy().in_role(Role::Admin), 120, 34);
+    open(&mut desk, Section::Keys);
+    let at = |desk: &mut Desk, word: &str| {
+        desk.key(Key::Home);
+        let picked = |desk: &Desk| {
+            let settings = desk.model.open_settings().unwrap();
+            settings.data.actions[settings.picked().unwrap()]
+        };
+        while row_of(picked(desk)).word != word {
+            let before = picked(desk);
+            desk.arrow(Dir::Down);
+            assert_ne!(picked(desk), before, "{word}");
+        }
+    };
+    at(&mut desk, "hold");
+    desk.enter();
+    assert!(
+        desk.screen()
+            .contains("Press the key that shall do “hold”. So far it is h."),
+        "\n{}",
+        desk.screen()
+    );
+    desk.keys("p");
+    assert!(desk.said().contains("“park” already"), "{}", desk.said());
+    assert_eq!(desk.kept, None);
+    desk.enter();
+    desk.key(Key::Esc);
+    assert_eq!(desk.kept, None);
+    desk.enter();
+    desk.keys("o");
+    assert!(
+        desk.said().contains("o does “hold” from now on"),
+        "{}",
+        desk.said()
+    );
+    let kept = desk.kept.clone().unwrap();
+    assert_eq!(kept.keys.action(Key::Char('o')), Some(Action::Hold));
+    desk.key(Key::Esc);
+    desk.key(Key::Esc);
+    // The board's footer and keys know it at once.
+    let hints = desk.screen().lines().last().unwrap().to_owned();
+    assert!(
+        hints.contains("o  hold") && !hints.contains("h  hold"),
+        "{hints}"
+    );
+    desk.keys("h");
+    assert!(desk.sent.is_empty(), "{:?}", desk.sent);
+    desk.keys("o");
+    assert_eq!(desk.sent.len(), 1);
+    // And back.
+    open(&mut desk, Section::Keys);
+    at(&mut desk, "hold");
+    desk.keys("x");
+    assert_eq!(desk.model.keys, Keymap::default());
+    assert_eq!(desk.kept.unwrap().keys, Keymap::default());
+}
+
+#[test]
+fn nobody_is_shown_a_key_for_what_they_have_not() {
+    let mut desk = Desk::new(house().in_role(Role::ReadOnly), 120, 34);
+    open(&mut desk, Section::Keys);
+    let actions = &desk.model.open_settings().unwrap().data.actions;
+    assert!(actions.contains(&Action::Theme));
+    assert!(!actions.contains(&Action::Answer) && !actions.contains(&Action::Pair));
+}
+
+#[test]
+fn colours_are_kept() {
+    let mut desk = at(Section::Theme);
+    desk.arrow(Dir::Down);
+    desk.enter();
+    assert_eq!(desk.kept.take().unwrap().theme, Some(Theme::Light));
+    desk.key(Key::F(3));
+    assert_eq!(desk.kept.unwrap().theme, Some(Theme::Sixteen));
 }
 
 #[test]
