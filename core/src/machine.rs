@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     call::{
         CUSTOMER, Call, Caller, Dialled, Direction, EndWhy, Errand, Goal, Leave, Leg, Line,
-        MAX_LEGS, Place, Role, Room, Stop, Via,
+        MAX_LEGS, Place, RingWhy, Role, Room, Stop, Via,
     },
     ids::{
         CallId, CallSid, ConferenceSid, Emergency, LegId, Malformed, Phone, QueueId, SafeText,
@@ -150,6 +150,8 @@ pub struct Reach {
     /// Their phone page.
     pub page: PhonePage,
     /// They want it not to be rung, though it may be there: they have signed off, or do not want to be disturbed.
+    /// A call that they were in when their page vanished rings all the same: it is not a new one, but the one they
+    /// have, coming back to them.
     pub quiet: bool,
     /// Their living leg, or the claim they have made, in whichever call.
     pub seat: Option<LegId>,
@@ -158,9 +160,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Their phone page, as far as a call that looks for them goes.
-    fn rings(&self) -> PhonePage {
-        if self.quiet {
+    /// Their phone page, as far as a call goes that looks for them for that reason.
+    fn rings(&self, why: RingWhy) -> PhonePage {
+        if self.quiet && why != RingWhy::Reconnect {
             PhonePage::Unreachable
         } else {
             self.page

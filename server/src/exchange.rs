@@ -20,7 +20,7 @@ use cordboard_core::{
     ids::{
         CallId, CallSid, Emergency, LegId, Phone, SafeText, SessionId, SlotId, Timestamp, UserId,
     },
-    machine::{Aside, By, Context, Effect, Fact, Finish, Intent, Reach, Step},
+    machine::{Aside, By, Context, Effect, Fact, Finish, Intent, PhonePage, Reach, Step},
     policy::{Actor, Rights, Role},
     wire::{Cause, Change as WireChange, Delta, Position},
 };
@@ -744,8 +744,12 @@ impl Exchange {
                 let row = house.people.get(&user)?;
                 let reach = Reach {
                     name: row.name.clone(),
-                    page: inner.live.page(user),
-                    // Nobody rings for who does not work here any more.
+                    // Nobody rings for who does not work here any more, whatever they still hold open.
+                    page: if row.active {
+                        inner.live.page(user)
+                    } else {
+                        PhonePage::Unreachable
+                    },
                     quiet: row.status.quiet() || !row.active,
                     seat: index.seats.get(&user).copied(),
                     fallback: row.fallback.clone().filter(|_| row.active),

@@ -77,7 +77,7 @@ impl Draft {
             .iter()
             .filter_map(|user| {
                 let reach = ctx.reach(*user);
-                let via = match (reach.rings(), reach.fallback) {
+                let via = match (reach.rings(why), reach.fallback) {
                     (PhonePage::Ready | PhonePage::Unknown, _) => Via::Page,
                     // A return is for somebody who sits at the desk. Their mobile is not rung for it.
                     (PhonePage::Unreachable, Some(number))

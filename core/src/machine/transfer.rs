@@ -22,6 +22,7 @@ impl Draft {
         let has_it =
             matches!(to, Target::User(user) if *user != by && self.call.leg_of(*user).is_some());
         let undo = self.pick_up(by, ctx)?;
+        let why = RingWhy::Transfer { from: by };
         let (to, via) = match to {
             Target::User(user) if *user == by => {
                 return Err("You cannot send a call to yourself. Answer or resume it.".into());
@@ -29,7 +30,7 @@ impl Draft {
             Target::User(user) if has_it => {
                 return Err(say::has_already(&ctx.name(*user), self.who()).into());
             }
-            Target::User(user) => (Callee::User(*user), Self::ring(*user, ctx)?),
+            Target::User(user) => (Callee::User(*user), Self::ring(*user, why, ctx)?),
             Target::Number(number) => {
                 self.not_in_a_circle(number)?;
                 let role = Role::Outside(number.clone());
@@ -46,7 +47,6 @@ impl Draft {
         };
         let then = Self::return_route(by, RingWhy::Returned, ctx);
         let deadline = ctx.now.plus(ctx.desk.ring_ms);
-        let why = RingWhy::Transfer { from: by };
         self.place(
             Place::Ringing {
                 offers: vec![offer],
@@ -61,9 +61,9 @@ impl Draft {
     }
 
     /// How `user` would be rung. Refuses where nothing would ring.
-    fn ring(user: UserId, ctx: &Context) -> Result<Via, Refusal> {
+    fn ring(user: UserId, why: RingWhy, ctx: &Context) -> Result<Via, Refusal> {
         let reach = ctx.people.get(&user).ok_or(say::NOBODY)?;
-        match (reach.rings(), &reach.fallback) {
+        match (reach.rings(why), &reach.fallback) {
             (PhonePage::Ready, _) => Ok(Via::Page),
             (_, Some(number)) => Ok(Via::Later(number.clone())),
             _ if reach.quiet => Err(say::takes_no_calls(reach.name.as_str()).into()),

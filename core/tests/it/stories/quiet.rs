@@ -114,6 +114,23 @@ fn who_wants_to_be_left_alone_works_as_before() {
 }
 
 #[test]
+fn a_page_that_is_loaded_anew_gets_its_caller_back() {
+    for presence in [Presence::Dnd, Presence::Offline] {
+        let story = || {
+            let story = talking().says(ADA, presence).hangs_up(1).settle();
+            story.rings_for(&[ADA], "reconnect")
+        };
+        story()
+            .does(ADA, Intent::Answer)
+            .settle()
+            .is("talking")
+            .with(&[ADA]);
+        // If they are not there to take it, it looks for the others as ever.
+        story().pass(15_000).rings_for(&[BOB], "returned");
+    }
+}
+
+#[test]
 fn what_rings_for_who_signs_off_goes_on() {
     // To their telephone.
     let story = rung_after(&[], &[MARY]).rings_for(&[MARY], "new");
