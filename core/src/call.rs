@@ -100,6 +100,11 @@ pub enum Goal {
     Rest,
     /// The party it was sent to rings.
     Ring,
+    /// It rings again for this person, from whom it was sent on.
+    RingAgain {
+        /// Who.
+        user: UserId,
+    },
     /// The number that was dialled rings.
     RingOut,
     /// The customer's leg has ended.

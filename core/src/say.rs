@@ -72,6 +72,11 @@ pub(crate) fn unreachable(name: &str) -> String {
     format!("{name} cannot be reached: no phone page, no fallback number.")
 }
 
+/// What becomes of a call that was to ring for `name` again and does not.
+pub(crate) fn rings_elsewhere(name: &str, instead: &str) -> String {
+    format!("{name} cannot be rung at the moment, so {instead}.")
+}
+
 pub(crate) fn takes_no_calls(name: &str) -> String {
     format!("{name} takes no calls at the moment, and has no fallback number.")
 }

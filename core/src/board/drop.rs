@@ -5,7 +5,7 @@
 //! asks in the machine's order: what is meant, whether the person may, whether the call can be moved, and last
 //! whether it has somewhere to go.
 
-use super::{At, Board, Card};
+use super::{At, Board, Card, CardUndo, Person};
 use crate::{
     call::Direction,
     ids::{CallId, Phone, SlotId, UserId},
@@ -191,6 +191,15 @@ impl Board {
         }
     }
 
+    /// Whose call it was before somebody else moved it, if it would not ring for them now.
+    fn passes_by(&self, undo: &CardUndo) -> Option<&Person> {
+        let person = self
+            .people
+            .get(&undo.with.filter(|user| *user != undo.by)?)?;
+        let rings = person.phone != PhonePage::Unreachable && !person.status.quiet();
+        (!rings).then_some(person)
+    }
+
     /// What `intent` would do to `card`, before it is done: the rest of a sentence, such as "park Rosa Diaz in P2".
     pub fn would(&self, card: &Card, intent: &Intent) -> String {
         let who = card.title();
@@ -202,7 +211,13 @@ impl Board {
             (Intent::Hangup, _) => format!("hang up on {who}"),
             (Intent::Decline { .. }, _) => format!("decline {who}"),
             (Intent::Park { slot: None, .. }, _) => format!("park {who} in the first free slot"),
-            (Intent::TakeBack, _) => format!("take {who} back"),
+            (Intent::TakeBack, _) => match card.undo.as_ref().and_then(|u| self.passes_by(u)) {
+                Some(person) => format!(
+                    "take {who} back, to ring for you: {} cannot be rung at the moment",
+                    person.name
+                ),
+                None => format!("take {who} back"),
+            },
             (
                 Intent::Park {
                     slot: Some(slot), ..

@@ -4,8 +4,12 @@
 //! Families of verbs change places and wishes; only this file, and the strays in `facts.rs`, ask for anything.
 
 use super::{Aspect, Context, Draft, Effect, Finish, Outcome, Step};
-use crate::call::{
-    CUSTOMER, Direction, EndWhy, Errand, Goal, Leg, LegState, Line, Look, Place, RingWhy, Role, Via,
+use crate::{
+    call::{
+        CUSTOMER, Callee, Direction, EndWhy, Errand, Goal, Leg, LegState, Line, Look, Place,
+        RingWhy, Role, Via,
+    },
+    say,
 };
 
 /// When something expected has not been seen, the carrier is asked after this long, in milliseconds; then after
@@ -333,7 +337,7 @@ impl Draft {
         let errands = std::mem::take(&mut self.call.errands);
         for errand in errands {
             let result = self
-                .progress(&errand)
+                .progress(&errand, ctx)
                 .or_else(|| (errand.until <= ctx.now).then_some(Finish::Unknown));
             match result {
                 Some(result) => {
@@ -349,7 +353,7 @@ impl Draft {
     }
 
     /// Whether a goal is reached, or out of reach.
-    fn progress(&self, errand: &Errand) -> Option<Finish> {
+    fn progress(&self, errand: &Errand, ctx: &Context) -> Option<Finish> {
         let (call, goal) = (&self.call, errand.goal);
         match goal {
             Goal::Said => return Some(Finish::Done),
@@ -398,6 +402,28 @@ impl Draft {
                     "Somebody took the call meanwhile.".to_owned(),
                 )),
             },
+            Goal::RingAgain { user } => {
+                let rung = |who| {
+                    matches!(&call.place, Place::Ringing { offers, .. }
+                        if offers.iter().any(|o| o.over.is_none() && o.to == Callee::User(who)))
+                };
+                match call.place {
+                    Place::Talking if call.leg_of(user).is_some() => Some(Finish::Done),
+                    Place::Ringing { .. } if rung(user) => call.at_rest().then_some(Finish::Done),
+                    Place::Ringing { .. } | Place::Queued { .. } => {
+                        let instead = match call.place {
+                            Place::Ringing { .. } if rung(errand.by) => "it rings for you",
+                            Place::Ringing { .. } => "it rings for others",
+                            _ => "it waits at the desk",
+                        };
+                        let why = say::rings_elsewhere(&ctx.name(user), instead);
+                        Some(Finish::Failed(why))
+                    }
+                    _ => Some(Finish::Failed(
+                        "Somebody took the call meanwhile.".to_owned(),
+                    )),
+                }
+            }
             Goal::Ring => match &call.place {
                 Place::Talking if call.leg_of(errand.by).is_some() => {
                     Some(Finish::Failed("It was taken back.".to_owned()))

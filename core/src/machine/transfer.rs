@@ -131,7 +131,7 @@ impl Draft {
                     },
                 );
                 self.go(&route, ctx);
-                Ok(Goal::Rest)
+                Ok(Goal::RingAgain { user })
             }
             Back::Place { place } => {
                 let mut place = *place;

@@ -1,14 +1,18 @@
 //! Who does not want to be rung, and who has signed off.
 
 use cordboard_core::{
-    board::Presence,
+    board::{Board, Drop, DropTarget, Presence},
     call::{RingWhy, Stop},
     ids::UserId,
-    machine::{Effect, Intent, PhonePage},
+    machine::{Effect, Finish, Intent, PhonePage},
+    policy::{Actor, Role},
 };
 
 use super::{ADA, BOB, GRACE, MARY, Story, park, queued, ringing, send, talking};
-use crate::world::{World, phone};
+use crate::{
+    board::snapshot,
+    world::{World, phone},
+};
 
 const DIALS: fn(&Effect) -> bool = |e| matches!(e, Effect::Dial { .. });
 
@@ -111,6 +115,41 @@ fn who_wants_to_be_left_alone_works_as_before() {
         .says(ADA, Presence::Dnd)
         .pass(90_000)
         .rings_for(&[BOB], "returned");
+}
+
+/// A call that was somebody else's goes back to them when it is taken back. Where it cannot, whoever takes it back is
+/// told so, before and after.
+#[test]
+fn a_call_taken_back_for_who_is_left_alone_says_where_it_goes_instead() {
+    let taken = |presence| {
+        let sent = talking()
+            .says(ADA, presence)
+            .does(GRACE, send(MARY))
+            .settle();
+        let board = Board::new(snapshot(&sent.world, 1));
+        let me = Actor::of(GRACE, Role::Operator);
+        let Drop::Do(_, would) = board.drop_on(me, sent.call, &DropTarget::Me) else {
+            panic!("Grace may take it back");
+        };
+        let story = sent.does(GRACE, Intent::TakeBack).settle();
+        let came_of_it = story.world.commands.values().next_back().cloned().flatten();
+        (would, came_of_it.expect("it has ended"), story)
+    };
+    let (would, came_of_it, story) = taken(Presence::Available);
+    assert_eq!(would, "take Caller 1 back");
+    assert_eq!(came_of_it, Finish::Done);
+    story.rings_for(&[ADA], "returned");
+
+    let no = "Ada cannot be rung at the moment, so it rings for you.";
+    for presence in [Presence::Dnd, Presence::Offline] {
+        let (would, came_of_it, story) = taken(presence);
+        assert_eq!(
+            would,
+            "take Caller 1 back, to ring for you: Ada cannot be rung at the moment"
+        );
+        assert_eq!(came_of_it, Finish::Failed(no.to_owned()));
+        story.rings_for(&[GRACE], "returned");
+    }
 }
 
 #[test]
