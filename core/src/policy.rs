@@ -46,10 +46,10 @@ impl Role {
 
     /// What it stands for.
     pub const fn rights(self) -> Rights {
-        use Permission::{Audit, Board, Calls, Desk, Directory, House, People, Presence};
+        use Permission::{Audit, Calls, Desk, Directory, House, People, Presence};
         match self {
             Self::ReadOnly => Rights::NONE,
-            Self::Agent => Rights::NONE.and(Board).and(Calls),
+            Self::Agent => Rights::NONE.and(Calls),
             Self::Operator => Self::Agent.rights().and(Desk),
             Self::Supervisor => Self::Operator
                 .rights()
@@ -79,7 +79,7 @@ impl Role {
 pub enum Permission {
     /// See who is calling. Without it, a board without names and numbers of callers.
     Board,
-    /// Work calls: one's own, and those that are offered.
+    /// Work calls: one's own, and those that are offered. Brings `board`.
     Calls,
     /// Work everybody's calls.
     Desk,
@@ -139,9 +139,17 @@ impl Permission {
     const fn bit(self) -> u16 {
         1 << self as u16
     }
+
+    /// What nobody has this permission without. Whoever works calls hears who is calling, in each refusal, too.
+    const fn brings(self) -> Rights {
+        match self {
+            Self::Calls => Rights(Self::Board.bit()),
+            _ => Rights::NONE,
+        }
+    }
 }
 
-/// A set of permissions. Serialises as the list of their words.
+/// A set of permissions, which holds with each what that brings. Serialises as the list of their words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(into = "Vec<Permission>", from = "Vec<Permission>")]
 pub struct Rights(u16);
@@ -150,10 +158,10 @@ impl Rights {
     /// Nothing.
     pub const NONE: Self = Self(0);
 
-    /// These, and one more.
+    /// These, and one more with what it brings.
     #[must_use]
     pub const fn and(self, permission: Permission) -> Self {
-        Self(self.0 | permission.bit())
+        Self(self.0 | permission.bit()).with(permission.brings())
     }
 
     /// These and those.
@@ -363,6 +371,27 @@ mod tests {
         let everything: Rights = Permission::ALL.into_iter().collect();
         assert_eq!(Role::Admin.rights(), everything);
         assert_eq!(Role::ReadOnly.rights(), Rights::NONE);
+    }
+
+    #[test]
+    fn nobody_works_calls_without_seeing_who_is_calling() {
+        let n = Permission::ALL.len();
+        for set in 0..1_usize << n {
+            let some = Permission::ALL.into_iter().enumerate();
+            let words: Vec<_> = some
+                .filter(|(i, _)| set & (1 << i) != 0)
+                .map(|(_, p)| p.word())
+                .collect();
+            let text = serde_json::to_string(&words).unwrap();
+            let rights: Rights = serde_json::from_str(&text).unwrap();
+            let calls = rights.has(Permission::Calls);
+            assert!(rights.has(Permission::Board) || !calls, "{text}");
+            assert_eq!(calls, words.contains(&"calls"), "{text}");
+            // And all else is as it was said.
+            let given = words.len() + usize::from(calls && !words.contains(&"board"));
+            assert_eq!(rights.iter().count(), given, "{text}");
+            assert_eq!(rights, rights.iter().collect(), "{text}");
+        }
     }
 
     #[test]

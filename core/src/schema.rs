@@ -84,6 +84,7 @@ impl PartialSchema for Rights {
         ArrayBuilder::new()
             .items(Permission::schema())
             .unique_items(true)
+            .description(Some("Whoever has `calls` has `board` with it, given or not."))
             .into()
     }
 }
