@@ -77,6 +77,15 @@ pub struct Status {
 }
 
 impl Status {
+    /// What a wall may show of it: that they are away, and until when. Why is between them and the desk.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        Self {
+            text: SafeText::default(),
+            ..self
+        }
+    }
+
     /// Whether calls that look for them should pass their page by.
     pub const fn quiet(&self) -> bool {
         matches!(self.presence, Presence::Dnd | Presence::Offline)
@@ -163,6 +172,15 @@ impl Person {
         }
     }
 
+    /// What a wall may show of them.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        Self {
+            status: self.status.redacted(),
+            ..self
+        }
+    }
+
     /// How they are reached right now, as it travels.
     pub fn presence(&self) -> PersonPresence {
         PersonPresence {
@@ -221,6 +239,7 @@ impl Snapshot {
     #[must_use]
     pub fn redacted(mut self) -> Self {
         self.calls = self.calls.into_iter().map(Card::redacted).collect();
+        self.people = self.people.into_iter().map(Person::redacted).collect();
         self
     }
 }

@@ -224,6 +224,33 @@ pub enum ServerMsg {
     },
 }
 
+impl ServerMsg {
+    /// What a wall may be told of it. What answers a person's own command, or is about their own pages, is theirs to
+    /// read.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        match self {
+            Self::Snapshot(board) => Self::Snapshot(Box::new(board.redacted())),
+            Self::Delta(delta) => Self::Delta(Box::new(delta.redacted())),
+            Self::Presence { people } => Self::Presence {
+                people: people.into_iter().map(PersonPresence::redacted).collect(),
+            },
+            Self::Welcome { .. }
+            | Self::EmergencyAddress { .. }
+            | Self::Pages { .. }
+            | Self::Pairing { .. }
+            | Self::Pulse { .. }
+            | Self::Yes { .. }
+            | Self::No { .. }
+            | Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Unknown { .. }
+            | Self::Pong { .. }
+            | Self::Bye { .. } => self,
+        }
+    }
+}
+
 /// One change of the board.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
@@ -252,7 +279,10 @@ impl Delta {
     pub fn redacted(self) -> Self {
         let change = match self.change {
             Change::Call(card) => Change::Call(Box::new(card.redacted())),
-            other => other,
+            Change::Person(person) => Change::Person(Box::new(person.redacted())),
+            Change::PersonGone(_) | Change::Slots(_) | Change::Queues(_) | Change::Groups(_) => {
+                self.change
+            }
         };
         let cause = Cause {
             id: None,
@@ -355,6 +385,17 @@ pub struct PersonPresence {
     /// What they say of themselves.
     #[serde(flatten)]
     pub status: Status,
+}
+
+impl PersonPresence {
+    /// What a wall may be told of it.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        Self {
+            status: self.status.redacted(),
+            ..self
+        }
+    }
 }
 
 /// Whether emergency services learn an address from the number that we dial from. Without one they are reached

@@ -65,6 +65,14 @@ impl Audience {
             Self::Wall
         }
     }
+
+    /// The message as they are told it.
+    pub fn told(self, msg: ServerMsg) -> ServerMsg {
+        match self {
+            Self::Desk => msg,
+            Self::Wall => msg.redacted(),
+        }
+    }
 }
 
 /// Something that concerns the sockets of one sign-in or one person. Each socket picks out its own.
@@ -222,12 +230,8 @@ impl Live {
         {
             return (rev, text.clone());
         }
-        let board = hub.board.snapshot();
-        let board = match audience {
-            Audience::Desk => board,
-            Audience::Wall => board.redacted(),
-        };
-        let text = encode(&ServerMsg::Snapshot(Box::new(board)));
+        let board = ServerMsg::Snapshot(Box::new(hub.board.snapshot()));
+        let text = encode(&audience.told(board));
         let kept = Some((rev, text.clone()));
         match audience {
             Audience::Desk => hub.snapshot = kept,
@@ -277,16 +281,7 @@ impl Live {
                 touched.extend(card.concerns());
             }
             if hub.board.apply(&delta) == Ok(true) {
-                let wall = (memory.walls.receiver_count() > 0).then(|| delta.clone().redacted());
-                let frame = |delta: Delta| Frame {
-                    rev: Some(rev),
-                    text: encode(&ServerMsg::Delta(Box::new(delta))),
-                };
-                // Nobody listening is no error.
-                let _ = memory.deltas.send(frame(delta));
-                if let Some(wall) = wall {
-                    let _ = memory.walls.send(frame(wall));
-                }
+                memory.everybody(Some(rev), ServerMsg::Delta(Box::new(delta)));
             }
         }
         touched.sort_unstable();
@@ -341,7 +336,7 @@ impl Live {
         let memory = self.memory_ref();
         let news = std::mem::replace(&mut *locked(&memory.emergency_address), state) != state;
         if news {
-            memory.everybody(&ServerMsg::EmergencyAddress { state });
+            memory.everybody(None, ServerMsg::EmergencyAddress { state });
         }
         news
     }
@@ -612,18 +607,20 @@ impl Memory {
         }
         hub.board.presence(&news);
         (hub.snapshot, hub.wall) = (None, None);
-        self.everybody(&ServerMsg::Presence { people: news });
+        self.everybody(None, ServerMsg::Presence { people: news });
     }
 
-    /// Tells every console, whatever it may see.
-    fn everybody(&self, msg: &ServerMsg) {
-        let frame = Frame {
-            rev: None,
+    /// Tells every console, each what it may see.
+    fn everybody(&self, rev: Option<Rev>, msg: ServerMsg) {
+        let frame = |msg: &ServerMsg| Frame {
+            rev,
             text: encode(msg),
         };
-        // Nobody listening is no error.
-        let _ = self.walls.send(frame.clone());
-        let _ = self.deltas.send(frame);
+        // Nobody listening is no error; but most houses have no wall to encode it a second time for.
+        let _ = self.deltas.send(frame(&msg));
+        if self.walls.receiver_count() > 0 {
+            let _ = self.walls.send(frame(&Audience::Wall.told(msg)));
+        }
     }
 }
 

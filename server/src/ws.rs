@@ -353,11 +353,8 @@ impl Console {
             let all = deltas.len() < MISSED;
             for delta in deltas {
                 self.known = delta.at.rev;
-                let delta = match self.audience {
-                    Audience::Desk => delta,
-                    Audience::Wall => delta.redacted(),
-                };
-                self.say(&ServerMsg::Delta(Box::new(delta))).await?;
+                let delta = ServerMsg::Delta(Box::new(delta));
+                self.say(&self.audience.told(delta)).await?;
             }
             if all {
                 break;
@@ -369,7 +366,8 @@ impl Console {
             .iter()
             .map(cordboard_core::board::Person::presence)
             .collect();
-        self.say(&ServerMsg::Presence { people }).await
+        let people = ServerMsg::Presence { people };
+        self.say(&self.audience.told(people)).await
     }
 
     async fn snapshot(&mut self) -> Result<(), Cut> {

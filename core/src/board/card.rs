@@ -293,15 +293,14 @@ impl Card {
     }
 
     /// What a wall may show of it, or somebody who may not see who is calling: who of us is with it, and where it
-    /// is. Nothing that names the other party, or was written about it.
+    /// is. Nothing that names the other party, or was written about it; but that it is a call for help, and to whom.
     #[must_use]
     pub fn redacted(mut self) -> Self {
-        self.caller = Caller {
-            name: None,
-            number: None,
-        };
-        if self.direction == Direction::Out && !self.emergency() {
-            self.to = Dialled::Withheld;
+        if !self.emergency() {
+            self.caller = Caller::default();
+            if self.direction == Direction::Out {
+                self.to = Dialled::Withheld;
+            }
         }
         for leg in &mut self.legs {
             (leg.number, leg.sid) = (None, None);

@@ -1,14 +1,14 @@
 //! What a wall may show: where calls are and who of us is with them, and nothing that names the other party or was
-//! written about them.
+//! written about them; that somebody is away, and not why.
 //!
-//! Every caller, number, note and connection of the small world can be told by how it begins, so that none of
-//! them is missed in what is written, wherever it stands.
+//! Every caller, number, note, connection and word of a status of the small world can be told by how it begins, so
+//! that none of them is missed in what is written, wherever it stands.
 
 use cordboard_core::{
-    board::{Board, Card, Snapshot},
+    board::{Board, Card, Person, Presence, Snapshot, Status},
     call::Call,
     ids::{CallId, Emergency},
-    wire::{Cause, Change, Delta, Position},
+    wire::{Cause, Change, Delta, Position, ServerMsg},
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How everything begins that is nobody else's business. A number's digits count without the plus as well.
-const PRIVATE: [&str; 4] = ["Caller ", "1415555", NOTE, "CA0000"];
+const PRIVATE: [&str; 5] = ["Caller ", "1415555", NOTE, "CA0000", "dentist"];
 
 /// What of that is in `shown`. The number that callers dial to reach us is no secret.
 fn private(shown: &impl Serialize) -> Vec<&'static str> {
@@ -45,7 +45,20 @@ fn holds<T: Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug>(
     Ok(())
 }
 
-/// The board with all calls on it, the change that each would be, and each card.
+/// The board, on which everybody says why they are away.
+fn board(world: &World) -> Snapshot {
+    let mut board = crate::board::snapshot(world, 1);
+    for person in &mut board.people {
+        person.status = Status {
+            presence: Presence::Away,
+            text: "dentist".into(),
+            back_at: Some(world.now),
+        };
+    }
+    Board::new(board).snapshot()
+}
+
+/// The board with all calls and people on it, the change that each would be, and each by itself.
 fn on_a_wall(world: &World) -> Result<(), TestCaseError> {
     let cards: Vec<Card> = world.calls.values().map(Card::of).collect();
     for card in &cards {
@@ -57,24 +70,23 @@ fn on_a_wall(world: &World) -> Result<(), TestCaseError> {
         for user in PEOPLE {
             prop_assert_eq!(card.standing(user), shown.standing(user));
         }
-        let delta = Delta {
-            at: Position {
-                epoch: "e1".to_owned(),
-                rev: 1,
-            },
-            change: Change::Call(Box::new(card.clone())),
-            // An arrival names the connection it came over.
-            cause: Cause {
-                kind: "carrier".into(),
-                id: Some(sid(1).as_str().into()),
-            },
-        };
-        let shown = delta.redacted();
-        holds(&shown, &shown.clone().redacted())?;
+        told(Change::Call(Box::new(card.clone())))?;
     }
-    let board = Board::new(crate::board::snapshot(world, 1)).snapshot();
+    let board = board(world);
+    for person in &board.people {
+        told(Change::Person(Box::new(person.clone())))?;
+    }
+    let presence = ServerMsg::Presence {
+        people: board.people.iter().map(Person::presence).collect(),
+    };
+    let shown = presence.redacted();
+    holds(&shown, &shown.clone().redacted())?;
     let shown: Snapshot = board.clone().redacted();
     holds(&shown, &shown.clone().redacted())?;
+    for person in &shown.people {
+        let status = (person.status.presence, person.status.back_at);
+        prop_assert_eq!(status, (Presence::Away, Some(world.now)));
+    }
     let digest = |snapshot| Board::new(snapshot).digest();
     prop_assert_eq!(
         digest(shown),
@@ -82,6 +94,23 @@ fn on_a_wall(world: &World) -> Result<(), TestCaseError> {
         "a wall's digest is everybody's"
     );
     Ok(())
+}
+
+fn told(change: Change) -> Result<(), TestCaseError> {
+    let delta = Delta {
+        at: Position {
+            epoch: "e1".to_owned(),
+            rev: 1,
+        },
+        change,
+        // An arrival names the connection it came over.
+        cause: Cause {
+            kind: "carrier".into(),
+            id: Some(sid(1).as_str().into()),
+        },
+    };
+    let shown = ServerMsg::Delta(Box::new(delta)).redacted();
+    holds(&shown, &shown.clone().redacted())
 }
 
 proptest! {
@@ -101,8 +130,8 @@ proptest! {
 
 #[test]
 fn what_is_hidden_was_there() {
-    let cards: Vec<Card> = calls().iter().map(|(_, s)| Card::of(s.now())).collect();
-    assert_eq!(private(&cards), PRIVATE, "or the tests here prove nothing");
+    let boards: Vec<Snapshot> = calls().iter().map(|(_, s)| board(&s.world)).collect();
+    assert_eq!(private(&boards), PRIVATE, "or the tests here prove nothing");
     for (name, story) in calls() {
         on_a_wall(&story.world).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
@@ -119,5 +148,6 @@ fn a_call_for_help_is_on_every_wall() {
     on_a_wall(&world).unwrap();
     let shown = Card::of(&world.calls[&id]).redacted();
     assert!(shown.emergency(), "{shown:#?}");
+    assert_eq!(shown.title(), "Emergency 911");
     assert_eq!(serde_json::to_value(&shown.place).unwrap()["to"], "911");
 }

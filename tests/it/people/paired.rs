@@ -70,7 +70,8 @@ async fn a_call_is_answered_muted_and_ended_from_a_console_that_has_paired_its_p
     let body = json!({ "device_code": claimed.device_code });
     let tokens: Tokens = house.anyone.post("/api/pairings/poll", body).await.ok();
     let phone = house.anyone.with(&tokens.access);
-    let (mut page, welcome) = Line::greeted(&phone, "/ws/phone").await;
+    let hello = json!({ "t": "hello", "version": 2 });
+    let (mut page, welcome) = Line::greeted(&phone, "/ws/phone", hello).await;
     page.say(json!({ "t": "heartbeat", "ready": true, "muted": false }))
         .await;
     desk.wait_for("● phone ready");

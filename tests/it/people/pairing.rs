@@ -57,16 +57,17 @@ impl Line {
 
     /// The socket of somebody who is signed in, after hello.
     pub(super) async fn of(client: &Client, path: &str) -> Self {
-        Self::greeted(client, path).await.0
+        let hello = json!({ "t": "hello", "version": 2 });
+        Self::greeted(client, path, hello).await.0
     }
 
-    /// The same, with the server's welcome.
-    pub(super) async fn greeted(client: &Client, path: &str) -> (Self, Value) {
+    /// The same, after a hello of their own, with the server's welcome.
+    pub(super) async fn greeted(client: &Client, path: &str, hello: Value) -> (Self, Value) {
         let bearer = format!("Bearer {}", client.token.as_ref().unwrap());
         let mut line = Self::open(client, path, &[("authorization", bearer)])
             .await
             .unwrap();
-        line.say(json!({ "t": "hello", "version": 2 })).await;
+        line.say(hello).await;
         let welcome = line.until("welcome", |m| m["t"] == "welcome").await;
         (line, welcome)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use cordboard_core::{
     api::Tokens,
+    ids::Timestamp,
     policy::{Permission, Role},
 };
 use cordboard_tests::backends::{self, TestDatabase};
@@ -681,4 +682,48 @@ async fn a_wall_sees_that_there_are_calls_and_not_whose() {
         assert_eq!(said["calls"].as_array().unwrap().len(), 1, "{said}");
         assert!(!said.to_string().contains("5550132"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_sees_that_somebody_is_away_and_not_why() {
+    let house = Box::pin(House::open(backends::sqlite_file())).await;
+    let (wall, _) = house.join("Wally", "105", "read-only").await;
+    let mut desk = Line::of(&house.ada, "/ws/console").await;
+    let mut line = Line::of(&wall, "/ws/console").await;
+    let board = line.until("the board", |m| m["t"] == "snapshot").await;
+    let since = json!({ "epoch": board["epoch"], "rev": board["rev"] });
+    let back = Timestamp::from_millis(house.desk.twin.clock().now_ms() + 3_600_000);
+    let status = json!({ "presence": "away", "presence_text": "at the dentist", "back_at": back });
+    house
+        .ada
+        .put("/api/people/u1/status", status)
+        .await
+        .ok::<Value>();
+    // Nothing else has a reason to tell of Ada whether she is away.
+    let away = |m: &Value| {
+        let people = m["people"].as_array().into_iter().flatten();
+        people
+            .filter(|p| p["id"] == "u1" && p["presence"] == "away")
+            .any(|p| p["back_at"] == json!(back))
+    };
+    let seen = desk.until("that Ada is away", away).await;
+    assert!(seen.to_string().contains("dentist"), "{seen}");
+    // As it happens, to whoever was away themselves, and on a whole board.
+    let hello = json!({ "t": "hello", "version": 2, "since": since });
+    let (mut again, _) = Line::greeted(&wall, "/ws/console", hello).await;
+    let seen = again.until("that Ada is away", away).await;
+    assert!(!seen.to_string().contains("dentist"), "{seen}");
+    let seen = line.until("that Ada is away", away).await;
+    assert!(!seen.to_string().contains("dentist"), "{seen}");
+    line.say(json!({ "t": "resync" })).await;
+    let seen = line.until("the board", |m| m["t"] == "snapshot").await;
+    assert!(
+        away(&seen) && !seen.to_string().contains("dentist"),
+        "{seen}"
+    );
+    let said: Value = wall.get("/api/board").await.ok();
+    assert!(
+        away(&said) && !said.to_string().contains("dentist"),
+        "{said}"
+    );
 }
