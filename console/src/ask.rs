@@ -344,8 +344,8 @@ mod tests {
     #[test]
     fn a_question_with_a_password_does_not_print_it() {
         let ask = Ask::Password(PasswordChange {
-            current: "correct horse".to_owned(),
-            password: "battery staple".to_owned(),
+            current: "correct horse".into(),
+            password: "battery staple".into(),
         });
         assert_eq!(format!("{ask:?}"), "Ask(Put /api/me/password)");
         let body = ask.body().map(|b| b.to_string()).unwrap_or_default();

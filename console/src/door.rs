@@ -424,7 +424,7 @@ impl Door {
         let why = if code.is_empty() {
             "Type the code of your invitation, or paste its link.".to_owned()
         } else if !code.contains("://") {
-            return self.ask(Request::Look(InvitationLook { code }));
+            return self.ask(Request::Look(InvitationLook { code: code.into() }));
         } else {
             match read_place(&code) {
                 Ok(Place {
@@ -453,7 +453,7 @@ impl Door {
         let mut form = pages::invitation();
         form.fill("code", code);
         self.open(Page::Invitation, form);
-        let code = code.to_owned();
+        let code = code.into();
         self.ask(Request::Look(InvitationLook { code }))
     }
 

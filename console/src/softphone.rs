@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use cordboard_core::{
     api::SessionKind,
     ids::CallId,
+    secret::Secret,
     wire::{PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
 };
 use cordboard_twin::{
@@ -139,7 +140,7 @@ impl Softphone {
             standing,
             to_leave,
             identity: String::new(),
-            token: String::new(),
+            token: Secret::default(),
             state: PhoneState::default(),
             active: None,
             was: String::new(),
@@ -181,7 +182,7 @@ struct Page {
     to_leave: mpsc::Receiver<CallId>,
     identity: String,
     /// The carrier's access token.
-    token: String,
+    token: Secret,
     state: PhoneState,
     active: Option<Active>,
     /// The last leg we were in as: a seat that is still shown after our call has ended is not connected again.
@@ -422,7 +423,7 @@ impl Page {
                 let params = [
                     ("op", "join".to_owned()),
                     ("leg", seat.leg.clone()),
-                    ("ticket", seat.ticket.clone()),
+                    ("ticket", seat.ticket.to_string()),
                 ];
                 let leg = seat.leg.clone();
                 if self.connect(params, false).await? {

@@ -16,6 +16,7 @@ use crate::{
         SlotId, Timestamp, UserId,
     },
     policy::{Rights, Role},
+    secret::Secret,
     wire::Me,
 };
 
@@ -82,11 +83,11 @@ shapes! {
     /// A sign-in: what lets a client act as a person.
     pub struct Tokens {
         /// The bearer token, for `Authorization`. Short-lived.
-        pub access: String,
+        pub access: Secret,
         /// For how many more seconds it holds.
         pub expires_in: u32,
         /// What the next token is had with, once.
-        pub refresh: String,
+        pub refresh: Secret,
         /// This sign-in, in the list of them.
         pub session: SessionId,
         /// Who is signed in.
@@ -194,9 +195,9 @@ shapes! {
         /// It.
         pub invitation: Invitation,
         /// What whoever is invited types: `cordboard join CODE`.
-        pub code: String,
+        pub code: Secret,
         /// The same as a link. What is behind its `#` stays in the browser.
-        pub link: String,
+        pub link: Secret,
     }
 
     /// What an invitation says to whoever has its code.
@@ -216,7 +217,7 @@ shapes! {
     /// A code that lets somebody choose another password. Said once, here.
     pub struct ResetMade {
         /// What they type: `cordboard reset CODE`.
-        pub code: String,
+        pub code: Secret,
         /// Until when it holds.
         pub expires: Timestamp,
     }
@@ -312,9 +313,9 @@ shapes! {
         /// Which.
         pub id: CodeId,
         /// What is typed in the page: two times four letters.
-        pub code: String,
+        pub code: Secret,
         /// The same as a link, for a QR code.
-        pub link: String,
+        pub link: Secret,
         /// For how many more seconds it holds.
         pub expires_in: u32,
     }
@@ -322,7 +323,7 @@ shapes! {
     /// What a page that has named a code waits with.
     pub struct PairingClaimed {
         /// What it asks with whether it was let in.
-        pub device_code: String,
+        pub device_code: Secret,
         /// Two digits to be shown: the console shows the same.
         pub check: String,
         /// How many seconds to leave between two questions.
@@ -335,7 +336,7 @@ shapes! {
     /// `ticket.TICKET`, beside `cordboard`.
     pub struct Ticket {
         /// It. Single use.
-        pub ticket: String,
+        pub ticket: Secret,
         /// For how many seconds.
         pub expires_in: u32,
     }
@@ -403,8 +404,8 @@ requests! {
         #[cfg_attr(feature = "openapi", schema(value_type = Email))]
         pub email: String,
         /// The password.
-        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
-        pub password: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 1, max_length = 512))]
+        pub password: Secret,
         /// What it shall be called in the list of sign-ins.
         #[serde(default)]
         pub device: String,
@@ -416,13 +417,13 @@ requests! {
     /// Asking for the next token.
     pub struct Renew {
         /// What came with the last one.
-        pub refresh: String,
+        pub refresh: Secret,
     }
 
     /// Becoming the first administrator.
     pub struct Setup {
         /// The code that the server has printed.
-        pub code: String,
+        pub code: Secret,
         /// Who it is.
         pub person: Newcomer,
     }
@@ -430,7 +431,7 @@ requests! {
     /// Taking an invitation.
     pub struct Join {
         /// Its code.
-        pub code: String,
+        pub code: Secret,
         /// Who it is.
         pub person: Newcomer,
     }
@@ -438,26 +439,26 @@ requests! {
     /// Looking at an invitation.
     pub struct InvitationLook {
         /// Its code.
-        pub code: String,
+        pub code: Secret,
     }
 
     /// Choosing another password with a code.
     pub struct Reset {
         /// The code.
-        pub code: String,
+        pub code: Secret,
         /// The password.
-        #[cfg_attr(feature = "openapi", schema(min_length = 12, max_length = 512))]
-        pub password: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 12, max_length = 512))]
+        pub password: Secret,
     }
 
     /// Choosing another password.
     pub struct PasswordChange {
         /// The one so far.
-        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
-        pub current: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 1, max_length = 512))]
+        pub current: Secret,
         /// The one from now on.
-        #[cfg_attr(feature = "openapi", schema(min_length = 12, max_length = 512))]
-        pub password: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 12, max_length = 512))]
+        pub password: Secret,
     }
 
     /// Changing somebody. What is not named stays.
@@ -601,7 +602,7 @@ requests! {
     /// Naming the code that a console shows.
     pub struct PairingClaim {
         /// The code, as it was read: case, spaces and dashes do not count.
-        pub code: String,
+        pub code: Secret,
         /// What the page calls itself, such as `Firefox on Linux`.
         #[serde(default)]
         pub device: String,
@@ -610,7 +611,7 @@ requests! {
     /// Asking whether the page was let in.
     pub struct PairingPoll {
         /// What it waits with.
-        pub device_code: String,
+        pub device_code: Secret,
     }
 }
 
@@ -630,8 +631,8 @@ pub struct Newcomer {
     #[cfg_attr(feature = "openapi", schema(value_type = Email))]
     pub email: String,
     /// Their password.
-    #[cfg_attr(feature = "openapi", schema(min_length = 12, max_length = 512))]
-    pub password: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 12, max_length = 512))]
+    pub password: Secret,
     /// Their extension.
     #[cfg_attr(feature = "openapi", schema(value_type = Extension))]
     pub extension: String,

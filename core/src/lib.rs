@@ -16,5 +16,6 @@ pub mod policy;
 mod say;
 #[cfg(feature = "openapi")]
 mod schema;
+pub mod secret;
 pub mod steady;
 pub mod wire;

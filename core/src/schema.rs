@@ -18,6 +18,7 @@ use crate::{
     },
     machine::Target,
     policy::{Permission, Rights},
+    secret::Secret,
 };
 
 /// A text of that shape, with an example of it.
@@ -69,6 +70,16 @@ impl PartialSchema for SafeText {
 }
 impl ToSchema for SafeText {}
 
+impl PartialSchema for Secret {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+            .into()
+    }
+}
+impl ToSchema for Secret {}
+
 impl PartialSchema for Timestamp {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
@@ -84,7 +95,9 @@ impl PartialSchema for Rights {
         ArrayBuilder::new()
             .items(Permission::schema())
             .unique_items(true)
-            .description(Some("Whoever has `calls` has `board` with it, given or not."))
+            .description(Some(
+                "Whoever has `calls` has `board` with it, given or not.",
+            ))
             .into()
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     ids::{CallId, CodeId, Phone, Rev, SafeText, SessionId, Timestamp, UserId},
     machine::{Intent, PhonePage},
     policy::{Rights, Role},
+    secret::Secret,
 };
 
 /// The protocol's version. A server refuses another with a sentence that says which side is older.
@@ -476,7 +477,7 @@ pub enum PhoneServerMsg {
         /// The identity the token is for.
         identity: String,
         /// A Twilio access token.
-        token: String,
+        token: Secret,
         /// When it expires; a new one is sent before.
         expires: Timestamp,
     },
@@ -486,7 +487,7 @@ pub enum PhoneServerMsg {
     /// A new access token.
     Token {
         /// A Twilio access token.
-        token: String,
+        token: Secret,
         /// When it expires.
         expires: Timestamp,
     },
@@ -545,7 +546,7 @@ pub struct PhoneSeat {
     /// The leg, as text: a parameter of `connect`.
     pub leg: String,
     /// The ticket that lets this person in, once: a parameter of `connect`.
-    pub ticket: String,
+    pub ticket: Secret,
     /// Whether the leg is in the room.
     pub joined: bool,
 }

@@ -333,9 +333,9 @@ impl Accounts {
             generation: row.generation,
         };
         Ok(Tokens {
-            access: exchange.keys().access(&bearer, self.now())?,
+            access: exchange.keys().access(&bearer, self.now())?.into(),
             expires_in: ACCESS_SECONDS,
-            refresh: refresh.expose_secret().to_owned(),
+            refresh: refresh.expose_secret().into(),
             session: row.id.clone(),
             me: session.me(),
         })
@@ -413,7 +413,7 @@ impl Accounts {
         tickets.retain(|_, (_, until)| *until >= now);
         tickets.insert(auth::fingerprint(ticket.expose_secret()), (bearer, until));
         Ticket {
-            ticket: ticket.expose_secret().to_owned(),
+            ticket: ticket.expose_secret().into(),
             expires_in: TICKET_SECONDS,
         }
     }

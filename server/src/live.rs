@@ -24,6 +24,7 @@ use cordboard_core::{
     ids::{CallId, Emergency, LegId, Rev, SessionId, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
     policy::{Permission, Rights},
+    secret::Secret,
     wire::{
         Delta, EmergencyAddress, PageOrder, PageState, PairingAsk, PersonPresence, PhoneOffer,
         PhoneState, Position, ServerMsg,
@@ -663,7 +664,7 @@ fn phone_state(board: &Board, user: UserId) -> PhoneState {
         .map(|(_, leg, leg_state)| cordboard_core::wire::PhoneSeat {
             call: leg.call,
             leg: leg.to_string(),
-            ticket: String::new(),
+            ticket: Secret::default(),
             joined: *leg_state == LegState::Joined,
         });
     state

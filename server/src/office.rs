@@ -13,6 +13,7 @@ use cordboard_core::{
     ids::{CodeId, Rev, SafeText, Timestamp, UserId},
     machine::Fact,
     policy::{self, Act, Permission, Role},
+    secret::Secret,
     wire::Change,
 };
 use secrecy::ExposeSecret as _;
@@ -284,7 +285,7 @@ impl Office {
             .arrange(Arrangement::new(audit, vec![Edit::AddCode(row)]))
             .await?;
         Ok(ResetMade {
-            code: secret.expose_secret().to_owned(),
+            code: secret.expose_secret().into(),
             expires,
         })
     }
@@ -335,17 +336,17 @@ impl Office {
         Ok(Invited {
             invitation,
             link: self.link("join", secret.expose_secret()),
-            code: secret.expose_secret().to_owned(),
+            code: secret.expose_secret().into(),
         })
     }
 
     /// The address of one of our pages, with a code behind the `#`, which no browser sends to a server.
-    pub(crate) fn link(&self, page: &str, code: &str) -> String {
+    pub(crate) fn link(&self, page: &str, code: &str) -> Secret {
         let mut url = self.public_url.clone();
         let path = format!("{}/{page}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(Some(code));
-        url.into()
+        url.as_str().into()
     }
 
     /// Every invitation that can still be taken.

@@ -127,7 +127,7 @@ impl Pairings {
         Ok(PairingMade {
             id,
             link: self.office.link("phone", text),
-            code: text.to_owned(),
+            code: text.into(),
             expires_in: u32::try_from(HOLDS_MS / 1000).unwrap_or(u32::MAX),
         })
     }
@@ -182,7 +182,7 @@ impl Pairings {
             .await?;
         self.tell(&console, Some(named.asks(&row)));
         Ok(PairingClaimed {
-            device_code: format!("{}.{}", row.id, secret.expose_secret()),
+            device_code: format!("{}.{}", row.id, secret.expose_secret()).into(),
             check: named.check,
             interval: INTERVAL,
             expires_in: u32::try_from(row.expires.since(now) / 1000).unwrap_or(0),

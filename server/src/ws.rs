@@ -545,7 +545,7 @@ async fn follow_phone(
     let welcome = PhoneServerMsg::Welcome {
         version: VERSION,
         identity: identity.clone(),
-        token: token.jwt.expose_secret().to_owned(),
+        token: token.jwt.expose_secret().into(),
         expires: token.expires,
     };
     send(out, phone_text(&welcome)).await?;
@@ -593,7 +593,7 @@ async fn follow_phone(
                 if let Some(seat) = &mut state.seat
                     && let Ok(leg) = seat.leg.parse::<LegId>()
                 {
-                    seat.ticket = app.exchange.keys().ticket(leg, &identity);
+                    seat.ticket = app.exchange.keys().ticket(leg, &identity).into();
                 }
                 send(out, phone_text(&PhoneServerMsg::State(state))).await?;
             }
@@ -634,7 +634,7 @@ async fn follow_phone(
             _ = touch.tick() => app.accounts.touch(id),
             () = clock.sleep_until(renew) => {
                 token = mint()?;
-                let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().to_owned(), expires: token.expires };
+                let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().into(), expires: token.expires };
                 send(out, phone_text(&next)).await?;
             }
             // Last: what has been said and not been read, because it was us who stood still, counts.

@@ -759,11 +759,11 @@ async fn signed_in(desk: &Desk, email: &str) -> Client {
     let anonymous = Client::new(desk.server.url.clone()).unwrap();
     let sign_in = SignIn {
         email: email.to_owned(),
-        password: DEMO_PASSWORD.to_owned(),
+        password: DEMO_PASSWORD.into(),
         ..SignIn::default()
     };
     let tokens = anonymous.login(&sign_in).await.unwrap();
-    let token = tokens.access.into();
+    let token = String::from(tokens.access).into();
     Client::signed_in(SignedIn::bearer(desk.server.url.clone(), token).unwrap())
 }
 

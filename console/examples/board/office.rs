@@ -279,7 +279,7 @@ impl Office {
                 person.status = status;
                 self.person(user)?
             }
-            Ask::Password(change) if change.current == "wrong" => {
+            Ask::Password(change) if &*change.current == "wrong" => {
                 return Err(invalid(vec![FieldError {
                     field: "current".to_owned(),
                     why: "This is not your password.".to_owned(),
@@ -297,7 +297,7 @@ impl Office {
                 Answer::Done
             }
             Ask::ResetCode(_) => Answer::Reset(ResetMade {
-                code: "K7QF-2M9D-X4TR".to_owned(),
+                code: "K7QF-2M9D-X4TR".into(),
                 expires: now.plus(86_400_000),
             }),
             Ask::Invitations => Answer::Invitations(Invitations {
@@ -320,8 +320,8 @@ impl Office {
                 self.invitations.insert(0, invitation.clone());
                 Answer::Invited(Box::new(Invited {
                     invitation,
-                    code: "B4XN-77QK-0WVD".to_owned(),
-                    link: "https://desk.example.com/join#B4XN-77QK-0WVD".to_owned(),
+                    code: "B4XN-77QK-0WVD".into(),
+                    link: "https://desk.example.com/join#B4XN-77QK-0WVD".into(),
                 }))
             }
             Ask::Revoke(code) => {
@@ -422,8 +422,8 @@ impl Office {
             }
             Ask::Pair => Answer::Pairing(PairingMade {
                 id: self.code().parse().expect("an id"),
-                code: "WDJB-MJHT".to_owned(),
-                link: "https://desk.example.com/phone#WDJB-MJHT".to_owned(),
+                code: "WDJB-MJHT".into(),
+                link: "https://desk.example.com/phone#WDJB-MJHT".into(),
                 expires_in: 600,
             }),
             Ask::Password(_) | Ask::Confirm(_) | Ask::Refuse(_) => Answer::Done,

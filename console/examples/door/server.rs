@@ -91,7 +91,7 @@ async fn login(State(server): At, Json(who): Json<SignIn>) -> Response {
         headers.insert("retry-after", REST.into());
         return answer;
     }
-    if who.password == PASSWORD {
+    if &*who.password == PASSWORD {
         return tokens("Ada Lovelace", Role::Operator);
     }
     server.wrong.store(wrong + 1, SeqCst);
@@ -108,7 +108,7 @@ async fn setup(State(server): At, Json(asked): Json<Setup>) -> Response {
         let why = "This server has been set up already. Sign in, or ask its administrator for an invitation.";
         return problem(StatusCode::FORBIDDEN, "setup-closed", why, Vec::new());
     }
-    if asked.code != SETUP {
+    if &*asked.code != SETUP {
         let why = "This is not the code that the server has printed.";
         return problem(StatusCode::UNAUTHORIZED, "not-signed-in", why, Vec::new());
     }
@@ -120,7 +120,7 @@ async fn setup(State(server): At, Json(asked): Json<Setup>) -> Response {
 }
 
 async fn look(State(server): At, Json(asked): Json<InvitationLook>) -> Response {
-    if asked.code != INVITATION {
+    if &*asked.code != INVITATION {
         return no_invitation();
     }
     Json(InvitationSeen {
@@ -137,14 +137,14 @@ async fn look(State(server): At, Json(asked): Json<InvitationLook>) -> Response 
 }
 
 async fn join(Json(asked): Json<Join>) -> Response {
-    if asked.code != INVITATION {
+    if &*asked.code != INVITATION {
         return no_invitation();
     }
     refused(&asked.person, "person.").unwrap_or_else(|| tokens(&asked.person.name, Role::Operator))
 }
 
 async fn reset(Json(asked): Json<Reset>) -> Response {
-    if asked.code != RESET {
+    if &*asked.code != RESET {
         let why = "This code does not hold, or not any more. Ask for a new one.";
         return problem(StatusCode::UNAUTHORIZED, "not-signed-in", why, Vec::new());
     }
@@ -190,9 +190,9 @@ fn tokens(name: &str, role: Role) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     Json(Tokens {
-        access: "access".to_owned(),
+        access: "access".into(),
         expires_in: 600,
-        refresh: "refresh".to_owned(),
+        refresh: "refresh".into(),
         session,
         me: Me {
             id: UserId(1),

@@ -101,7 +101,7 @@ impl Model {
             }
             (Key::Esc, _) => return Vec::new(),
             (Key::Char('y'), Some(Ok((made, _)))) => {
-                let link = made.link.clone();
+                let link = made.link.to_string();
                 self.dialog = Some(Dialog::Code(code));
                 self.say(
                     Mood::Info,

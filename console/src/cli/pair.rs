@@ -62,8 +62,12 @@ async fn meet(
         out.json(&json!({ "pairing": made }))?;
     } else {
         out.lines([
-            format!("Open {}", made.link),
-            format!("or type {} at {}/phone.", made.code, address(client.url())),
+            format!("Open {}", &*made.link),
+            format!(
+                "or type {} at {}/phone.",
+                &*made.code,
+                address(client.url())
+            ),
             format!("The code holds for {}.", minutes(made.expires_in)),
         ])?;
     }

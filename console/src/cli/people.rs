@@ -162,11 +162,11 @@ pub(super) async fn user(
             let made = client.reset_code(id).await?;
             let at = address(client.url());
             let lines = [
-                made.code.clone(),
+                made.code.to_string(),
                 format!(
                     "It works once, until {}. They type: cordboard reset {} --url {at}",
                     show::moment(made.expires),
-                    made.code
+                    &*made.code
                 ),
             ];
             Ok(out.say(&made, lines)?)
@@ -205,12 +205,12 @@ async fn invite(client: &Client, args: InviteArgs, out: &mut Out<'_>) -> Result<
     };
     let invited = client.invite(&invite).await?;
     let lines = [
-        invited.code.clone(),
-        invited.link.clone(),
+        invited.code.to_string(),
+        invited.link.to_string(),
         format!(
             "Either works once, until {}. They type: cordboard join {}",
             show::moment(invited.invitation.expires),
-            invited.link
+            &*invited.link
         ),
     ];
     Ok(out.say(&invited, lines)?)

@@ -44,7 +44,7 @@ pub(super) async fn login(
     let password = ask::password(args.password_stdin, "Password: ").await?;
     let sign_in = SignIn {
         email,
-        password: password.expose_secret().to_owned(),
+        password: password.expose_secret().into(),
         device: device(),
         kind: SessionKind::Console,
     };
@@ -83,7 +83,12 @@ pub(super) async fn create(
     };
     let person = newcomer(args.person, Known::default()).await?;
     let asked = now();
-    let tokens = client.setup(&Setup { code, person }).await?;
+    let tokens = client
+        .setup(&Setup {
+            code: code.into(),
+            person,
+        })
+        .await?;
     welcome(&url, tokens, asked, env, out).await
 }
 
@@ -119,7 +124,12 @@ pub(super) async fn join(
     };
     let person = newcomer(args.person, known).await?;
     let asked = now();
-    let tokens = client.join(&Join { code, person }).await?;
+    let tokens = client
+        .join(&Join {
+            code: code.into(),
+            person,
+        })
+        .await?;
     welcome(&url, tokens, asked, env, out).await
 }
 
@@ -161,8 +171,8 @@ pub(super) async fn reset(
     let url = server(url, env, "reset CODE", out)?;
     let password = ask::new_password(args.password_stdin).await?;
     let reset = Reset {
-        code: args.code,
-        password: password.expose_secret().to_owned(),
+        code: args.code.into(),
+        password: password.expose_secret().into(),
     };
     let asked = now();
     let tokens = Client::new(url.clone())?.reset(&reset).await?;
@@ -178,8 +188,8 @@ pub(super) async fn password(
     let current = ask::password(args.password_stdin, "Present password: ").await?;
     let password = ask::new_password(args.password_stdin).await?;
     let change = PasswordChange {
-        current: current.expose_secret().to_owned(),
-        password: password.expose_secret().to_owned(),
+        current: current.expose_secret().into(),
+        password: password.expose_secret().into(),
     };
     client.change_password(&change).await?;
     let said = ["Your password is another one now, and your other sign-ins have ended."];
@@ -325,7 +335,7 @@ async fn newcomer(args: NewcomerArgs, known: Known) -> Result<Newcomer, Failure>
     Ok(Newcomer {
         name,
         email,
-        password: password.expose_secret().to_owned(),
+        password: password.expose_secret().into(),
         extension,
         device: device(),
     })

@@ -48,7 +48,7 @@ impl Password {
     fn sign_in(&self) -> SignIn {
         SignIn {
             email: self.email.clone(),
-            password: self.password.expose_secret().to_owned(),
+            password: self.password.expose_secret().into(),
             device: self.device.clone(),
             kind: self.kind,
         }

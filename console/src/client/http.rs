@@ -124,7 +124,7 @@ impl Http {
     /// The next token for a sign-in. Where the answer is lost, the same is asked again: the server allows that for
     /// as long as what it gave out was not used.
     pub(super) async fn renew(&self, refresh: &SecretString) -> Result<Tokens, ClientError> {
-        let refresh = refresh.expose_secret().to_owned();
+        let refresh = refresh.expose_secret().into();
         let question = self
             .to(Method::POST, &["api", "token"])
             .json(&Renew { refresh });

@@ -55,9 +55,7 @@ impl Client {
 
     /// What an invitation says.
     pub async fn look(&self, code: &str) -> Result<InvitationSeen, ClientError> {
-        let look = InvitationLook {
-            code: code.to_owned(),
-        };
+        let look = InvitationLook { code: code.into() };
         let question = self
             .http
             .to(Method::POST, &["api", "invitations", "look"])

@@ -75,8 +75,8 @@ impl Kept {
     /// What the server has given, as of the moment when it was asked.
     pub fn of(tokens: Tokens, asked: Timestamp) -> Self {
         Self {
-            access: tokens.access.into(),
-            refresh: tokens.refresh.into(),
+            access: String::from(tokens.access).into(),
+            refresh: String::from(tokens.refresh).into(),
             since: asked,
             until: asked.plus(i64::from(tokens.expires_in) * 1_000),
             session: tokens.session,

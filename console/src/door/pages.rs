@@ -280,7 +280,7 @@ pub(super) fn read_sign_in(form: &Form, device: &str) -> Read<SignIn> {
     }
     let read = SignIn {
         email: email.trim().to_owned(),
-        password: password.to_owned(),
+        password: password.into(),
         device: device.to_owned(),
         kind: SessionKind::Console,
     };
@@ -301,7 +301,7 @@ fn person(form: &Form, seen: Option<&InvitationSeen>, device: &str) -> Newcomer 
     Newcomer {
         name: form.value("name").trim().to_owned(),
         email: or_fixed(email, "email"),
-        password: form.value("password").to_owned(),
+        password: form.value("password").into(),
         extension: or_fixed(extension, "extension"),
         device: device.to_owned(),
     }
@@ -320,6 +320,7 @@ pub(super) fn read_setup(form: &Form, device: &str) -> Read<Setup> {
     let code = code(form, "code that the server has printed", &mut errors);
     errors.extend(person.check("person.").err().unwrap_or_default());
     twice(form, &mut errors);
+    let code = code.into();
     all_or(Setup { code, person }, errors)
 }
 
@@ -332,7 +333,7 @@ pub(super) fn read_join(
     let person = person(form, Some(seen), device);
     let mut errors = person.check("person.").err().unwrap_or_default();
     twice(form, &mut errors);
-    let code = code.to_owned();
+    let code = code.into();
     all_or(Join { code, person }, errors)
 }
 
@@ -344,6 +345,7 @@ pub(super) fn read_reset(form: &Form) -> Read<Reset> {
     fields.password("password", &password);
     errors.extend(fields.done(Some(())).err().unwrap_or_default());
     twice(form, &mut errors);
+    let (code, password) = (code.into(), password.into());
     all_or(Reset { code, password }, errors)
 }
 

@@ -151,7 +151,7 @@ fn reset(made: &ResetMade, around: &Around<'_>) -> Secret {
     );
     Secret {
         head: Sentence::new("A code for another password"),
-        code: made.code.clone(),
+        code: made.code.to_string(),
         link: None,
         told: Sentence::new(&told),
         copied: false,
@@ -165,8 +165,8 @@ fn invitation(invited: &Invited, around: &Around<'_>) -> Secret {
     );
     Secret {
         head: Sentence::new("An invitation"),
-        code: invited.code.clone(),
-        link: Some(invited.link.clone()),
+        code: invited.code.to_string(),
+        link: Some(invited.link.to_string()),
         told: Sentence::new(&told),
         copied: false,
     }

@@ -108,8 +108,8 @@ pub(super) fn read(
                 fields.wrong("again", "This is another one than above.");
             }
             fields.done(Some(Sent::Ask(Ask::Password(PasswordChange {
-                current: form.value("current").to_owned(),
-                password: password.to_owned(),
+                current: form.value("current").into(),
+                password: password.into(),
             }))))
         }
         About::Invite => {

@@ -180,7 +180,7 @@ async fn a_renewal_that_was_lost_with_its_process_is_repeated_by_the_next() {
         .unwrap()
         .renew(&"refresh-1".to_owned().into())
         .await;
-    assert_eq!(lost.unwrap().refresh, "refresh-2");
+    assert_eq!(&*lost.unwrap().refresh, "refresh-2");
     let (exit, _, err) = run(&env, "cordboard whoami").await;
     assert_eq!(exit, 0, "{err}");
     assert_eq!(kept(&env)["refresh"], "refresh-3");

@@ -62,7 +62,7 @@ async fn saying(answer: &'static str) -> Url {
 fn sign_in(password: &str) -> Request {
     Request::SignIn(SignIn {
         email: "ada@example.com".to_owned(),
-        password: password.to_owned(),
+        password: password.into(),
         ..SignIn::default()
     })
 }
@@ -203,12 +203,12 @@ async fn every_question_is_asked_where_the_server_answers_it() {
         Ok(Answer::Tokens(_))
     ));
     let look = Request::Look(InvitationLook {
-        code: INVITATION.to_owned(),
+        code: INVITATION.into(),
     });
     assert!(matches!(ask(&url, look).await, Ok(Answer::Seen(seen)) if seen.extension.is_some()));
     let reset = Request::Reset(Reset {
-        code: RESET.to_owned(),
-        password: PASSWORD.to_owned(),
+        code: RESET.into(),
+        password: PASSWORD.into(),
     });
     assert!(matches!(ask(&url, reset).await, Ok(Answer::Tokens(_))));
     let closed = ask(&url, Request::Setup(Setup::default()))

@@ -178,9 +178,9 @@ impl Visitor {
 
 pub(crate) fn tokens() -> Answer {
     Answer::Tokens(Box::new(Tokens {
-        access: "a.secret.token".to_owned(),
+        access: "a.secret.token".into(),
         expires_in: 600,
-        refresh: "another-secret".to_owned(),
+        refresh: "another-secret".into(),
         session: "0123456789abcdef".parse().unwrap(),
         me: Me {
             id: UserId(1),

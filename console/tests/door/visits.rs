@@ -49,7 +49,7 @@ fn somebody_signs_in() {
     visitor.fill(&[" Ada@Example.com ", WORDS]);
     let asked = Request::SignIn(SignIn {
         email: "Ada@Example.com".to_owned(),
-        password: WORDS.to_owned(),
+        password: WORDS.into(),
         device: "Console on desk-3".to_owned(),
         kind: SessionKind::Console,
     });
@@ -162,11 +162,11 @@ fn a_new_server_begins_with_being_set_up() {
         WORDS,
     ]);
     let asked = Request::Setup(Setup {
-        code: "KM4T-9QXD".to_owned(),
+        code: "KM4T-9QXD".into(),
         person: Newcomer {
             name: "Ada Lovelace".to_owned(),
             email: "ada@example.com".to_owned(),
-            password: WORDS.to_owned(),
+            password: WORDS.into(),
             extension: "101".to_owned(),
             device: "Console on desk-3".to_owned(),
         },
@@ -274,7 +274,7 @@ fn an_invitation_is_looked_at_before_it_is_taken() {
     visitor.key(Key::Ctrl('u'));
     visitor.fill(&["H7RN-C3VB"]);
     let look = InvitationLook {
-        code: "H7RN-C3VB".to_owned(),
+        code: "H7RN-C3VB".into(),
     };
     assert_eq!(*visitor.last(), Request::Look(look));
     visitor.answer(Ok(seen(true)));
@@ -290,11 +290,11 @@ fn an_invitation_is_looked_at_before_it_is_taken() {
     // What it fixes is not asked again.
     visitor.fill(&["", WORDS, WORDS]);
     let join = Request::Join(Join {
-        code: "H7RN-C3VB".to_owned(),
+        code: "H7RN-C3VB".into(),
         person: Newcomer {
             name: "Grace Hopper".to_owned(),
             email: "grace@example.com".to_owned(),
-            password: WORDS.to_owned(),
+            password: WORDS.into(),
             extension: "102".to_owned(),
             device: "Console on desk-3".to_owned(),
         },
@@ -312,7 +312,7 @@ fn the_link_of_an_invitation_names_its_server() {
         "https://desk.example.com/join#H7RN-C3VB\n".to_owned(),
     ));
     visitor.enter();
-    assert!(matches!(visitor.last(), Request::Look(look) if look.code == "H7RN-C3VB"));
+    assert!(matches!(visitor.last(), Request::Look(look) if &*look.code == "H7RN-C3VB"));
     visitor.answer(Ok(seen(false)));
     assert!(matches!(visitor.page(), Page::Join { code, .. } if code == "H7RN-C3VB"));
     visitor.fill(&["", "grace@example.com", "102", WORDS, WORDS]);
@@ -345,8 +345,8 @@ fn a_forgotten_password_is_replaced_with_a_code() {
     visitor.keys("3");
     visitor.fill(&["X2JD", WORDS, WORDS]);
     let reset = Request::Reset(Reset {
-        code: "X2JD".to_owned(),
-        password: WORDS.to_owned(),
+        code: "X2JD".into(),
+        password: WORDS.into(),
     });
     assert_eq!(*visitor.last(), reset);
     visitor.answer(refused("not-signed-in", "This code does not hold."));
@@ -560,7 +560,7 @@ fn the_mouse_goes_all_the_way() {
         visitor.press(Part::Field(0));
         visitor.keys("ada@example.com");
         visitor.press(Part::Submit);
-        assert!(matches!(visitor.last(), Request::SignIn(asked) if asked.password == WORDS));
+        assert!(matches!(visitor.last(), Request::SignIn(asked) if &*asked.password == WORDS));
         visitor.press(Part::Leave);
         assert!(visitor.says("You did not wait"), "{}", visitor.screen());
         visitor.press(Part::Leave);

@@ -259,7 +259,7 @@ mod tests {
         let nobody = Newcomer {
             name: "\u{1b}[2J".to_owned(),
             email: "ada@".to_owned(),
-            password: "short".to_owned(),
+            password: "short".into(),
             extension: "911".to_owned(),
             device: String::new(),
         };

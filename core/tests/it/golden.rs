@@ -643,14 +643,14 @@ fn messages_travel_as_they_did() {
     let seat = PhoneSeat {
         call,
         leg: call.leg(2).to_string(),
-        ticket: "t".to_owned(),
+        ticket: "t".into(),
         joined: false,
     };
     let to_phone = [
         PhoneServerMsg::Welcome {
             version: 1,
             identity: "u1".to_owned(),
-            token: "eyJ".to_owned(),
+            token: "eyJ".into(),
             expires: NOW,
         },
         PhoneServerMsg::State(PhoneState {
@@ -658,7 +658,7 @@ fn messages_travel_as_they_did() {
             seat: Some(seat),
         }),
         PhoneServerMsg::Token {
-            token: "eyJ".to_owned(),
+            token: "eyJ".into(),
             expires: NOW,
         },
         PhoneServerMsg::No {

@@ -101,9 +101,9 @@ async fn somebody_who_is_invited_becomes_what_the_invitation_says_once(database:
                         "email": "Grace@example.com", "extension": "102" });
     let invited: Invited = house.ada.post("/api/invitations", asked).await.ok();
     assert!(
-        invited.link.ends_with(&format!("/join#{}", invited.code)),
+        invited.link.ends_with(&format!("/join#{}", &*invited.code)),
         "{}",
-        invited.link
+        &*invited.link
     );
     let look = json!({ "code": invited.link });
     let seen: InvitationSeen = house.anyone.post("/api/invitations/look", look).await.ok();
@@ -152,7 +152,7 @@ async fn an_invitation_that_is_taken_back_lets_nobody_in(database: TestDatabase)
         .ok();
     let list: Value = house.ada.get("/api/invitations").await.ok();
     assert_eq!(list["invitations"][0]["id"], invited.invitation.id.as_str());
-    assert!(!list.to_string().contains(&invited.code), "{list}");
+    assert!(!list.to_string().contains(&*invited.code), "{list}");
     let path = format!("/api/invitations/{}", invited.invitation.id);
     house.ada.delete(&path).await.ok::<Value>();
     assert_eq!(house.ada.delete(&path).await.no(), "not-found");

@@ -124,7 +124,7 @@ async fn a_page_is_let_in_by_the_console_that_shows_the_code(database: TestDatab
     let made: PairingMade = house.ada.post("/api/pairings", json!({})).await.ok();
     assert!(made.expires_in <= 600 && made.code.len() == 9, "{made:?}");
     assert!(
-        made.link.ends_with(&format!("/phone#{}", made.code)),
+        made.link.ends_with(&format!("/phone#{}", &*made.code)),
         "{made:?}"
     );
     let claim =
@@ -179,7 +179,7 @@ async fn a_page_is_let_in_by_the_console_that_shows_the_code(database: TestDatab
         "{sessions}"
     );
     // A page is no console.
-    let bearer = format!("Bearer {}", page.access);
+    let bearer = format!("Bearer {}", &*page.access);
     let no = Line::open(&phone, "/ws/console", &[("authorization", bearer)]).await;
     assert_eq!(no.err(), Some(403));
     assert_eq!(
