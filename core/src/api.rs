@@ -371,11 +371,12 @@ shapes! {
         pub hash: Option<String>,
     }
 
-    /// Some lines, in the order of the chain; those that are not sealed yet last.
+    /// Some lines, in the order that was asked for.
     pub struct AuditLines {
         /// Them.
         pub lines: Vec<AuditLine>,
-        /// Where the next ones begin: `after` of the next request. None: these were the last that are sealed.
+        /// Where the next ones begin: `after` of the next request, in the same order. None: there are no more, or, in the
+        /// order of the chain, none that are sealed.
         pub next: Option<u64>,
     }
 

@@ -75,11 +75,12 @@ pub(super) async fn audit(
 }
 
 async fn show(client: &Client, args: &AuditArgs, out: &mut Out<'_>) -> Result<(), Failure> {
-    let page = client.audit(args.after, args.limit).await?;
+    let page = client.audit(!args.oldest, args.after, args.limit).await?;
     let mut lines = show::house::audit(&page.lines, &names(client, out).await);
     if let Some(next) = page.next {
+        let oldest = if args.oldest { " --oldest" } else { "" };
         lines.push(format!(
-            "There is more: cordboard admin audit --after {next}"
+            "There is more: cordboard admin audit{oldest} --after {next}"
         ));
     }
     Ok(out.say(&page, lines)?)
@@ -92,7 +93,7 @@ async fn every_line(
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let page = client.audit(after, PAGE).await?;
+        let page = client.audit(false, after, PAGE).await?;
         page.lines.iter().try_for_each(&mut each)?;
         match page.next {
             Some(next) if after.is_none_or(|a| a < next) => after = Some(next),

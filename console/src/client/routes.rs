@@ -333,12 +333,19 @@ impl Client {
             .await
     }
 
-    /// Some lines of the audit, after the place `after`, at most `limit`.
-    pub async fn audit(&self, after: Option<u64>, limit: u32) -> Result<AuditLines, ClientError> {
-        let mut question = self
-            .http
-            .to(Method::GET, &["api", "audit"])
-            .query("limit", limit);
+    /// Some lines of the audit, at most `limit`, after those that ended with `after`: the latest first, or in the order
+    /// of the chain.
+    pub async fn audit(
+        &self,
+        newest: bool,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<AuditLines, ClientError> {
+        let mut question = self.http.to(Method::GET, &["api", "audit"]);
+        if newest {
+            question = question.query("order", "newest");
+        }
+        question = question.query("limit", limit);
         if let Some(after) = after {
             question = question.query("after", after);
         }

@@ -26,6 +26,16 @@ async fn house() -> (
     let script = Script::start().await;
     script
         .says(
+            "GET /api/audit?order=newest&limit=100",
+            200,
+            json!({ "lines": [line(11, None), line(9, Some(3))], "next": 9 }),
+        )
+        .says(
+            "GET /api/audit?order=newest&limit=100&after=9",
+            200,
+            json!({ "lines": [line(8, Some(2)), line(7, Some(1))], "next": null }),
+        )
+        .says(
             "GET /api/audit?limit=100",
             200,
             json!({ "lines": [line(7, Some(1)), line(8, Some(2))], "next": 2 }),
@@ -59,12 +69,31 @@ async fn lines_are_shown_a_page_at_a_time() {
         "{}",
         first.out
     );
-    assert!(first.out.contains("--after 2"), "{}", first.out);
+    assert!(
+        first.out.contains("cordboard admin audit --after 9\n"),
+        "{}",
+        first.out
+    );
     assert!(!first.out.contains('\u{9b}'), "{:?}", first.out);
+    let next = told(&script, &env, "cordboard admin audit --after 9 --json").await;
+    let page = read(&next.out);
+    assert_eq!(
+        (&page["lines"][0]["id"], &page["next"]),
+        (&json!(8), &Value::Null)
+    );
+    // From the beginning of the chain, as it can be verified.
+    let first = told(&script, &env, "cordboard admin audit --oldest").await;
+    assert!(
+        first
+            .out
+            .contains("cordboard admin audit --oldest --after 2\n"),
+        "{}",
+        first.out
+    );
     let next = told(
         &script,
         &env,
-        "cordboard admin audit --after 2 --limit 2 --json",
+        "cordboard admin audit --oldest --after 2 --limit 2 --json",
     )
     .await;
     let page = read(&next.out);

@@ -10,7 +10,7 @@ use cordboard_core::{
     policy::{Act, Permission},
 };
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::extract::{Json, Refusals, UrlQuery};
@@ -26,11 +26,26 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(verdict))
 }
 
+/// In which order lines are told.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Order {
+    /// That of the chain, from its beginning. What is too new to be sealed comes last.
+    #[default]
+    Chain,
+    /// The latest first, sealed or not.
+    Newest,
+}
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct After {
-    /// The last place that was seen: those after it come.
+struct Lines {
+    /// The order.
+    #[serde(default)]
+    #[param(inline)]
+    order: Order,
+    /// The `next` of the lines before, in the same order: those that follow come.
     #[serde(default)]
     after: Option<u64>,
     /// How many, at most 1000.
@@ -39,17 +54,21 @@ struct After {
     limit: Option<u32>,
 }
 
-/// Who did what, in the order in which it was sealed; what is too new to be sealed comes last.
-#[utoipa::path(get, path = "/api/audit", tag = "audit", params(After),
+/// Who did what, in the order in which it was sealed, or the latest first.
+#[utoipa::path(get, path = "/api/audit", tag = "audit", params(Lines),
     responses((status = 200, body = AuditLines, description = "Some lines."), Refusals))]
 async fn audit(
     State(app): State<App>,
     session: Session,
-    UrlQuery(asked): UrlQuery<After>,
+    UrlQuery(asked): UrlQuery<Lines>,
 ) -> Result<Json<AuditLines>, ApiError> {
     may(&session, Act::Use(Permission::Audit))?;
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST) as usize;
-    let lines = app.exchange.store().audit(asked.after, limit).await?;
+    let store = app.exchange.store();
+    let lines = match asked.order {
+        Order::Chain => store.audit(asked.after, limit).await?,
+        Order::Newest => store.latest_audit(asked.after, limit).await?,
+    };
     Ok(Json(lines))
 }
 

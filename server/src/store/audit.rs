@@ -338,6 +338,32 @@ impl Store {
         Ok(AuditLines { lines, next: None })
     }
 
+    /// At most `limit` lines, the latest first, sealed or not: those before the line with that number. Their order is that
+    /// of their moments, which servers whose clocks differ may tell a little wrong; only the chain's is proof.
+    pub async fn latest_audit(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<AuditLines, StoreError> {
+        let limit = limit.max(1);
+        // A line that is not there is later than any.
+        let sql = lines!(
+            "(SELECT s.place FROM seals s WHERE s.line = a.id), (SELECT s.hash FROM seals s WHERE s.line = a.id), ",
+            "FROM audit a WHERE (a.at, a.id) < (COALESCE((SELECT b.at FROM audit b WHERE b.id = $1), $2), $1)
+             ORDER BY a.at DESC, a.id DESC LIMIT $3"
+        );
+        let values = args![before.unwrap_or(u64::MAX), u64::MAX, limit as u64];
+        let mut lines = Vec::new();
+        for row in &self.db.rows(sql, values.into()).await? {
+            let place: Option<i64> = row.get(0)?;
+            let place = place.and_then(|place| u64::try_from(place).ok());
+            lines.push(Line::read(row, 2)?.told(place.zip(row.get(1)?)));
+        }
+        let full = lines.len() == limit;
+        let next = lines.last().filter(|_| full).map(|line| line.id);
+        Ok(AuditLines { lines, next })
+    }
+
     /// The end of the chain.
     pub(crate) async fn chain_head(&self) -> Result<Head, StoreError> {
         let sql = "SELECT place, hash, seal, key, swept FROM chain WHERE id = 1";

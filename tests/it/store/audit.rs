@@ -30,6 +30,7 @@ use super::{ADA, House, NOW, arrived, new, next};
 
 on_every_database!(
     a_line_is_read_as_it_was_written_and_in_the_order_of_the_chain,
+    the_latest_lines_come_first_sealed_or_not,
     a_running_sealer_seals_what_is_committed,
     eight_who_write_and_two_who_seal_make_one_chain,
     what_is_too_much_for_one_look_is_sealed_all_the_same,
@@ -195,6 +196,55 @@ async fn a_line_is_read_as_it_was_written_and_in_the_order_of_the_chain(house: &
     assert_eq!(sealer.look().await.unwrap(), 2);
     assert_eq!(sealer.look().await.unwrap(), 0);
     assert_eq!(verdict(store).await.sealed, 5);
+}
+
+async fn the_latest_lines_come_first_sealed_or_not(house: &House) {
+    let store = &house.store;
+    let mut sealer = sealer(store, SECRET).await;
+    let line = |seconds: i64, kind: &str| Commit {
+        audit: vec![AuditRow::new(NOW.plus(seconds * 1000), kind)],
+        ..Commit::new(NOW)
+    };
+    // By their moments, also where they came to the store in another order; of one moment, by their number.
+    for (seconds, kind) in [(1, "one"), (3, "three"), (2, "two"), (3, "too")] {
+        store.commit(line(seconds, kind)).await.unwrap();
+    }
+    sealer.look().await.unwrap();
+    for (seconds, kind) in [(4, "four"), (5, "five")] {
+        store.commit(line(seconds, kind)).await.unwrap();
+    }
+    let all = store.latest_audit(None, 10_000).await.unwrap();
+    assert_eq!(all.next, None);
+    assert_eq!(
+        kinds(&all.lines)[..6],
+        ["five", "four", "too", "three", "two", "one"]
+    );
+    // A line is told alike in either order.
+    for line in &all.lines {
+        assert_eq!(
+            line.place.is_some(),
+            !["five", "four"].contains(&line.kind.as_str())
+        );
+    }
+    let by_id = |mut lines: Vec<AuditLine>| {
+        lines.sort_by_key(|line| line.id);
+        lines
+    };
+    assert_eq!(by_id(all.lines.clone()), by_id(lines(store).await));
+
+    // A page after the other, each line once, whatever comes meanwhile.
+    let (mut after, mut read) = (None, Vec::new());
+    loop {
+        let page = store.latest_audit(after, 2).await.unwrap();
+        assert!(page.lines.len() <= 2);
+        read.extend(page.lines);
+        store.commit(line(6, "later")).await.unwrap();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(read, all.lines);
 }
 
 async fn a_running_sealer_seals_what_is_committed(house: &House) {

@@ -151,7 +151,8 @@ pub enum AdminVerb {
     /// Read who did what, have it verified, or take it away as JSON lines.
     #[command(after_help = "\
 Examples:
-  cordboard admin audit --after 200 --limit 50
+  cordboard admin audit --limit 20
+  cordboard admin audit --oldest --after 200
   cordboard admin audit --verify --head \"$(cat head)\"
   cordboard admin audit --export audit.jsonl
 The head that --verify prints, kept elsewhere, shows with --head whether the end was cut off since.")]
@@ -226,8 +227,11 @@ pub struct AuditArgs {
     /// Write every line as JSON, one a line, into a file that only you can read; -: to standard output.
     #[arg(long, value_name = "FILE|-")]
     pub export: Option<PathBuf>,
-    /// Show what follows this place in the chain.
-    #[arg(long, value_name = "PLACE", conflicts_with = "export")]
+    /// Show lines in the order of the chain, from its beginning, and not the latest first.
+    #[arg(long, conflicts_with = "export")]
+    pub oldest: bool,
+    /// Show what follows: the number that the lines before ended with.
+    #[arg(long, value_name = "N", conflicts_with = "export")]
     pub after: Option<u64>,
     /// How many lines are shown, at most.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with = "export")]
