@@ -1,10 +1,16 @@
-//! A desk in this process: the twin, and a server that works with it, on one clock.
+//! A desk in this process: the twin, and a server that works with it, on one clock unless a test says otherwise.
 //!
 //! For tests that look inside, or need a clock that runs faster than the wall's. Where it matters what people
 //! type and see, [`crate::house`] starts the same as processes. No assertion about Cordboard's behaviour
 //! belongs here.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use cordboard_core::{ids::UserId, policy::Role};
 use cordboard_server::{
@@ -64,6 +70,8 @@ pub struct Desk {
     pub server: Running,
     /// Stops all of it, and whatever else is started with it.
     pub stop: CancellationToken,
+    /// By how much the server's clock is ahead of the carrier's, in milliseconds.
+    ahead: Arc<AtomicI64>,
     _folder: TempDir,
     _database: TestDatabase,
 }
@@ -117,8 +125,10 @@ impl Desk {
             seed_demo: !plan.empty,
             password_kib: plan.password_kib,
         };
-        let of_twin = twin.clock().clone();
-        let clock = cordboard_server::Clock::from_fn(move || of_twin.now_ms(), plan.scale);
+        let (of_twin, ahead) = (twin.clock().clone(), Arc::new(AtomicI64::new(0)));
+        let more = ahead.clone();
+        let now = move || of_twin.now_ms() + more.load(Ordering::SeqCst);
+        let clock = cordboard_server::Clock::from_fn(now, plan.scale);
         // Boxed: a server that starts is large, and desks are opened deep within other futures.
         let server = Box::pin(cordboard_server::serve(config, clock, stop.clone()))
             .await
@@ -127,9 +137,16 @@ impl Desk {
             twin,
             server,
             stop,
+            ahead,
             _folder: folder,
             _database: plan.database,
         }
+    }
+
+    /// So much later it is for the server from now on, as for a machine that has slept; the carrier's time goes on as it
+    /// did.
+    pub fn later(&self, ms: i64) {
+        self.ahead.fetch_add(ms, Ordering::SeqCst);
     }
 }
 

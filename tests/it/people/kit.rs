@@ -1,10 +1,12 @@
 //! A client that says what it was answered, and a house with one administrator.
 
+use cordboard::softphone::{Manner, Person, Softphone, World};
 use cordboard_core::api::{Account, Tokens};
 use cordboard_tests::{
     backends::TestDatabase,
     desk::{Desk, Plan},
 };
+use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
@@ -212,6 +214,34 @@ impl House {
             ..Default::default()
         };
         self.desk.twin.control().call(&caller).await.unwrap();
+    }
+
+    /// The phone page of somebody who works here. What rings there waits for a hand.
+    pub(crate) async fn phone(&self, email: &'static str) -> Softphone {
+        let person = Person {
+            name: email,
+            email,
+            password: PASSWORD,
+            manner: Manner::Waits,
+        };
+        let world = World {
+            server: self.desk.server.url.clone(),
+            twin: self.desk.twin.control(),
+            clock: self.desk.twin.clock().clone(),
+            stop: self.desk.stop.clone(),
+        };
+        let (mut phone, life) = Softphone::open(person, world, StdRng::seed_from_u64(7));
+        tokio::spawn(life);
+        phone.ready().await;
+        phone
+    }
+
+    /// One of our numbers, whose callers wait at the desk.
+    pub(crate) async fn open_number(&self, number: &str) {
+        self.buy(number).await;
+        let way = json!({ "route": [{ "kind": "queue", "queue": "desk" }] });
+        let path = format!("/api/numbers/{number}");
+        self.ada.put(&path, way).await.ok::<Value>();
     }
 
     /// Buys a number at the carrier, as people do before they bring it here.

@@ -657,17 +657,11 @@ async fn every_message_is_heard_from_whom_the_table_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wall_sees_that_there_are_calls_and_not_whose() {
     let house = Box::pin(House::open(backends::sqlite_file())).await;
-    let way = json!({ "route": [{ "kind": "queue", "queue": "desk" }] });
     let (wall, _) = house.join("Wally", "105", "read-only").await;
     let mut desk = Line::of(&house.ada, "/ws/console").await;
     let mut line = Line::of(&wall, "/ws/console").await;
     line.until("the board", |m| m["t"] == "snapshot").await;
-    house.buy("+14155550100").await;
-    house
-        .ada
-        .put("/api/numbers/+14155550100", way)
-        .await
-        .ok::<Value>();
+    house.open_number("+14155550100").await;
     house.ring("+14155550132", "+14155550100").await;
     let seen = desk
         .until("the call", |m| m["t"] == "delta" && !m["call"].is_null())

@@ -8,12 +8,16 @@ use cordboard_tests::{
 };
 use serde_json::{Value, json};
 
-use super::kit::{Client, House};
+use super::{
+    kit::{Client, House},
+    pairing::Line,
+};
 
 on_both!(
     a_refresh_token_that_comes_back_after_its_successor_was_used_ends_the_sign_in,
     an_answer_that_was_lost_costs_nobody_their_sign_in,
     a_hundred_who_renew_at_once_leave_one_branch_alive,
+    a_token_that_runs_out_in_the_middle_of_a_call_touches_neither_call_nor_board,
     a_console_that_signs_out_takes_its_page_with_it,
     a_thousand_wrong_passwords_from_one_address_try_few_and_lock_nobody_out,
     a_thousand_wrong_passwords_from_many_addresses_lock_nobody_out_who_was_here_before,
@@ -81,6 +85,69 @@ async fn a_hundred_who_renew_at_once_leave_one_branch_alive(database: TestDataba
         futures_util::future::join_all(tokens.iter().map(|t| renew(&house, &t.refresh))).await;
     let alive = alive.iter().filter(|s| s.status.is_success()).count();
     assert!(alive <= 1, "{alive} branches");
+}
+
+/// A socket is let in by a token, and from then on belongs to the sign-in: while that goes on, the console that it is
+/// follows and orders. What comes with the token itself is refused, until the next one is fetched.
+async fn a_token_that_runs_out_in_the_middle_of_a_call_touches_neither_call_nor_board(
+    database: TestDatabase,
+) {
+    const NUMBER: &str = "+14155550100";
+    const ROSA: &str = "+14155550132";
+    let house = House::open(database).await;
+    house.open_number(NUMBER).await;
+    let phone = house.phone("ada@example.com").await;
+    let mut console = Line::of(&house.ada, "/ws/console").await;
+    house.ring(ROSA, NUMBER).await;
+    let rings = console
+        .until("Rosa", |m| m["call"]["place"]["kind"] == "queued")
+        .await;
+    let call = rings["call"]["id"].clone();
+    let order =
+        |id: &str, intent: &str| json!({ "id": id, "do": "call", "call": call, "intent": intent });
+    let done = "/api/commands?wait=30000";
+    house
+        .ada
+        .post(done, order("1", "answer"))
+        .await
+        .ok::<Value>();
+    assert_eq!(in_hearing(&house, ROSA).await, 2);
+
+    house
+        .desk
+        .later(i64::from(house.tokens.expires_in) * 1000 + 61_000);
+    // The token is over, as it is for whatever is asked with it.
+    let said = house.ada.post(done, order("2", "hold")).await;
+    assert_eq!((said.status.as_u16(), said.no()), (401, "not-signed-in"));
+    assert_eq!(house.ada.get("/api/me").await.no(), "not-signed-in");
+    // They go on talking, at the page that is still the same one, and the board goes on.
+    assert_eq!((in_hearing(&house, ROSA).await, phone.lost()), (2, 0));
+    house.ring("+14155550133", NUMBER).await;
+    let next = |m: &Value| m["call"]["caller"]["number"] == "+14155550133";
+    console.until("the next caller", next).await;
+    // So do orders over it: the sign-in goes on, and no token is asked for.
+    let mut hold = order("3", "hold");
+    hold["t"] = json!("do");
+    console.say(hold).await;
+    let over =
+        |m: &Value| (m["t"] == "done" || m["t"] == "no" || m["t"] == "failed") && m["id"] == "3";
+    let ended = console.until("the hold is confirmed", over).await;
+    assert_eq!(ended["t"], "done", "{ended}");
+    assert_eq!(in_hearing(&house, ROSA).await, 0);
+
+    let tokens: Tokens = renew(&house, &house.tokens.refresh).await.ok();
+    let ada = house.anyone.with(&tokens.access);
+    ada.post(done, order("4", "resume")).await.ok::<Value>();
+    assert_eq!((in_hearing(&house, ROSA).await, phone.lost()), (2, 0));
+}
+
+/// In how many rows of the carrier's `hears` they are: they and another, each hearing the other, are in two.
+async fn in_hearing(house: &House, who: &str) -> usize {
+    let world = house.desk.twin.control().world().await.unwrap();
+    let hears = world["hears"].as_array().unwrap().iter();
+    hears
+        .filter(|h| h["listener"] == who || h["speaker"] == who)
+        .count()
 }
 
 async fn a_console_that_signs_out_takes_its_page_with_it(database: TestDatabase) {
