@@ -11,7 +11,10 @@ use cordboard_tests::{
 };
 use serde_json::{Value, json};
 
-use super::kit::{Client, House, PASSWORD, newcomer, setup_code};
+use super::{
+    kit::{Client, House, PASSWORD, newcomer, setup_code},
+    pairing::Line,
+};
 
 on_both!(
     the_first_administrator_needs_the_code_that_the_server_printed,
@@ -23,6 +26,7 @@ on_both!(
     people_change_of_themselves_what_is_theirs_to_change,
     the_last_administrator_stays_one,
     whoever_is_kept_out_is_out_at_once_and_their_history_stays,
+    whoever_is_kept_out_in_the_middle_of_a_call_leaves_its_caller_to_the_others,
     a_reset_code_gives_a_password_back_once_and_ends_every_sign_in,
     a_new_password_takes_the_old_one_and_ends_the_other_sign_ins,
     sign_ins_are_listed_and_ended_one_by_one,
@@ -377,6 +381,36 @@ async fn whoever_is_kept_out_is_out_at_once_and_their_history_stays(database: Te
     assert_eq!((kept.name.as_str(), kept.active), ("Grace Hopper", false));
     let board: Value = house.ada.get("/api/board").await.ok();
     assert_eq!(board["people"].as_array().unwrap().len(), 1, "{board}");
+}
+
+/// As for a page that vanishes; but nobody waits for whoever does not work here any more.
+async fn whoever_is_kept_out_in_the_middle_of_a_call_leaves_its_caller_to_the_others(
+    database: TestDatabase,
+) {
+    let house = House::open(database).await;
+    house.open_number("+14155550100").await;
+    let (grace, tokens) = house.join("Grace Hopper", "102", "operator").await;
+    let _phone = house.phone("grace@example.com").await;
+    let mut console = Line::of(&house.ada, "/ws/console").await;
+    house.ring("+14155550132", "+14155550100").await;
+    let rings = console
+        .until("a caller", |m| m["call"]["place"]["kind"] == "queued")
+        .await;
+    let call = &rings["call"]["id"];
+    let answer = json!({ "id": "1", "do": "call", "call": call, "intent": "answer" });
+    let answer = grace.post("/api/commands?wait=30000", answer).await;
+    answer.ok::<Value>();
+    let talks = |m: &Value| m["call"]["place"]["kind"] == "talking";
+    console.until("they talk", talks).await;
+    let path = format!("/api/people/{}", tokens.me.id);
+    house
+        .ada
+        .patch(&path, json!({ "rev": 1, "active": false }))
+        .await
+        .ok::<Account>();
+    let moved = |m: &Value| !m["call"].is_null() && !talks(m);
+    let moved = console.until("the caller is elsewhere", moved).await;
+    assert_eq!(moved["call"]["place"]["kind"], "queued", "{moved}");
 }
 
 async fn a_reset_code_gives_a_password_back_once_and_ends_every_sign_in(database: TestDatabase) {
