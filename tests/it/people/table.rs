@@ -234,6 +234,14 @@ fn routes() -> Vec<(Method, &'static str, &'static str, Takes, Value)> {
             One(People),
             n.clone(),
         ),
+        // Whoever may not ask is not told who is there.
+        (
+            get.clone(),
+            "/api/people/{id}/sessions",
+            "/api/people/u999/sessions",
+            One(People),
+            n.clone(),
+        ),
         (
             get.clone(),
             "/api/people/{id}/sessions",
