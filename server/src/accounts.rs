@@ -29,7 +29,10 @@ use crate::{
     auth::{self, ACCESS_SECONDS, Bearer, Passwords, code},
     error::ApiError,
     exchange::{Exchange, Session},
-    store::{Arrangement, AuditRow, CodeRow, Edit, Renewed, SessionRow, Sessions},
+    live::Notice,
+    store::{
+        Arranged, Arrangement, AuditRow, CodeRow, Edit, NotArranged, Renewed, SessionRow, Sessions,
+    },
     throttle::{self, Account, Origin},
 };
 
@@ -243,8 +246,7 @@ impl Accounts {
         let opening = self.opening(person.id, kind, &asked.device, None, peer);
         let mut edits = vec![opening.edit()];
         // Hashed when less was asked of a hash: now that the password is here, it is done again.
-        if let Some(hash) = hash.filter(|hash| inner.passwords.outdated(hash)) {
-            drop(hash);
+        if hash.is_some_and(|hash| inner.passwords.outdated(&hash)) {
             edits.push(Edit::SetPassword {
                 person: person.id,
                 hash: inner.passwords.hash(&asked.password).await?,
@@ -319,8 +321,7 @@ impl Accounts {
         edits: Vec<Edit>,
         audit: AuditRow,
     ) -> Result<Tokens, ApiError> {
-        let plan = Arrangement::new(audit, edits);
-        self.inner.exchange.arrange(plan).await?;
+        self.arrange(Arrangement::new(audit, edits)).await?;
         self.tokens(&opening.row, &opening.refresh)
     }
 
@@ -364,19 +365,34 @@ impl Accounts {
             Renewed::Unknown => Err(over()),
             Renewed::Stolen(user, ended) => {
                 tracing::warn!(%user, address, "a refresh token came twice: its sign-in is over");
-                self.forget(&ended);
+                self.ended(&ended);
                 Err(over())
             }
         }
     }
 
-    /// Tells the sockets of sign-ins that are over, and believes nothing of them any more.
+    /// Has the door arrange something. Nothing is believed of the sign-ins that end by it; their sockets are told by the
+    /// door.
+    async fn arrange(&self, plan: Arrangement) -> Result<Arranged, NotArranged> {
+        let done = self.inner.exchange.arrange(plan).await?;
+        self.forget(&done.ended);
+        Ok(done)
+    }
+
+    /// The store has ended these sign-ins by itself, so their sockets are told here.
+    fn ended(&self, ended: &[SessionId]) {
+        self.forget(ended);
+        for id in ended {
+            let notice = Notice::SignedOut(id.clone());
+            self.inner.exchange.live().notice(notice);
+        }
+    }
+
+    /// Believes nothing of sign-ins that are over.
     fn forget(&self, ended: &[SessionId]) {
         let mut known = locked(&self.inner.known);
         for id in ended {
             known.remove(id);
-            let notice = crate::live::Notice::SignedOut(id.clone());
-            self.inner.exchange.live().notice(notice);
         }
     }
 
@@ -520,9 +536,7 @@ impl Accounts {
             "ended"
         };
         let plan = Arrangement::new(audit, vec![Edit::EndSessions { which, why }]);
-        let ended = self.inner.exchange.arrange(plan).await?.ended;
-        self.forget(&ended);
-        Ok(ended.len())
+        Ok(self.arrange(plan).await?.ended.len())
     }
 
     /// A person's sign-ins. `current`: the one that asks.
@@ -560,10 +574,10 @@ impl Accounts {
         let now = self.now();
         let house = inner.exchange.house();
         let person = house.active(user).ok_or_else(over)?;
+        let hash = inner.exchange.store().password_hash(user).await?;
         // Whoever has found an open console guesses no more than anybody else.
         let account = Account::typed(person.email.as_str());
         let attempt = locked(&inner.sign_ins).ask(account, peer.origin(), true, now)?;
-        let hash = inner.exchange.store().password_hash(user).await?;
         match inner
             .passwords
             .verify(&asked.current, hash.as_deref())
@@ -593,9 +607,7 @@ impl Accounts {
             subject: Some(format!("person {user}")),
             ..entry.session.audit(now, "password")
         };
-        let plan = Arrangement::new(audit, edits);
-        let ended = inner.exchange.arrange(plan).await?.ended;
-        self.forget(&ended);
+        self.arrange(Arrangement::new(audit, edits)).await?;
         Ok(())
     }
 
@@ -620,7 +632,7 @@ impl Accounts {
             let now = self.now();
             let keep = now.plus(-KEEP_MS);
             match exchange.store().sweep_sessions(now, keep).await {
-                Ok(ended) => self.forget(&ended),
+                Ok(ended) => self.ended(&ended),
                 Err(cause) => {
                     tracing::warn!(%cause, "sign-ins that are over could not be forgotten");
                 }

@@ -224,10 +224,8 @@ impl Accounts {
             groups: Vec::new(),
             active: false,
         };
-        let (row, edits, audit) = self.entering(&newcomer, "register", peer).await?;
-        drop(row);
-        let plan = Arrangement::new(audit, edits);
-        inner.exchange.arrange(plan).await?;
+        let (_, edits, audit) = self.entering(&newcomer, "register", peer).await?;
+        self.arrange(Arrangement::new(audit, edits)).await?;
         Ok(())
     }
 
@@ -297,7 +295,7 @@ impl Accounts {
                 shown,
                 ..Arrangement::new(audit, edits)
             };
-            match self.inner.exchange.arrange(plan).await {
+            match self.arrange(plan).await {
                 Ok(_) => return self.tokens(&opening.row, &opening.refresh),
                 // Somebody else was given this id meanwhile.
                 Err(NotArranged::Stale) => {}
@@ -326,9 +324,7 @@ impl Accounts {
             opening.edit(),
         ];
         let audit = self.said(&opening, "password-reset");
-        let plan = Arrangement::new(audit, edits);
-        let ended = self.inner.exchange.arrange(plan).await?.ended;
-        self.forget(&ended);
+        self.arrange(Arrangement::new(audit, edits)).await?;
         self.tokens(&opening.row, &opening.refresh)
     }
 }

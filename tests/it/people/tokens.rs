@@ -18,6 +18,7 @@ on_both!(
     an_answer_that_was_lost_costs_nobody_their_sign_in,
     a_hundred_who_renew_at_once_leave_one_branch_alive,
     a_token_that_runs_out_in_the_middle_of_a_call_touches_neither_call_nor_board,
+    a_sign_in_too_many_is_the_end_of_the_oldest_at_once,
     a_console_that_signs_out_takes_its_page_with_it,
     a_thousand_wrong_passwords_from_one_address_try_few_and_lock_nobody_out,
     a_thousand_wrong_passwords_from_many_addresses_lock_nobody_out_who_was_here_before,
@@ -148,6 +149,17 @@ async fn in_hearing(house: &House, who: &str) -> usize {
     hears
         .filter(|h| h["listener"] == who || h["speaker"] == who)
         .count()
+}
+
+async fn a_sign_in_too_many_is_the_end_of_the_oldest_at_once(database: TestDatabase) {
+    let house = House::open(database).await;
+    for _ in 1..50 {
+        house.anyone.login("ada@example.com").await;
+    }
+    // It is there, and has just been looked at.
+    house.ada.me().await;
+    house.anyone.login("ada@example.com").await;
+    assert_eq!(house.ada.get("/api/me").await.no(), "not-signed-in");
 }
 
 async fn a_console_that_signs_out_takes_its_page_with_it(database: TestDatabase) {
