@@ -677,8 +677,10 @@ pub enum RouteStop {
     /// It rings for people.
     People {
         /// Whom.
+        #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 32))]
         users: Vec<UserId>,
         /// For how long, in seconds.
+        #[cfg_attr(feature = "openapi", schema(minimum = 5, maximum = 3600))]
         seconds: u32,
     },
     /// It rings for everybody who is in a group at that moment.
@@ -686,6 +688,7 @@ pub enum RouteStop {
         /// Which.
         group: GroupId,
         /// For how long, in seconds.
+        #[cfg_attr(feature = "openapi", schema(minimum = 5, maximum = 3600))]
         seconds: u32,
     },
     /// It waits in a queue. The last stop.

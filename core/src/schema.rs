@@ -52,7 +52,7 @@ texts! {
     CodeId: "^[0-9a-f]{16}$", "0123456789abcdef";
     Extension: "^[0-9]{2,6}$", "107";
     Language: "^[a-z]{2,3}(-[A-Z]{2})?$", "pt-BR";
-    Email: "^[a-z0-9]{1,20}(\\.[a-z0-9]{1,20})?@[a-z0-9]{1,20}\\.[a-z]{2,10}$", "ada@example.com";
+    Email: "^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$", "ada@example.com";
     Phone: "^\\+[1-9][0-9]{1,14}$", "+14155550132";
     Emergency: "^(911|933|112|999|000|110|111|113|114|115|117|118|119|144)$", "112";
     Dialled: "^(\\+[1-9][0-9]{1,14}|[0-9]{3}|withheld)$", "+14155550132";
@@ -102,3 +102,35 @@ impl PartialSchema for Rights {
     }
 }
 impl ToSchema for Rights {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex::Regex;
+
+    #[test]
+    fn an_address_that_is_taken_is_one_that_is_described() {
+        let described = serde_json::to_value(Email::schema()).unwrap();
+        let described = Regex::new(described["pattern"].as_str().unwrap()).unwrap();
+        for address in [
+            "ada@example.com",
+            "ada.l+desk@mail.example.co.uk",
+            "somebody-with-quite-a-long-name@an-office.example.com",
+            "o'neill_{42}@x-1.example",
+            "a@1.2",
+        ] {
+            assert!(address.parse::<Email>().is_ok(), "{address}");
+            assert!(described.is_match(address), "{address}");
+        }
+        for other in [
+            "ada@example",
+            "@example.com",
+            "ada@-x.com",
+            "ada..l@example.com",
+            "Ada@example.com",
+        ] {
+            assert!(other.parse::<Email>().is_err(), "{other}");
+            assert!(!described.is_match(other), "{other}");
+        }
+    }
+}

@@ -12,7 +12,8 @@ use cordboard_core::api::{FieldError, Problem};
 use utoipa::{
     OpenApi, PartialSchema as _,
     openapi::{
-        ComponentsBuilder, InfoBuilder, OpenApiBuilder, SecurityRequirement,
+        ComponentsBuilder, InfoBuilder, OpenApiBuilder, RefOr, Schema, SecurityRequirement,
+        schema::AdditionalProperties,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -67,18 +68,60 @@ pub fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
             Vec::<String>::new(),
         )]))
         .build();
-    OpenApiRouter::with_openapi(document)
+    let (router, mut document) = OpenApiRouter::with_openapi(document)
         .merge(access::routes())
         .merge(calls::routes())
         .merge(people::routes())
         .merge(rooms::routes())
         .merge(pairing::routes())
         .merge(audit::routes())
-        .split_for_parts()
+        .split_for_parts();
+    close(&mut document, "RouteStop");
+    (router, document)
+}
+
+/// Says of each kind of a thing that it takes no other fields: utoipa says what `deny_unknown_fields` means of structs
+/// only, not of enums.
+fn close(document: &mut utoipa::openapi::OpenApi, name: &str) {
+    let schemas = document.components.as_mut().map(|c| &mut c.schemas);
+    if let Some(RefOr::T(Schema::OneOf(kinds))) = schemas.and_then(|s| s.get_mut(name)) {
+        for kind in &mut kinds.items {
+            if let RefOr::T(Schema::Object(fields)) = kind {
+                fields.additional_properties =
+                    Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
 }
 
 /// `GET /api/openapi.json`.
 pub(super) async fn serve(Extension(document): Extension<Document>) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (kind, Bytes::clone(&document.0)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use cordboard_core::api::RouteStop;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_stop_is_described_as_it_is_taken() {
+        let (_, document) = api();
+        let document = serde_json::to_value(&document).unwrap();
+        let stops = document["components"]["schemas"]["RouteStop"]["oneOf"].as_array();
+        let stops = stops.unwrap();
+        assert_eq!(stops.len(), 3);
+        for stop in stops {
+            assert_eq!(stop["additionalProperties"], json!(false), "{stop}");
+            if let Some(seconds) = stop["properties"].get("seconds") {
+                let range = (&seconds["minimum"], &seconds["maximum"]);
+                assert_eq!(range, (&json!(5), &json!(3600)), "{stop}");
+            }
+        }
+        let other: Value = json!({ "kind": "queue", "queue": "desk", "seconds": 20 });
+        assert!(serde_json::from_value::<RouteStop>(other).is_err());
+    }
 }
