@@ -458,9 +458,9 @@ as_text!(CallId, LegId, UserId, Phone, Emergency, Timestamp);
 /// Text from outside that is safe to put in a terminal cell, a log line or a document.
 ///
 /// Control characters become `\u{FFFD}`; format characters (bidi overrides, joiners, tags), variation
-/// selectors, private use and surrogates are dropped; at most two combining marks and one spacing mark follow a
-/// base; the text is NFC and at most 64 cells wide. Dropping joiners splits emoji families: the price of columns
-/// that stay aligned on every terminal.
+/// selectors, private use and surrogates are dropped; at most two combining marks (or letters without a width) and
+/// one spacing mark follow a base; the text is NFC and at most 64 cells wide. Dropping joiners splits emoji
+/// families: the price of columns that stay aligned on every terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SafeText(Box<str>);
 
@@ -509,6 +509,15 @@ impl SafeText {
                         continue;
                     }
                     beside += 1;
+                    c
+                }
+                // A letter that takes no room of its own, such as a joining vowel of Hangul: part of the same cell, or one
+                // cell could carry a thousand.
+                _ if c.width() == Some(0) => {
+                    if marks == 2 || out.is_empty() {
+                        continue;
+                    }
+                    marks += 1;
                     c
                 }
                 _ => {
@@ -621,6 +630,11 @@ mod tests {
         // Marks that stand beside their base are part of its cell, too.
         let indic = format!("0{}", "\u{d81}\u{cc0}\u{c46}\u{bbe}".repeat(9));
         assert_eq!(SafeText::from(&*indic).as_str().chars().count(), 4);
+        // So are letters that join the one before, and the server says that a text has at most 512 characters.
+        let vowels = format!("ᄀ{}", "\u{1160}".repeat(1000));
+        assert_eq!(SafeText::from(&*vowels).as_str().chars().count(), 3);
+        let old_hangul = "ᄀᆞᆯ";
+        assert_eq!(SafeText::from(old_hangul).as_str(), old_hangul);
         assert_eq!(
             SafeText::from("கொழும்பு").as_str(),
             "கொழும்பு",
