@@ -324,7 +324,7 @@ impl Model {
                 Some(card) => Plan::Do(
                     card.id,
                     Intent::TakeBack,
-                    format!("take {} back", card.title()),
+                    self.board.would(card, &Intent::TakeBack),
                     card.rev,
                 ),
                 None => Plan::No("There is nothing to take back.".to_owned()),

@@ -187,15 +187,21 @@ pub fn calls(cards: &[Card], names: &Names, now: Timestamp) -> Vec<String> {
                 Direction::Out => "out",
             },
             card.caller.name.as_ref().map_or("", |n| n.as_str()),
-            card.caller
-                .number
-                .as_ref()
-                .map_or("withheld", |n| n.as_str()),
+            &number(card),
             &place(&card.place.at, names),
             &span(now.since(card.place.since)),
         ]));
     }
     table(&rows)
+}
+
+/// The other party's number; a call for help has no other than the one that was dialled.
+fn number(card: &Card) -> String {
+    match &card.caller.number {
+        Some(number) => number.to_string(),
+        None if card.emergency() => dialled(&card.to),
+        None => "withheld".to_owned(),
+    }
 }
 
 /// Everything about one call.
@@ -204,13 +210,7 @@ pub fn call(card: &Card, names: &Names, now: Timestamp) -> Vec<String> {
         row(["call", &card.id.to_string()]),
         row(["rev", &card.rev.to_string()]),
         row(["caller", card.title()]),
-        row([
-            "number",
-            card.caller
-                .number
-                .as_ref()
-                .map_or("withheld", |n| n.as_str()),
-        ]),
+        row(["number", &number(card)]),
         row(["to", &dialled(&card.to)]),
         row([
             "since",
