@@ -311,7 +311,9 @@ impl fmt::Display for UserId {
 impl FromStr for UserId {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
+        // One way to write each: nobody is two people in a log.
         text.strip_prefix('u')
+            .filter(|n| n.bytes().all(|b| b.is_ascii_digit()) && (!n.starts_with('0') || *n == "0"))
             .and_then(|n| n.parse().ok())
             .map(Self)
             .ok_or_else(|| Malformed::new(text, "a user id (u and a number)"))
@@ -657,6 +659,14 @@ mod tests {
                 .unwrap(),
             t
         );
+    }
+
+    #[test]
+    fn a_person_has_one_id() {
+        assert_eq!("u10".parse(), Ok(UserId(10)));
+        for text in ["u", "10", "u010", "u+1", "u-1", "u 1", "u4294967296"] {
+            assert!(text.parse::<UserId>().is_err(), "{text}");
+        }
     }
 
     #[test]
