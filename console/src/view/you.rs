@@ -90,7 +90,11 @@ fn nobody(canvas: &mut Canvas<'_>) {
     };
     let ink = canvas.ink().gap(1).say(told, Tone::Faint);
     let ink = match model.offer(Action::Answer) {
-        Offer::Yes { sentence, .. } => ink.say("  a: ", Tone::Ring).sentence(&sentence, Tone::Text),
+        Offer::Yes { sentence, .. } => ink
+            .gap(2)
+            .key(model.keys.name(Action::Answer), Tone::Ring)
+            .say(": ", Tone::Ring)
+            .sentence(&sentence, Tone::Text),
         Offer::No(_) => ink,
     };
     let ink = match model.asked.values().find(|a| a.call.is_none()) {

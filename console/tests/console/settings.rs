@@ -534,6 +534,25 @@ fn a_key_is_chosen_kept_and_named_wherever_it_is() {
     assert!(desk.sent.is_empty(), "{:?}", desk.sent);
     desk.keys("o");
     assert_eq!(desk.sent.len(), 1);
+    // Nor does a sentence go on naming the old one.
+    let mut free = Desk::new(quiet(), 80, 24);
+    free.call();
+    assert!(free.screen().contains("a: answer"), "\n{}", free.screen());
+    free.model
+        .keys
+        .choose(Action::Answer, Key::Char('Z'))
+        .unwrap();
+    free.model.keys.choose(Action::Help, Key::F(9)).unwrap();
+    free.pass(10_000);
+    let screen = free.screen();
+    assert!(
+        screen.contains("Z: answer") && screen.contains("F9 help"),
+        "\n{screen}"
+    );
+    assert!(
+        !screen.contains("a: ") && !screen.contains("? help"),
+        "\n{screen}"
+    );
     // And back.
     open(&mut desk, Section::Keys);
     at(&mut desk, "hold");
