@@ -211,6 +211,11 @@ impl Page<'_, '_> {
             MARK + self.plan.label
         };
         self.write(0, block.top, width, label);
+        // Of a list that is taller than the area the label may be out of sight; that the focus is there is not.
+        if focused && self.y(block.top).is_none() {
+            let mark = self.sheet.ink().say(mark, Tone::Accent);
+            self.write(0, block.top.max(self.top), MARK, mark);
+        }
 
         let at = block.input.start;
         match &entry.kind {

@@ -115,6 +115,26 @@ fn happen(hand: &mut Hand, event: Event) {
     hand.draw();
 }
 
+#[test]
+fn a_list_that_is_taller_than_its_area_shows_that_it_has_the_focus() {
+    let mut hand = Hand::new(person(), 50, 12);
+    hand.form.refuse("Too much is asked.");
+    hand.form.wait(1);
+    for _ in 0..20 {
+        if matches!(hand.form.focused().unwrap().kind, Kind::Many { .. }) {
+            hand.size(24, 8);
+            hand.key(Key::Arrow(Dir::Down));
+            hand.key(Key::Arrow(Dir::Down));
+            hand.key(Key::Arrow(Dir::Down));
+            hand.draw();
+            assert!(hand.screen().contains('▸'), "\n{}", hand.screen());
+            return;
+        }
+        hand.key(Key::Tab);
+    }
+    panic!("there is no list:\n{}", hand.screen());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
