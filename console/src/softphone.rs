@@ -14,7 +14,7 @@ use cordboard_core::{
     api::SessionKind,
     ids::CallId,
     secret::Secret,
-    wire::{PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
+    wire::{PageBeat, PhoneMsg, PhoneServerMsg, PhoneState, VERSION},
 };
 use cordboard_twin::{
     Clock,
@@ -318,11 +318,11 @@ impl Page {
     async fn beat(&mut self, line: &mut Line) -> Result<(), Cut> {
         let sid = self.active.as_ref().map(|a| a.sid.clone());
         Ok(line
-            .send(&PhoneMsg::Heartbeat {
+            .send(&PhoneMsg::Heartbeat(PageBeat {
                 ready: true,
                 sid,
-                muted: None,
-            })
+                ..PageBeat::default()
+            }))
             .await?)
     }
 

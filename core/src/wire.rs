@@ -8,16 +8,22 @@
 //! deltas missed, then lives: one [`ServerMsg::Delta`] a board revision in order, presence beside it, a pulse
 //! when nothing else was sent for a while.
 //!
-//! Read next: [`crate::board`].
+//! Read next: [`crate::board`], `wire/phone.rs` (what travels between a server and a phone page).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     board::{Card, Group, Online, Person, Queue, Slot, Snapshot, Status},
-    ids::{CallId, CodeId, Phone, Rev, SafeText, SessionId, Timestamp, UserId},
+    ids::{CallId, CodeId, Rev, SafeText, SessionId, Timestamp, UserId},
     machine::{Intent, PhonePage},
     policy::{Rights, Role},
-    secret::Secret,
+};
+
+mod phone;
+
+pub use phone::{
+    PageBeat, PageTrouble, PhoneHeld, PhoneMsg, PhoneOffer, PhoneSeat, PhoneServerMsg, PhoneState,
+    Quality, QualityWarning,
 };
 
 /// The protocol's version. A server refuses another with a sentence that says which side is older.
@@ -326,12 +332,21 @@ pub struct PageState {
     pub device: SafeText,
     /// Whether it has been heard of within the last seconds.
     pub here: bool,
-    /// Whether it can talk: microphone allowed, registered with the carrier.
+    /// Whether it can talk: microphone allowed, connected with the carrier.
     pub ready: bool,
+    /// Whether it is its person's phone. Of several pages one is; the others neither ring nor connect.
+    #[serde(default)]
+    pub active: bool,
     /// Whether its microphone is off. None: it has not said.
     pub muted: Option<bool>,
     /// The call it is in.
     pub call: Option<CallId>,
+    /// Why it cannot talk, if it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<PageTrouble>,
+    /// How well its call sounds. None: it is in no call, or has not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
 }
 
 /// A page that wants to be paired.
@@ -424,129 +439,4 @@ impl EmergencyAddress {
             Self::Missing => Some("No address is registered for our number. Say where you are."),
         }
     }
-}
-
-/// From a phone page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
-pub enum PhoneMsg {
-    /// The first message.
-    Hello {
-        /// [`VERSION`] of the page.
-        version: u32,
-    },
-    /// Every 2 s: the page is alive.
-    Heartbeat {
-        /// Whether it can talk: microphone allowed, SDK registered.
-        ready: bool,
-        /// The CallSid of its one active call.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sid: Option<String>,
-        /// Whether its microphone is off.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        muted: Option<bool>,
-    },
-    /// Its person accepts an offer.
-    Accept {
-        /// Which call.
-        call: CallId,
-    },
-    /// Its person declines an offer.
-    Decline {
-        /// Which call.
-        call: CallId,
-        /// Because they are on another call.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        busy: bool,
-    },
-    /// Its person hung up, or closed the page: this leave is meant.
-    Leave {
-        /// Which call.
-        call: CallId,
-    },
-}
-
-/// To a phone page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
-pub enum PhoneServerMsg {
-    /// The answer to hello: how to reach the carrier.
-    Welcome {
-        /// [`VERSION`] of the server.
-        version: u32,
-        /// The identity the token is for.
-        identity: String,
-        /// A Twilio access token.
-        token: Secret,
-        /// When it expires; a new one is sent before.
-        expires: Timestamp,
-    },
-    /// What the page should be doing now. Sent whole on every change and on reconnect: nothing that can be
-    /// lost.
-    State(PhoneState),
-    /// A new access token.
-    Token {
-        /// A Twilio access token.
-        token: Secret,
-        /// When it expires.
-        expires: Timestamp,
-    },
-    /// A command of the page was refused.
-    No {
-        /// The call it was about.
-        call: CallId,
-        /// A sentence.
-        why: String,
-    },
-    /// Turn the microphone off, or on again; the next heartbeat says that it is.
-    Mute {
-        /// Off.
-        on: bool,
-    },
-    /// Connect at once, with `op=dial`: an emergency call asks nobody.
-    Emergency {
-        /// The number.
-        to: String,
-    },
-    /// The server is about to close this socket.
-    Bye {
-        /// Why, in a sentence.
-        why: String,
-    },
-}
-
-/// What a page should be doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct PhoneState {
-    /// Calls it should ring for.
-    pub offers: Vec<PhoneOffer>,
-    /// The call its person belongs in. A page without an active call connects with these; a page whose leg
-    /// lives in another call waits to be redirected.
-    pub seat: Option<PhoneSeat>,
-}
-
-/// A call a page should ring for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhoneOffer {
-    /// Which.
-    pub call: CallId,
-    /// Who is calling.
-    pub name: Option<SafeText>,
-    /// From where.
-    pub number: Option<Phone>,
-    /// Why it rings: as in the card's place.
-    pub why: String,
-}
-
-/// The call a page's person belongs in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhoneSeat {
-    /// Which.
-    pub call: CallId,
-    /// The leg, as text: a parameter of `connect`.
-    pub leg: String,
-    /// The ticket that lets this person in, once: a parameter of `connect`.
-    pub ticket: Secret,
-    /// Whether the leg is in the room.
-    pub joined: bool,
 }

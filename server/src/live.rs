@@ -21,21 +21,21 @@ use axum::extract::ws::Utf8Bytes;
 use cordboard_core::{
     board::{At, Board, Card, Online, Snapshot, Status},
     call::LegState,
-    ids::{CallId, Emergency, LegId, Rev, SessionId, Timestamp, UserId},
+    ids::{CallId, Emergency, Rev, SessionId, Timestamp, UserId},
     machine::{Finish, Intent, PhonePage},
     policy::{Permission, Rights},
     secret::Secret,
     wire::{
-        Delta, EmergencyAddress, PageOrder, PageState, PairingAsk, PersonPresence, PhoneOffer,
-        PhoneState, Position, ServerMsg,
+        Delta, EmergencyAddress, PageBeat, PageOrder, PageState, PairingAsk, PersonPresence,
+        PhoneHeld, PhoneOffer, PhoneSeat, PhoneState, Position, ServerMsg,
     },
 };
 use tokio::sync::broadcast;
 
 mod here;
 
-pub use here::{Beat, Page, PageCall, Paired};
 use here::{Consoles, PhoneLine};
+pub use here::{Doing, Page, PageCall, Paired};
 
 /// How many deltas a console may be behind before it is sent a snapshot instead.
 const BEHIND: usize = 1024;
@@ -290,12 +290,7 @@ impl Live {
         let phones = locked(&memory.phones);
         for user in touched {
             if let Some(line) = phones.get(&user) {
-                let state = phone_state(&hub.board, user);
-                line.state.send_if_modified(|now| {
-                    let new = *now != state;
-                    *now = state;
-                    new
-                });
+                line.shall(phone_state(&hub.board, user));
             }
         }
         hub.early
@@ -314,15 +309,15 @@ impl Live {
         let _ = self.memory_ref().outcomes.send(ended);
     }
 
-    /// Orders somebody's page to dial for help. Whether there is one that hears it: the order goes to the tab
-    /// that was heard of last, and to no other, or each would dial.
+    /// Orders somebody's page to dial for help. Whether there is one that hears it: the order goes to the page that
+    /// is their phone, else to the one that was heard of last, and to no other, or each would dial.
     pub fn emergency(&self, user: UserId, number: Emergency, now: Timestamp) -> bool {
         let phones = locked(&self.memory_ref().phones);
         let Some(line) = phones.get(&user) else {
             return false;
         };
         let mut tabs: Vec<&here::Tab> = line.tabs.iter().filter(|tab| tab.ready(now)).collect();
-        tabs.sort_by_key(|tab| std::cmp::Reverse(tab.heard));
+        tabs.sort_by_key(|tab| std::cmp::Reverse((Some(tab.id) == line.active, tab.heard)));
         tabs.iter()
             .any(|tab| tab.orders.try_send(PageCall::Help(number)).is_ok())
     }
@@ -372,31 +367,43 @@ impl Live {
     }
 
     /// A page has connected.
-    pub fn page_connected(&self, user: UserId, paired: Paired) -> Page {
+    pub fn page_connected(&self, user: UserId, paired: Paired, now: Timestamp) -> Page {
         let memory = self.memory_ref();
-        let console = paired.console.clone();
-        let page = {
+        let (page, told) = {
             let hub = locked(&memory.hub);
             let state = phone_state(&hub.board, user);
             let mut phones = locked(&memory.phones);
             let line = phones.entry(user).or_default();
             let id = memory.sockets.fetch_add(1, Ordering::Relaxed);
-            line.state.send_replace(state);
-            line.open(id, paired)
+            line.shall(state);
+            let page = line.open(id, paired);
+            line.choose(now);
+            (page, line.consoles())
         };
-        self.pages_changed(console);
+        self.pages_changed(told);
         page
     }
 
     /// A page's socket is gone. The page itself may be back in a moment.
-    pub fn page_disconnected(&self, user: UserId, tab: u64) {
-        let mut console = None;
+    pub fn page_disconnected(&self, user: UserId, tab: u64, now: Timestamp) {
+        let mut told = Vec::new();
         if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user) {
-            let gone = line.tabs.iter().find(|t| t.id == tab);
-            console = gone.and_then(|t| t.paired.console.clone());
+            told = line.consoles();
             line.tabs.retain(|t| t.id != tab);
+            line.choose(now);
         }
-        self.pages_changed(console);
+        self.pages_changed(told);
+    }
+
+    /// The person says that this page is their phone, and none of the others.
+    pub fn page_taken(&self, user: UserId, tab: u64) {
+        let mut told = Vec::new();
+        if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user)
+            && line.take(tab)
+        {
+            told = line.consoles();
+        }
+        self.pages_changed(told);
     }
 
     /// A page has gone for good. Whether its person is without one now.
@@ -413,8 +420,10 @@ impl Live {
         true
     }
 
-    fn pages_changed(&self, console: Option<SessionId>) {
-        if let Some(console) = console {
+    fn pages_changed(&self, mut consoles: Vec<SessionId>) {
+        consoles.sort_unstable();
+        consoles.dedup();
+        for console in consoles {
             self.notice(Notice::Pages(console));
         }
     }
@@ -424,10 +433,10 @@ impl Live {
         let memory = self.memory_ref();
         let hub = locked(&memory.hub);
         let phones = locked(&memory.phones);
-        let tabs = phones.get(&user).map(|line| line.tabs.iter());
-        tabs.into_iter()
-            .flatten()
-            .filter(|tab| tab.paired.console.as_ref() == Some(console))
+        let line = phones.get(&user);
+        let active = line.and_then(|line| line.active);
+        let tabs = line.into_iter().flat_map(|line| line.tabs.iter());
+        tabs.filter(|tab| tab.paired.console.as_ref() == Some(console))
             .filter_map(|tab| {
                 let sid = tab.beat.sid.as_deref();
                 let with_it = |card: &&Card| {
@@ -439,7 +448,10 @@ impl Live {
                     device: tab.paired.device.clone(),
                     here: tab.here(now),
                     ready: tab.ready(now),
+                    active: active == Some(tab.id),
                     muted: tab.beat.muted,
+                    trouble: tab.beat.trouble,
+                    quality: tab.beat.quality,
                     call: hub.board.calls_of(user).find(with_it).map(|card| card.id),
                 })
             })
@@ -468,7 +480,7 @@ impl Live {
     }
 
     /// A page has said over that socket that it is alive. Nearly always that is no news, and costs nothing.
-    pub fn page_heard(&self, user: UserId, tab: u64, beat: Beat, now: Timestamp) {
+    pub fn page_heard(&self, user: UserId, tab: u64, beat: PageBeat, now: Timestamp) {
         let memory = self.memory_ref();
         let (page, told);
         {
@@ -476,16 +488,19 @@ impl Live {
             let Some(line) = phones.get_mut(&user) else {
                 return;
             };
-            let mut console = None;
+            let mut consoles = Vec::new();
             if let Some(tab) = line.tabs.iter_mut().find(|t| t.id == tab) {
                 if tab.beat != beat || tab.told_silent || tab.heard.is_none() {
-                    console.clone_from(&tab.paired.console);
+                    consoles.extend(tab.paired.console.clone());
                 }
                 (tab.heard, tab.beat, tab.told_silent) = (Some(now), beat, false);
             }
-            told = console;
+            if line.choose(now) {
+                consoles = line.consoles();
+            }
+            told = consoles;
             line.heard = Some(now);
-            line.ready = line.tabs.iter().any(|tab| tab.ready(now));
+            line.ready = line.can_talk(now);
             line.silent = false;
             page = if line.ready {
                 PhonePage::Ready
@@ -575,6 +590,9 @@ impl Live {
                         silent_of.extend(tab.paired.console.clone());
                     }
                 }
+                if line.choose(now) {
+                    silent_of.extend(line.consoles());
+                }
                 // Also one that could not talk before it fell silent: it is shown the same, and is gone all the
                 // same.
                 if silent && !std::mem::replace(&mut line.silent, silent) {
@@ -583,9 +601,7 @@ impl Live {
             }
         }
         memory.tell(&mut hub, news);
-        for console in silent_of {
-            self.notice(Notice::Pages(console));
-        }
+        self.pages_changed(silent_of);
         gone
     }
 
@@ -625,48 +641,61 @@ impl Memory {
     }
 }
 
-/// What a person's page should be doing, as the board has it. The ticket is filled in by who sends it.
+/// What a person's phone should be doing, as the board has it. The ticket is filled in by who sends it, and which page
+/// is the phone by [`Doing::told`].
 fn phone_state(board: &Board, user: UserId) -> PhoneState {
     let mut state = PhoneState::default();
-    let mut seats: Vec<(bool, LegId, LegState)> = Vec::new();
+    let mut seats: Vec<(bool, PhoneSeat)> = Vec::new();
     for card in board.calls_of(user) {
-        let why = match &card.place.at {
+        let (name, number) = (card.caller.name.clone(), card.caller.number.clone());
+        let (at, since) = (&card.place.at, card.place.since);
+        let why = match at {
             At::Ringing { users, why, .. } if users.contains(&user) => Some(why.clone()),
             At::Transferring { to, .. } if *to == user.to_string() => Some("transfer".to_owned()),
             _ => None,
         };
         if let Some(why) = why {
-            let (name, number) = (card.caller.name.clone(), card.caller.number.clone());
             state.offers.push(PhoneOffer {
                 call: card.id,
-                name,
-                number,
+                name: name.clone(),
+                number: number.clone(),
                 why,
+                since,
             });
         }
-        let connecting = matches!(card.place.at, At::Connecting { user: u } if u == user);
+        if matches!(at, At::Held { user: by, .. } if *by == user) {
+            state.held.push(PhoneHeld {
+                call: card.id,
+                name: name.clone(),
+                number: number.clone(),
+                since,
+            });
+        }
+        let connecting = matches!(at, At::Connecting { user: u } if *u == user);
         // A page that calls for help does so by itself, and is told nothing about it.
         if card.with.contains(&user)
             && !card.emergency()
             && let Some(leg) = card.legs.iter().rev().find(|l| l.user == Some(user))
         {
-            seats.push((
-                connecting && leg.state < LegState::Joined,
-                leg.id,
-                leg.state,
-            ));
+            let seat = PhoneSeat {
+                call: card.id,
+                leg: leg.id.to_string(),
+                ticket: Secret::default(),
+                joined: leg.state == LegState::Joined,
+                at: at.kind().to_owned(),
+                name,
+                number,
+                since,
+            };
+            seats.push((connecting && leg.state < LegState::Joined, seat));
         }
     }
     // The call they are on the way to comes before the one they are leaving for it.
-    seats.sort_by_key(|(connecting, ..)| !connecting);
-    state.seat = seats
-        .first()
-        .map(|(_, leg, leg_state)| cordboard_core::wire::PhoneSeat {
-            call: leg.call,
-            leg: leg.to_string(),
-            ticket: Secret::default(),
-            joined: *leg_state == LegState::Joined,
-        });
+    seats.sort_by_key(|(connecting, _)| !connecting);
+    state.seat = seats.into_iter().map(|(_, seat)| seat).next();
+    if let Some(seat) = &state.seat {
+        state.held.retain(|held| held.call != seat.call);
+    }
     state
 }
 
@@ -675,10 +704,10 @@ mod tests {
     use super::*;
     use cordboard_core::board::{Online, Person, Status};
 
-    fn beat(ready: bool) -> Beat {
-        Beat {
+    fn beat(ready: bool) -> PageBeat {
+        PageBeat {
             ready,
-            ..Beat::default()
+            ..PageBeat::default()
         }
     }
 
@@ -713,7 +742,8 @@ mod tests {
     #[test]
     fn a_page_that_falls_silent_is_told_once_whoever_else_is_heard_meanwhile() {
         let live = house();
-        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default()));
+        let pages =
+            [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default(), START));
         let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
         live.page_heard(UserId(1), ada, beat(true), START);
         live.page_heard(UserId(2), grace, beat(true), START);
@@ -735,7 +765,8 @@ mod tests {
     #[test]
     fn when_the_server_stood_still_nobody_is_gone_for_it_and_whoever_stays_silent_is_gone_later() {
         let live = house();
-        let pages = [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default()));
+        let pages =
+            [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default(), START));
         let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
         live.page_heard(UserId(1), ada, beat(true), START);
         live.page_heard(UserId(2), grace, beat(true), START);
@@ -758,7 +789,7 @@ mod tests {
     #[test]
     fn a_heartbeat_that_changes_nothing_tells_nobody_and_one_that_does_tells_everybody() {
         let live = house();
-        let page = live.page_connected(UserId(1), Paired::default());
+        let page = live.page_connected(UserId(1), Paired::default(), START);
         let mut news = live.subscribe(Audience::Desk);
         live.page_heard(UserId(1), page.tab, beat(true), START);
         live.page_heard(UserId(1), page.tab, beat(true), START.plus(2_000));
@@ -774,21 +805,58 @@ mod tests {
     }
 
     #[test]
+    fn of_several_pages_one_is_the_phone_and_another_only_when_it_cannot_be_or_is_taken() {
+        let live = house();
+        let ada = UserId(1);
+        let open = || live.page_connected(ada, Paired::default(), START);
+        let active = |page: &Page| page.states.borrow().told(page.tab).active;
+        let [first, second] = [open(), open()];
+        live.page_heard(ada, first.tab, beat(true), START);
+        live.page_heard(ada, second.tab, beat(true), START);
+        assert!(active(&first) && !active(&second));
+        assert!(second.states.borrow().told(second.tab).other.is_some());
+        // Taken by its person.
+        live.page_taken(ada, second.tab);
+        assert!(active(&second) && !active(&first));
+        // In a call a page that is heard stays the phone, also where it could not talk for a moment; free, it does not.
+        let in_a_call = PageBeat {
+            sid: Some("CA1".to_owned()),
+            ..beat(false)
+        };
+        live.page_heard(ada, second.tab, in_a_call, START);
+        assert!(active(&second) && live.page(ada) == PhonePage::Unreachable);
+        live.page_heard(ada, second.tab, beat(false), START);
+        assert!(active(&first) && live.page(ada) == PhonePage::Ready);
+        // It falls silent while the other one is heard.
+        let later = START.plus(PAGE_SILENCE_MS + 1);
+        live.page_heard(ada, second.tab, beat(true), later);
+        assert_eq!(live.review(later.plus(-REVIEW_MS), later), []);
+        assert!(active(&second) && live.page(ada) == PhonePage::Ready);
+        // It is closed.
+        live.page_heard(ada, first.tab, beat(true), later);
+        live.page_disconnected(ada, second.tab, later);
+        assert!(active(&first));
+        live.page_taken(ada, second.tab);
+        assert!(active(&first), "who is gone takes nothing");
+    }
+
+    #[test]
     fn an_order_to_dial_for_help_goes_to_one_page_that_hears_it_or_is_refused() {
         let live = house();
         let number = Emergency::recognise("911").unwrap();
         // A colleague's page hears nothing of it, and is nobody's page but theirs.
-        let mut other = live.page_connected(UserId(2), Paired::default());
+        let mut other = live.page_connected(UserId(2), Paired::default(), START);
         live.page_heard(UserId(2), other.tab, beat(true), START);
         assert!(!live.emergency(UserId(1), number, START));
         let [mut old, mut new, mut mute] =
-            [(); 3].map(|()| live.page_connected(UserId(1), Paired::default()));
+            [(); 3].map(|()| live.page_connected(UserId(1), Paired::default(), START));
         live.page_heard(UserId(1), old.tab, beat(true), START);
         live.page_heard(UserId(1), new.tab, beat(true), START.plus(1_000));
         // A tab without a microphone neither dials nor makes the person unreachable.
         live.page_heard(UserId(1), mute.tab, beat(false), START.plus(1_500));
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let now = START.plus(2_000);
+        live.page_taken(UserId(1), new.tab);
         assert!(live.emergency(UserId(1), number, now));
         assert_eq!(new.orders.try_recv(), Ok(PageCall::Help(number)));
         for page in [&mut old, &mut mute, &mut other] {
@@ -796,14 +864,14 @@ mod tests {
         }
         // That tab is closed: the other one is asked. Both are closed: the page still counts as ready, because
         // it may be back in a moment, but nobody would hear.
-        live.page_disconnected(UserId(1), new.tab);
+        live.page_disconnected(UserId(1), new.tab, now);
         assert!(live.emergency(UserId(1), number, now));
         assert_eq!(old.orders.try_recv(), Ok(PageCall::Help(number)));
-        live.page_disconnected(UserId(1), old.tab);
+        live.page_disconnected(UserId(1), old.tab, now);
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         assert!(!live.emergency(UserId(1), number, now));
         // One that has not been heard for too long may be asleep.
-        let late = live.page_connected(UserId(1), Paired::default());
+        let late = live.page_connected(UserId(1), Paired::default(), START);
         live.page_heard(UserId(1), late.tab, beat(true), now);
         assert!(!live.emergency(UserId(1), number, now.plus(PAGE_SILENCE_MS + 1)));
     }

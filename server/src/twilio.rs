@@ -75,6 +75,17 @@ pub enum ConfigError {
 }
 
 impl TwilioConfig {
+    /// Where browsers signal, as `host:port`, if the carrier is a local double: at the double. None: it is Twilio,
+    /// whose hosts the Voice SDK knows.
+    pub fn signalling(&self) -> Option<String> {
+        let host = self.api_base.host_str()?;
+        if host == "twilio.com" || host.ends_with(".twilio.com") {
+            return None;
+        }
+        let port = self.api_base.port_or_known_default()?;
+        Some(format!("{host}:{port}"))
+    }
+
     /// Checks shapes only: nothing is asked of Twilio.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (what, sid, prefix) in [
@@ -383,6 +394,19 @@ pub(crate) mod tests {
             public_url: "https://desk.example.com/pbx/".parse().unwrap(),
             fallback_media_base: None,
         }
+    }
+
+    #[test]
+    fn browsers_signal_at_the_double_and_at_twilio_only_where_it_is_twilio() {
+        let signalling = |api| config(api).signalling();
+        assert_eq!(signalling("https://api.twilio.com"), None);
+        assert_eq!(signalling("https://api.dublin.ie1.twilio.com"), None);
+        let double = Some("127.0.0.1:4010".to_owned());
+        assert_eq!(signalling("http://127.0.0.1:4010"), double);
+        assert_eq!(
+            signalling("http://nottwilio.com"),
+            Some("nottwilio.com:80".to_owned())
+        );
     }
 
     pub(crate) fn leg() -> LegId {

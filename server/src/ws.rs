@@ -40,7 +40,7 @@ use crate::{
     emergency,
     error::ApiError,
     exchange::Session,
-    live::{Audience, Beat, Ended, Notice, Page, PageCall, Paired, encode},
+    live::{Audience, Ended, Notice, Page, PageCall, Paired, encode},
     office,
     twilio::{token, words::one_line},
 };
@@ -461,11 +461,12 @@ async fn serve_phone(app: App, entry: Entry, socket: WebSocket) {
         console: entry.parent,
         device: entry.device,
     };
-    let page = live.page_connected(session.user, paired);
+    let clock = app.exchange.clock();
+    let page = live.page_connected(session.user, paired, clock.now());
     let tab = page.tab;
     tracing::info!(user = %session.user, "a phone page has connected");
     let left = follow_phone(&app, &session, &entry.id, &mut out, &mut from, page).await;
-    live.page_disconnected(session.user, tab);
+    live.page_disconnected(session.user, tab, clock.now());
     if matches!(left, Err(Left::SignedOut)) {
         app.page_signed_out(session.user).await;
     }
@@ -523,6 +524,13 @@ fn phone_text(msg: &PhoneServerMsg) -> Utf8Bytes {
         .into()
 }
 
+fn token_msg(token: &token::AccessToken) -> PhoneServerMsg {
+    PhoneServerMsg::Token {
+        token: token.jwt.expose_secret().into(),
+        expires: token.expires,
+    }
+}
+
 async fn follow_phone(
     app: &App,
     session: &Session,
@@ -545,8 +553,11 @@ async fn follow_phone(
     let welcome = PhoneServerMsg::Welcome {
         version: VERSION,
         identity: identity.clone(),
+        name: session.name.clone(),
         token: token.jwt.expose_secret().into(),
         expires: token.expires,
+        now: clock.now(),
+        signalling: app.twilio.signalling(),
     };
     send(out, phone_text(&welcome)).await?;
     let (wanted, wants) = mpsc::channel(COMMANDS);
@@ -589,7 +600,7 @@ async fn follow_phone(
             }
             changed = states.changed() => {
                 changed.map_err(drop)?;
-                let mut state = states.borrow_and_update().clone();
+                let mut state = states.borrow_and_update().told(tab);
                 if let Some(seat) = &mut state.seat
                     && let Ok(leg) = seat.leg.parse::<LegId>()
                 {
@@ -602,10 +613,12 @@ async fn follow_phone(
                 heard = wall();
                 let (call, intent) = match msg {
                     None => return Err(Left::Gone),
-                    Some(Ok(PhoneMsg::Heartbeat { ready, sid, muted })) => {
-                        let beat = Beat { ready, sid: sid.clone(), muted };
+                    Some(Ok(PhoneMsg::Heartbeat(beat))) => {
+                        let sid = beat.sid.clone();
                         live.page_heard(session.user, tab, beat, clock.now());
-                        disowned = match app.exchange.disowned(session.user, sid.as_deref()) {
+                        // What another page does is not this one's to know.
+                        let active = states.borrow().told(tab).active;
+                        disowned = match app.exchange.disowned(session.user, sid.as_deref()).filter(|_| active) {
                             Some(leg) => {
                                 let times = disowned.map_or(0, |(l, times)| if l == leg { times } else { 0 });
                                 if times < HINTS {
@@ -619,7 +632,18 @@ async fn follow_phone(
                     }
                     Some(Ok(PhoneMsg::Accept { call })) => (call, Some(Intent::Answer)),
                     Some(Ok(PhoneMsg::Decline { call, busy })) => (call, Some(Intent::Decline { busy })),
+                    Some(Ok(PhoneMsg::Hold { call })) => (call, Some(Intent::Hold)),
+                    Some(Ok(PhoneMsg::Resume { call })) => (call, Some(Intent::Resume)),
                     Some(Ok(PhoneMsg::Leave { call })) => (call, None),
+                    Some(Ok(PhoneMsg::Take)) => {
+                        live.page_taken(session.user, tab);
+                        continue;
+                    }
+                    Some(Ok(PhoneMsg::Token)) => {
+                        token = mint()?;
+                        send(out, phone_text(&token_msg(&token))).await?;
+                        continue;
+                    }
                     Some(Ok(PhoneMsg::Hello { .. })) => continue,
                     Some(Err(why)) => {
                         let bye = PhoneServerMsg::Bye { why: format!("A message cannot be read: {why}") };
@@ -634,8 +658,7 @@ async fn follow_phone(
             _ = touch.tick() => app.accounts.touch(id),
             () = clock.sleep_until(renew) => {
                 token = mint()?;
-                let next = PhoneServerMsg::Token { token: token.jwt.expose_secret().into(), expires: token.expires };
-                send(out, phone_text(&next)).await?;
+                send(out, phone_text(&token_msg(&token))).await?;
             }
             // Last: what has been said and not been read, because it was us who stood still, counts.
             () = tokio::time::sleep_until(heard + SILENCE) => return Err(Left::Gone),

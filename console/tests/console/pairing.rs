@@ -47,8 +47,11 @@ fn page(here: bool, muted: Option<bool>) -> ServerMsg {
             device: "Firefox on Linux".into(),
             here,
             ready: true,
+            active: true,
             muted,
             call: None,
+            trouble: None,
+            quality: None,
         }],
     }
 }

@@ -16,9 +16,9 @@ use cordboard_core::{
     machine::{Aspect, Effect, Intent, PhonePage, Target},
     policy::{Rights, Role},
     wire::{
-        Cause, Change, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PageOrder,
-        PageState, PairingAsk, PersonPresence, PhoneMsg, PhoneOffer, PhoneSeat, PhoneServerMsg,
-        PhoneState, Position, ServerMsg,
+        Cause, Change, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PageBeat, PageOrder,
+        PageState, PageTrouble, PairingAsk, PersonPresence, PhoneHeld, PhoneMsg, PhoneOffer,
+        PhoneSeat, PhoneServerMsg, PhoneState, Position, Quality, QualityWarning, ServerMsg,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -402,7 +402,7 @@ const fn of_server(msg: &ServerMsg) -> &'static str {
         },
         ServerMsg::Presence { .. } => "presence-2",
         ServerMsg::EmergencyAddress { .. } => "emergency_address",
-        ServerMsg::Pages { .. } => "pages",
+        ServerMsg::Pages { .. } => "pages-2",
         ServerMsg::Pairing { asks: Some(_) } => "pairing",
         ServerMsg::Pairing { asks: None } => "pairing-over",
         ServerMsg::Pulse { .. } => "pulse",
@@ -416,11 +416,17 @@ const fn of_server(msg: &ServerMsg) -> &'static str {
     }
 }
 
-const fn of_phone(msg: &PhoneMsg) -> &'static str {
+fn of_phone(msg: &PhoneMsg) -> &'static str {
     match msg {
         PhoneMsg::Hello { .. } => "hello",
-        PhoneMsg::Heartbeat { muted: None, .. } => "heartbeat",
-        PhoneMsg::Heartbeat { muted: Some(_), .. } => "heartbeat-muted",
+        PhoneMsg::Heartbeat(beat) if beat.trouble.is_some() => "heartbeat-trouble",
+        PhoneMsg::Heartbeat(beat) if beat.quality.is_some() => "heartbeat-quality",
+        PhoneMsg::Heartbeat(beat) if beat.muted.is_some() => "heartbeat-muted",
+        PhoneMsg::Heartbeat(_) => "heartbeat",
+        PhoneMsg::Take => "take",
+        PhoneMsg::Token => "token",
+        PhoneMsg::Hold { .. } => "hold",
+        PhoneMsg::Resume { .. } => "resume",
         PhoneMsg::Accept { .. } => "accept",
         PhoneMsg::Decline { .. } => "decline",
         PhoneMsg::Leave { .. } => "leave",
@@ -429,8 +435,8 @@ const fn of_phone(msg: &PhoneMsg) -> &'static str {
 
 const fn of_phone_server(msg: &PhoneServerMsg) -> &'static str {
     match msg {
-        PhoneServerMsg::Welcome { .. } => "welcome",
-        PhoneServerMsg::State(_) => "state",
+        PhoneServerMsg::Welcome { .. } => "welcome-2",
+        PhoneServerMsg::State(_) => "state-2",
         PhoneServerMsg::Token { .. } => "token",
         PhoneServerMsg::No { .. } => "no",
         PhoneServerMsg::Mute { .. } => "mute",
@@ -439,8 +445,39 @@ const fn of_phone_server(msg: &PhoneServerMsg) -> &'static str {
     }
 }
 
+/// As they were sent before a page said what troubles it.
+fn earlier_pages(call: CallId) -> ServerMsg {
+    let page = |page: SessionId, device: &str, on: Option<CallId>| PageState {
+        page,
+        device: device.into(),
+        here: on.is_some(),
+        ready: on.is_some(),
+        active: false,
+        muted: on.map(|_| true),
+        call: on,
+        trouble: None,
+        quality: None,
+    };
+    let other = "fedcba9876543210".parse().expect("a sign-in");
+    let pages = vec![
+        page(page_id(), "Firefox on Linux", Some(call)),
+        page(other, "Safari on iPhone", None),
+    ];
+    ServerMsg::Pages { pages }
+}
+
+/// How a call sounds.
+const fn quality() -> Quality {
+    Quality {
+        rtt_ms: 40,
+        jitter_ms: 5,
+        loss_percent: 3,
+        warning: Some(QualityWarning::HighLoss),
+    }
+}
+
 /// A phone page's sign-in.
-fn page() -> SessionId {
+fn page_id() -> SessionId {
     "0123456789abcdef".parse().expect("a sign-in")
 }
 
@@ -488,7 +525,7 @@ fn messages_travel_as_they_did() {
         order(Order::Dial { to: "102".into() }),
         ClientMsg::Resync,
         ClientMsg::Page {
-            page: page(),
+            page: page_id(),
             order: PageOrder::Mute { on: true },
         },
         ClientMsg::Ping { n: 5 },
@@ -542,20 +579,26 @@ fn messages_travel_as_they_did() {
         ServerMsg::Pages {
             pages: vec![
                 PageState {
-                    page: page(),
+                    page: page_id(),
                     device: "Firefox on Linux".into(),
                     here: true,
                     ready: true,
+                    active: true,
                     muted: Some(true),
                     call: Some(call),
+                    trouble: None,
+                    quality: Some(quality()),
                 },
                 PageState {
                     page: "fedcba9876543210".parse().expect("a sign-in"),
                     device: "Safari on iPhone".into(),
                     here: false,
                     ready: false,
+                    active: false,
                     muted: None,
                     call: None,
+                    trouble: Some(PageTrouble::Asleep),
+                    quality: None,
                 },
             ],
         },
@@ -610,24 +653,40 @@ fn messages_travel_as_they_did() {
             ServerMsg::Snapshot(Box::new(earlier(snapshot()))),
         ),
         ("presence", presence(Online::Unknown, dnd)),
+        ("pages", earlier_pages(call)),
     ] {
         still_read(&format!("wire/server/{name}"), &msg);
     }
 
     let phone_page = [
         PhoneMsg::Hello { version: 1 },
-        PhoneMsg::Heartbeat {
+        PhoneMsg::Heartbeat(PageBeat {
             ready: true,
             sid: Some(sid(1).to_string()),
-            muted: None,
-        },
-        PhoneMsg::Heartbeat {
+            ..PageBeat::default()
+        }),
+        PhoneMsg::Heartbeat(PageBeat {
             ready: true,
-            sid: None,
             muted: Some(false),
-        },
+            ..PageBeat::default()
+        }),
+        PhoneMsg::Heartbeat(PageBeat {
+            trouble: Some(PageTrouble::MicrophoneDenied),
+            ..PageBeat::default()
+        }),
+        PhoneMsg::Heartbeat(PageBeat {
+            ready: true,
+            sid: Some(sid(1).to_string()),
+            muted: Some(false),
+            quality: Some(quality()),
+            ..PageBeat::default()
+        }),
+        PhoneMsg::Take,
+        PhoneMsg::Token,
         PhoneMsg::Accept { call },
         PhoneMsg::Decline { call, busy: true },
+        PhoneMsg::Hold { call },
+        PhoneMsg::Resume { call },
         PhoneMsg::Leave { call },
     ];
     for msg in &phone_page {
@@ -639,23 +698,67 @@ fn messages_travel_as_they_did() {
         name: Some("Caller 1".into()),
         number: Some(phone(1)),
         why: "new".to_owned(),
+        since: NOW,
     };
     let seat = PhoneSeat {
         call,
         leg: call.leg(2).to_string(),
         ticket: "t".into(),
         joined: false,
+        at: "connecting".to_owned(),
+        name: Some("Caller 1".into()),
+        number: Some(phone(1)),
+        since: NOW,
     };
+    let held = PhoneHeld {
+        call: CallId::from_bits(10),
+        name: None,
+        number: Some(phone(2)),
+        since: NOW,
+    };
+    let earlier_welcome = PhoneServerMsg::Welcome {
+        version: 1,
+        identity: "u1".to_owned(),
+        name: "".into(),
+        token: "eyJ".into(),
+        expires: NOW,
+        now: Timestamp::default(),
+        signalling: None,
+    };
+    still_read("wire/phone-server/welcome", &earlier_welcome);
+    let earlier_state = PhoneServerMsg::State(PhoneState {
+        active: true,
+        other: None,
+        offers: vec![PhoneOffer {
+            since: Timestamp::default(),
+            ..offer.clone()
+        }],
+        seat: Some(PhoneSeat {
+            at: String::new(),
+            name: None,
+            number: None,
+            since: Timestamp::default(),
+            ..seat.clone()
+        }),
+        held: Vec::new(),
+    });
+    still_read("wire/phone-server/state", &earlier_state);
     let to_phone = [
         PhoneServerMsg::Welcome {
             version: 1,
             identity: "u1".to_owned(),
+            name: "Ada Lovelace".into(),
             token: "eyJ".into(),
             expires: NOW,
+            now: NOW,
+            signalling: Some("127.0.0.1:4010".to_owned()),
         },
         PhoneServerMsg::State(PhoneState {
+            active: true,
+            other: None,
             offers: vec![offer],
             seat: Some(seat),
+            held: vec![held],
         }),
         PhoneServerMsg::Token {
             token: "eyJ".into(),

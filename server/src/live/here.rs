@@ -9,7 +9,7 @@ use cordboard_core::{
     board::Online,
     ids::{Emergency, SafeText, SessionId, Timestamp, UserId},
     machine::PhonePage,
-    wire::{PageOrder, PhoneState},
+    wire::{PageBeat, PageOrder, PhoneState},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -31,12 +31,37 @@ pub enum PageCall {
     Order(PageOrder),
 }
 
+/// What a person's phone should be doing, and which of their pages is it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doing {
+    state: PhoneState,
+    active: Option<u64>,
+    /// What that page calls itself.
+    device: SafeText,
+}
+
+impl Doing {
+    /// What the page behind a socket is told.
+    pub fn told(&self, tab: u64) -> PhoneState {
+        if self.active == Some(tab) {
+            return PhoneState {
+                active: true,
+                ..self.state.clone()
+            };
+        }
+        PhoneState {
+            other: self.active.map(|_| self.device.clone()),
+            ..PhoneState::default()
+        }
+    }
+}
+
 /// What comes to a phone page over one of its sockets.
 pub struct Page {
     /// Which socket: what [`super::Live::page_heard`] and [`super::Live::page_disconnected`] are told.
     pub tab: u64,
     /// What the page should be doing, now and from now on.
-    pub states: watch::Receiver<PhoneState>,
+    pub states: watch::Receiver<Doing>,
     /// What it shall do at once.
     pub orders: mpsc::Receiver<PageCall>,
 }
@@ -52,22 +77,13 @@ pub struct Paired {
     pub device: SafeText,
 }
 
-/// What a page has said last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Beat {
-    /// Whether it can talk.
-    pub ready: bool,
-    /// The CallSid of its one active call.
-    pub sid: Option<String>,
-    /// Whether its microphone is off.
-    pub muted: Option<bool>,
-}
-
 /// A person's phone page, as far as we hear of it.
 pub(super) struct PhoneLine {
-    pub(super) state: watch::Sender<PhoneState>,
-    /// The sockets that hold it. More than one: a second tab.
+    doing: watch::Sender<Doing>,
+    /// The sockets that hold it. More than one: a second tab, or another device.
     pub(super) tabs: Vec<Tab>,
+    /// The one that is the phone. The others neither ring nor connect.
+    pub(super) active: Option<u64>,
     pub(super) heard: Option<Timestamp>,
     pub(super) ready: bool,
     /// It was heard once and has been silent for too long, and that was told.
@@ -78,8 +94,9 @@ pub(super) struct PhoneLine {
 impl Default for PhoneLine {
     fn default() -> Self {
         Self {
-            state: watch::channel(PhoneState::default()).0,
+            doing: watch::channel(Doing::default()).0,
             tabs: Vec::new(),
+            active: None,
             heard: None,
             ready: false,
             silent: false,
@@ -93,7 +110,7 @@ pub(super) struct Tab {
     pub(super) id: u64,
     pub(super) paired: Paired,
     pub(super) heard: Option<Timestamp>,
-    pub(super) beat: Beat,
+    pub(super) beat: PageBeat,
     /// It was silent when its console was told of it last.
     pub(super) told_silent: bool,
     pub(super) orders: mpsc::Sender<PageCall>,
@@ -120,15 +137,71 @@ impl PhoneLine {
             id,
             paired,
             heard: None,
-            beat: Beat::default(),
+            beat: PageBeat::default(),
             told_silent: false,
             orders: sender,
         });
         Page {
             tab: id,
-            states: self.state.subscribe(),
+            states: self.doing.subscribe(),
             orders,
         }
+    }
+
+    /// Says what it should be doing.
+    pub(super) fn shall(&self, state: PhoneState) {
+        self.doing.send_if_modified(|now| {
+            let news = now.state != state;
+            now.state = state;
+            news
+        });
+    }
+
+    /// Takes the page behind a socket for the phone, because its person says so. Whether that is news.
+    pub(super) fn take(&mut self, tab: u64) -> bool {
+        let there = self.tabs.iter().any(|t| t.id == tab);
+        there && self.make_active(Some(tab))
+    }
+
+    /// Settles which page is the phone. The one that is stays so for as long as it is here, and can talk or is in a
+    /// call; else whichever can talk, the one that was opened last before the others. Whether another is now.
+    pub(super) fn choose(&mut self, now: Timestamp) -> bool {
+        let active = self.tabs.iter().find(|t| Some(t.id) == self.active);
+        let stays = active.is_some_and(|t| t.ready(now) || (t.beat.sid.is_some() && t.here(now)));
+        if stays {
+            return false;
+        }
+        let best = self.tabs.iter().max_by_key(|t| {
+            let kept = Some(t.id) == self.active;
+            (t.ready(now), t.here(now), kept, t.id)
+        });
+        let best = best.map(|t| t.id);
+        self.make_active(best)
+    }
+
+    fn make_active(&mut self, tab: Option<u64>) -> bool {
+        if std::mem::replace(&mut self.active, tab) == tab {
+            return false;
+        }
+        let of = |t: &Tab| t.paired.device.clone();
+        let device = self.tabs.iter().find(|t| Some(t.id) == tab).map(of);
+        self.doing.send_modify(|doing| {
+            (doing.active, doing.device) = (tab, device.unwrap_or_default());
+        });
+        true
+    }
+
+    /// Whether the page that is the phone could talk when it was last heard, a moment ago.
+    pub(super) fn can_talk(&self, now: Timestamp) -> bool {
+        self.tabs
+            .iter()
+            .any(|t| Some(t.id) == self.active && t.ready(now))
+    }
+
+    /// The consoles whose pages these are.
+    pub(super) fn consoles(&self) -> Vec<SessionId> {
+        let consoles = self.tabs.iter().filter_map(|t| t.paired.console.clone());
+        consoles.collect()
     }
 }
 

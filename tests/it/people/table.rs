@@ -585,6 +585,20 @@ fn messages() -> Vec<(&'static str, &'static str, Takes, Value)> {
             One(Calls),
             json!({ "t": "leave", "call": call }),
         ),
+        (
+            "/ws/phone",
+            "hold",
+            One(Calls),
+            json!({ "t": "hold", "call": call }),
+        ),
+        (
+            "/ws/phone",
+            "resume",
+            One(Calls),
+            json!({ "t": "resume", "call": call }),
+        ),
+        ("/ws/phone", "take", One(Calls), json!({ "t": "take" })),
+        ("/ws/phone", "token", One(Calls), json!({ "t": "token" })),
     ]
 }
 
@@ -613,11 +627,15 @@ fn every_message_has_a_row() {
                 PhoneMsg::Accept { .. } => "accept",
                 PhoneMsg::Decline { .. } => "decline",
                 PhoneMsg::Leave { .. } => "leave",
+                PhoneMsg::Hold { .. } => "hold",
+                PhoneMsg::Resume { .. } => "resume",
+                PhoneMsg::Take => "take",
+                PhoneMsg::Token => "token",
             });
             assert!(pages.contains(name));
         }
     }
-    assert_eq!((consoles.len(), pages.len()), (5, 5));
+    assert_eq!((consoles.len(), pages.len()), (5, 9));
 }
 
 async fn heard(house: &House, tokens: &Tokens, path: &str, message: &Value) -> bool {
@@ -638,7 +656,8 @@ async fn heard(house: &House, tokens: &Tokens, path: &str, message: &Value) -> b
         "ping" => line.until("pong", |m| m["t"] == "pong").await["n"] == 7,
         "resync" => line.until("a snapshot", |m| m["t"] == "snapshot").await["people"].is_array(),
         "page" => line.until("one's own pages", |m| m["t"] == "pages").await["pages"] == json!([]),
-        "accept" | "decline" => {
+        "token" => line.until("a token", |m| m["t"] == "token").await["token"].is_string(),
+        "accept" | "decline" | "hold" | "resume" => {
             let answer = line.until("a refusal", |m| m["t"] == "no").await;
             answer["why"] == "There is no such call."
         }
