@@ -61,6 +61,18 @@ pub struct Telephone {
     pub behaviour: Behaviour,
 }
 
+/// What somebody at the far end sounds like.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// Talks, in no language; each number is another voice.
+    Babble(u64),
+    /// One tone, in hertz: easy to find again.
+    Tone(f32),
+    /// Says nothing.
+    Silent,
+}
+
 /// A caller to place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
@@ -74,6 +86,9 @@ pub struct Caller {
     /// How the caller feels; kept for whoever shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mood: Option<String>,
+    /// What the caller sounds like; absent: as the number would have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<Voice>,
     /// Seconds after which the caller gives up if no person was heard; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<f64>,
@@ -239,6 +254,7 @@ pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
     if let Some(call) = w.call_mut(&sid) {
         call.name.clone_from(&caller.name);
         call.mood.clone_from(&caller.mood);
+        call.voice = caller.voice;
         call.app_sid = app;
     }
     Ok(sid)

@@ -11,7 +11,8 @@ use crate::twiml::Element;
 use crate::world::account::Queue;
 use crate::world::call::{CallStatus, Direction, NewCall, TIME_LIMIT};
 use crate::world::conference::{DEFAULT_MUSIC, Entry, LeaveReason, label_is_valid};
-use crate::world::{Dial, Hearing, Method, Program, Refusal, Signal, Source, Subscription, Target};
+use crate::world::sound::Sound;
+use crate::world::{Dial, Method, Program, Refusal, Signal, Source, Subscription, Target};
 
 /// Nouns of one `<Dial>` that may ring at once.
 const MOST_LEGS: usize = 10;
@@ -225,7 +226,7 @@ impl Leg {
                 Err((code, why)) => self.note(code, &why, base),
             }
         }
-        self.hear(Hearing::Prompt);
+        self.play(Sound::Ringing, 0);
         let mut talking: Option<String> = None;
         while !waiting.is_empty() {
             match self.signal().await {
@@ -266,7 +267,7 @@ impl Leg {
                 Err(redirected) => return Err(redirected),
             }
         }
-        self.hear(Hearing::Silence);
+        self.hush();
         let form = self.dial_outcome(last.as_deref(), talking.is_some());
         Ok(self.after_dial(verb, base, form))
     }
@@ -395,7 +396,7 @@ impl Leg {
                 None if left == 0 => break None,
                 None => {
                     left -= 1;
-                    self.hear(Hearing::Prompt);
+                    self.play(Sound::Ringing, 0);
                     self.pass(Duration::from_secs(1)).await?;
                 }
             }
@@ -416,7 +417,7 @@ impl Leg {
             }
             Err(redirected) => return Err(redirected),
         }
-        self.hear(Hearing::Silence);
+        self.hush();
         Ok(self.after_dial(verb, base, form))
     }
 
@@ -496,7 +497,7 @@ impl Leg {
         match self.pass_the_wait(queue, wait).await {
             Ok(()) => Ok(false),
             Err(Break::Dequeued(by)) => {
-                self.hear(Hearing::Silence);
+                self.hush();
                 self.talk_with(&by).await?;
                 Ok(true)
             }
@@ -507,7 +508,7 @@ impl Leg {
     /// Music, or the queue's document over and over, until that leaves or the wait is broken.
     async fn pass_the_wait(&mut self, queue: &str, wait: Option<Target>) -> Step<()> {
         let Some(target) = wait else {
-            self.hear(Hearing::Music);
+            self.play(Sound::Music, 0);
             loop {
                 self.signal().await?;
             }

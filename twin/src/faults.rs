@@ -33,6 +33,7 @@ const DURATIONS: &[(&str, u64)] = &[
     ("voice.fail_after", 1_000),
     ("rest.slow_max", 2_000),
     ("rest.hang_for", 30_000),
+    ("client.offline_for", 4_000),
 ];
 /// One-shots: the next request, or web hook, that matches.
 const NEXT: &[&str] = &[
@@ -88,6 +89,10 @@ impl RestFate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Vanish(String),
+    /// The network of a client's browser is down for so long.
+    Offline(String, Duration),
+    /// The token of a client's browser is not taken any more.
+    Expire(String),
     Quirk(&'static str, bool),
 }
 
@@ -144,6 +149,11 @@ impl Faults {
             return Ok(Some(Order::Quirk(key, on)));
         } else if key == "client.vanish" {
             return Ok(Some(Order::Vanish(value.to_owned())));
+        } else if key == "client.offline" {
+            let lasts = self.duration("client.offline_for");
+            return Ok(Some(Order::Offline(value.to_owned(), lasts)));
+        } else if key == "client.expire" {
+            return Ok(Some(Order::Expire(value.to_owned())));
         } else if key == "seed" {
             self.seed = value
                 .parse()
@@ -154,7 +164,7 @@ impl Faults {
             known.extend(DURATIONS.iter().map(|(k, _)| *k));
             known.extend(NEXT);
             known.extend(QUIRKS);
-            known.extend(["client.vanish", "seed"]);
+            known.extend(["client.vanish", "client.offline", "client.expire", "seed"]);
             return Err(format!(
                 "unknown fault {key:?}; known are {}",
                 known.join(", ")

@@ -17,7 +17,11 @@ use crate::switch::Switch;
 use crate::twiml::{self, Document, Element};
 use crate::world::call::CallStatus;
 use crate::world::conference::LeaveReason;
-use crate::world::{Dial, Effect, Hearing, Method, Program, Signal, Source, Target};
+use crate::world::sound::Sound;
+use crate::world::{Dial, Effect, Method, Program, Signal, Source, Target};
+
+/// What a caller is told whose program cannot be had.
+const SORRY: &str = "We are sorry, an application error.";
 
 /// Why a step ended early.
 #[derive(Debug)]
@@ -198,8 +202,15 @@ impl Leg {
         }
     }
 
-    pub(crate) fn hear(&self, hearing: Hearing) {
-        self.switch.world(|w| w.set_background(&self.sid, hearing));
+    /// Plays a sound so often, or for ever (0), in place of the one before. How long is the program's to know.
+    pub(crate) fn play(&self, sound: Sound, times: u32) {
+        let playing = Some((sound, times));
+        self.switch.world(|w| w.set_background(&self.sid, playing));
+    }
+
+    /// Plays nothing any more.
+    pub(crate) fn hush(&self) {
+        self.switch.world(|w| w.set_background(&self.sid, None));
     }
 
     fn end(&self, status: CallStatus, sip: u16) -> Break {
@@ -222,6 +233,11 @@ impl Leg {
             .world(|w| w.call(&self.sid).map(|c| c.to.clone()))
             .unwrap_or_default();
         let address = to.split(['?', ';']).next().unwrap_or(&to).to_owned();
+        if let Some(identity) = address.strip_prefix("client:")
+            && self.ring_browsers(dial, identity, &to).await?
+        {
+            return Ok(());
+        }
         let behaviour = self.switch.telephones(|t| t.behaviour(&address));
         self.pass(Duration::from_millis(200)).await?;
         if behaviour == Behaviour::Invalid {
@@ -266,6 +282,59 @@ impl Leg {
             self.pass(Duration::from_millis(500 * waits)).await?;
         }
         Ok(())
+    }
+
+    /// Rings wherever an identity is registered, until one of its browsers answers. False: it is registered nowhere.
+    async fn ring_browsers(&mut self, dial: &Dial, identity: &str, to: &str) -> Step<bool> {
+        let sockets = self.switch.edge(|e| e.ringable(identity));
+        if sockets.is_empty() {
+            return Ok(false);
+        }
+        let Ok(stage) = self.switch.sound.stage(&self.switch) else {
+            return Ok(false);
+        };
+        let about = self.switch.world(|w| {
+            let reconnect = w.sid("RC");
+            if let Some(call) = w.call_mut(&self.sid) {
+                call.browser = true;
+            }
+            self.switch.edge(|e| e.rings(&self.sid, reconnect));
+            w.progress(&self.sid, CallStatus::Ringing);
+            let from = w.call(&self.sid).map(|c| c.from.clone());
+            // What follows the identity is the page's to read.
+            let params = to.split_once('?').map_or("", |(_, params)| params);
+            serde_json::json!({
+                "From": from, "To": format!("client:{identity}"), "CallSid": self.sid,
+                "AccountSid": w.account.credentials.account_sid, "ApiVersion": "2010-04-01", "Params": params,
+            })
+        });
+        let mut rung = 0;
+        for (n, socket) in sockets.into_iter().enumerate() {
+            let party = format!("{}/{n}", self.sid);
+            match stage.offer(&party).await {
+                Ok(offer) => {
+                    let (sid, about) = (&self.sid, about.clone());
+                    self.switch
+                        .edge(|e| e.invite(sid, socket, party, &offer, about));
+                    rung += 1;
+                }
+                Err(why) => tracing::debug!(%why, "a browser cannot be rung"),
+            }
+        }
+        if rung == 0 {
+            return Err(self.end(CallStatus::Failed, 480));
+        }
+        let patience = Duration::from_secs(dial.timeout);
+        if !self.picked_up {
+            self.pass_until(patience, |s| *s == Signal::PickUp).await?;
+        }
+        if !self.picked_up {
+            return Err(self.end(CallStatus::NoAnswer, 487));
+        }
+        if !self.switch.world(|w| w.answer(&self.sid)) {
+            return Err(Break::Over);
+        }
+        Ok(true)
     }
 
     /// Machine detection (Twilio docs: Answering Machine Detection): it listens to whoever has answered, and delays
@@ -373,7 +442,7 @@ impl Leg {
         }
         // "An application error has occurred", says the carrier, and hangs up.
         self.switch.world(|w| w.answer(&self.sid));
-        self.hear(Hearing::Prompt);
+        self.play(Sound::Said(String::from(SORRY)), 1);
         self.pass(Duration::from_secs(2)).await?;
         Err(self.end(CallStatus::Completed, 200))
     }

@@ -3,15 +3,16 @@
 //! [`serve`] starts a double of Twilio Programmable Voice for one account. Any Twilio program can be pointed at
 //! it: it has the REST API of calls, conferences, participants, queues, recordings, numbers, applications and
 //! keys; it fetches TwiML and runs it; it signs, times and retries web hooks; it knows the limits and the error
-//! codes. It has no sound. In its place it knows, at every moment, who hears whom and what everybody hears, and
-//! keeps it as a log. It knows nothing of the programs that use it.
+//! codes. The Voice SDK, unmodified, signals and talks with it from a browser. It knows, at every moment, who hears
+//! whom and what everybody hears, keeps it as a log, and makes it heard where there is an ear. It knows nothing of the
+//! programs that use it.
 //!
 //! What Twilio has no API for (people who call, telephones that answer, browsers that connect, faults) is done
 //! over [`control`]. Time is a [`Clock`] that may run up to ten times as fast.
 //!
 //! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs`, `verbs`
 //! and `dial` run the TwiML of a call, `music` that of a waiting participant; `webhooks` talks to the
-//! customer's server; `rest` and `control` are the two APIs; `faults` decides what goes wrong; `callers` are
+//! customer's server; `edge` is where browsers connect, and `sound` what they hear; `rest` and `control` are the two APIs; `faults` decides what goes wrong; `callers` are
 //! the people at the far end.
 
 pub mod clock;
@@ -19,11 +20,13 @@ pub mod control;
 
 mod callers;
 mod dial;
+mod edge;
 mod faults;
 mod form;
 mod legs;
 mod music;
 mod rest;
+mod sound;
 mod switch;
 mod token;
 mod twiml;
@@ -37,16 +40,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
+use axum::routing::get;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use callers::{Behaviour, Caller, Press, Telephone};
+pub use callers::{Behaviour, Caller, Press, Telephone, Voice};
 pub use clock::Clock;
 pub use world::Hearing;
 pub use world::account::Credentials;
@@ -186,6 +190,7 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
     let routes = Router::new()
         .fallback(rest_request)
         .with_state(switch.clone())
+        .merge(edge_routes(switch.clone()))
         .merge(control::routes(
             switch.clone(),
             config.control_from_anywhere,
@@ -212,6 +217,18 @@ pub async fn serve(config: TwinConfig, shutdown: CancellationToken) -> Result<Tw
         switch,
         server,
     })
+}
+
+/// Where browsers connect. From any page, as at Twilio: the token is what counts.
+fn edge_routes(switch: Arc<Switch>) -> Router {
+    let signal = async |State(switch): State<Arc<Switch>>, upgrade: WebSocketUpgrade| {
+        upgrade
+            .max_message_size(MAX_BODY)
+            .on_upgrade(move |socket| edge::line::serve(switch, socket))
+    };
+    Router::new()
+        .route("/signal", get(signal))
+        .with_state(switch)
 }
 
 async fn rest_request(

@@ -5,6 +5,7 @@
 //! heard. Each runs until its token is cancelled: the hold ended, the room started, the participant left.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,8 @@ use crate::legs::resolve;
 use crate::switch::Switch;
 use crate::twiml::{self, Element};
 use crate::verbs::say_length;
-use crate::world::{Hearing, Method, Purpose, Target};
+use crate::world::sound::Sound;
+use crate::world::{Method, Purpose, Target};
 
 struct Player {
     switch: Arc<Switch>,
@@ -22,6 +24,8 @@ struct Player {
     room: String,
     purpose: Purpose,
     stop: CancellationToken,
+    /// What an announcement plays at the moment, by its id.
+    announcing: AtomicU64,
 }
 
 /// Runs a document for a participant until it ends or is stopped.
@@ -39,6 +43,7 @@ pub(crate) async fn play(
         room,
         purpose,
         stop,
+        announcing: AtomicU64::new(0),
     };
     let url = target.url.clone();
     let stop = player.stop.clone();
@@ -55,18 +60,20 @@ pub(crate) async fn play(
         player.switch.world(|w| {
             // As in `hear`: whoever has left meanwhile, and perhaps come back, heard no end of it.
             if !player.stop.is_cancelled() {
+                let before = player.announcing.load(Ordering::Relaxed);
+                w.set_announcing(&player.room, &player.call, before, None);
                 w.announced(&player.room, &player.call, &url, failure.as_deref());
             }
         });
     } else {
-        player.hear(Hearing::Silence);
+        player.hush();
     }
 }
 
 impl Player {
     async fn documents(&self, mut target: Target) -> Result<(), (u32, String)> {
         if is_carriers_own(&target.url) {
-            self.hear(Hearing::Music);
+            self.hear(Some((Sound::Music, 0)));
             if self.purpose != Purpose::Announce {
                 std::future::pending::<()>().await;
             }
@@ -124,12 +131,12 @@ impl Player {
                 self.play(&url, verb.attribute("loop")).await?;
             }
             "Say" => {
-                self.hear(Hearing::Prompt);
-                self.repeat(verb.attribute("loop"), say_length(&verb.text))
-                    .await;
+                let times = times(verb.attribute("loop"));
+                self.hear(Some((Sound::Said(verb.text.clone()), times)));
+                self.repeat(times, say_length(&verb.text)).await;
             }
             "Pause" => {
-                self.hear(Hearing::Silence);
+                self.hush();
                 self.switch
                     .clock
                     .sleep(Duration::from_secs(verb.number("length", 1).min(3600)))
@@ -156,39 +163,51 @@ impl Player {
         Ok(None)
     }
 
-    async fn play(&self, url: &str, times: Option<&str>) -> Result<(), (u32, String)> {
+    async fn play(&self, url: &str, again: Option<&str>) -> Result<(), (u32, String)> {
+        let times = times(again);
         if is_carriers_own(url) {
-            self.hear(Hearing::Music);
+            self.hear(Some((Sound::Music, 0)));
             self.repeat(times, Duration::from_mins(1)).await;
             return Ok(());
         }
         let length = self.switch.media(url).await.map_err(|why| (11200, why))?;
-        self.hear(Hearing::Music);
+        self.hear(Some((Sound::File(url.to_owned()), times)));
         self.repeat(times, length).await;
         Ok(())
     }
 
-    /// `loop="0"` is for ever.
-    async fn repeat(&self, times: Option<&str>, length: Duration) {
-        let times: u32 = times.and_then(|t| t.parse().ok()).unwrap_or(1);
+    async fn repeat(&self, times: u32, length: Duration) {
         if times == 0 {
             std::future::pending::<()>().await;
         }
         self.switch.clock.sleep(length.saturating_mul(times)).await;
     }
 
-    fn hear(&self, hearing: Hearing) {
-        if self.purpose == Purpose::Announce {
-            return;
-        }
+    fn hear(&self, sound: Option<(Sound, u32)>) {
         self.switch.world(|w| {
             // The token is cancelled under this very lock, so a document that was replaced can't speak any
             // more.
-            if !self.stop.is_cancelled() {
-                w.set_member_background(&self.room, &self.call, hearing);
+            if self.stop.is_cancelled() {
+                return;
+            }
+            if self.purpose == Purpose::Announce {
+                let before = self.announcing.load(Ordering::Relaxed);
+                let now = w.set_announcing(&self.room, &self.call, before, sound);
+                self.announcing.store(now, Ordering::Relaxed);
+            } else {
+                w.set_member_background(&self.room, &self.call, sound);
             }
         });
     }
+
+    fn hush(&self) {
+        self.hear(None);
+    }
+}
+
+/// How often; 0 is for ever.
+fn times(again: Option<&str>) -> u32 {
+    again.and_then(|t| t.parse().ok()).unwrap_or(1)
 }
 
 /// The carrier's own music, known by name and never fetched.

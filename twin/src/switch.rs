@@ -13,11 +13,15 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use cordboard_media::Clip;
+
 use crate::callers::{self, Telephones};
 use crate::clock::Clock;
+use crate::edge::Edge;
 use crate::faults::Faults;
 use crate::form::Form;
 use crate::rest::log::RestLog;
+use crate::sound::Loudspeaker;
 use crate::webhooks::{Hooks, Reply};
 use crate::world::{Effect, Purpose, Signal, Target, World};
 use crate::{legs, music};
@@ -37,6 +41,9 @@ pub(crate) struct Switch {
     /// The event stream; each message is one JSON object.
     pub(crate) changes: broadcast::Sender<Value>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) sound: Loudspeaker,
+    /// Taken after the world, where both are.
+    edge: Mutex<Edge>,
     media: Mutex<HashMap<String, Duration>>,
     tasks: TaskTracker,
     me: Weak<Self>,
@@ -90,6 +97,8 @@ impl Switch {
             telephones: Mutex::new(Telephones::default()),
             changes: broadcast::channel(4096).0,
             shutdown,
+            sound: Loudspeaker::default(),
+            edge: Mutex::default(),
             media: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             me: me.clone(),
@@ -110,6 +119,11 @@ impl Switch {
 
     pub(crate) fn faults<R>(&self, step: impl FnOnce(&mut Faults) -> R) -> R {
         step(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The browsers. No step of the world may be taken within.
+    pub(crate) fn edge<R>(&self, step: impl FnOnce(&mut Edge) -> R) -> R {
+        step(&mut self.edge.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn telephones<R>(&self, step: impl FnOnce(&mut Telephones) -> R) -> R {
@@ -155,6 +169,9 @@ impl Switch {
         match effect {
             Effect::Callback { target, form } => self.callback(&me, &target, &form),
             Effect::Tell { call, signal } => {
+                if let Signal::Digits(keys) = &signal {
+                    self.edge(|e| self.sound.pressed(e.party(&call), keys));
+                }
                 let stuck = state.lines.get(&call).is_some_and(|line| {
                     matches!(
                         line.try_send(signal),
@@ -198,6 +215,27 @@ impl Switch {
                 me.world(|w| w.time_up(&call, limit));
             }),
             Effect::FirstHeard { call } => callers::first_heard(&me, &call),
+            Effect::Answered { call } => self.edge(|e| e.answered(&call)),
+            Effect::Over { call } => {
+                let Some(call) = state.world.call(&call) else {
+                    return;
+                };
+                self.edge(|e| {
+                    self.sound.gone(e.party(&call.sid));
+                    e.over(call).iter().for_each(|fork| self.sound.gone(fork));
+                });
+            }
+            Effect::Message { call, id, content } => {
+                self.edge(|e| e.message(&call, &id, &content));
+            }
+            Effect::Sound { call, mix } => {
+                if mix.is_none() {
+                    self.sound.gone(&call);
+                }
+                if let Some(call) = state.world.call(&call) {
+                    self.edge(|e| self.sound.heard(e, call, mix.as_ref()));
+                }
+            }
             Effect::Changed(change) => {
                 let _ = self.changes.send(change);
             }
@@ -308,7 +346,14 @@ impl Switch {
             .ask(id, &target, &Form::new(), &token)
             .await
             .map_err(|f| f.why)?;
-        let length = wav_length(&reply.body).unwrap_or(UNKNOWN);
+        let length = match Clip::from_wav(&reply.body) {
+            Ok(clip) => {
+                let length = clip.duration();
+                self.sound.keep(url, clip);
+                length
+            }
+            Err(_) => UNKNOWN,
+        };
         let mut media = self.media.lock().unwrap_or_else(PoisonError::into_inner);
         if media.len() < 1000 {
             media.insert(url.to_owned(), length);
@@ -324,44 +369,4 @@ pub(crate) fn is_local(url: &str) -> bool {
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     })
-}
-
-/// The playing time of a WAV file, from its header.
-fn wav_length(bytes: &[u8]) -> Option<Duration> {
-    let field = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-    };
-    if bytes.get(..4)? != b"RIFF" || bytes.get(8..16)? != b"WAVEfmt " {
-        return None;
-    }
-    let rate = field(28).filter(|rate| *rate > 0)?;
-    let mut at = 20 + field(16)? as usize;
-    while let Some(size) = field(at.checked_add(4)?) {
-        if bytes.get(at..at + 4)? == b"data" {
-            return Some(Duration::from_secs_f64(f64::from(size) / f64::from(rate)));
-        }
-        at = at.checked_add(8)?.checked_add(size as usize)?;
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wav_header_tells_the_playing_time() {
-        let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00".to_vec();
-        wav.extend([1, 0, 1, 0]);
-        wav.extend(8000u32.to_le_bytes());
-        wav.extend(16000u32.to_le_bytes());
-        wav.extend([2, 0, 16, 0]);
-        wav.extend(b"data");
-        wav.extend(32000u32.to_le_bytes());
-        assert_eq!(wav_length(&wav), Some(Duration::from_secs(2)));
-        assert_eq!(wav_length(&wav[..30]), None);
-        assert_eq!(wav_length(b"not a wav"), None);
-    }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Unfit {
 pub(crate) struct Identity {
     pub(crate) name: String,
     pub(crate) application_sid: String,
+    /// Whether it may be rung.
+    pub(crate) incoming: bool,
     /// Seconds left.
     pub(crate) ttl: i64,
 }
@@ -53,6 +55,14 @@ struct Grants {
 struct Voice {
     #[serde(default)]
     outgoing: Option<Outgoing>,
+    #[serde(default)]
+    incoming: Option<Incoming>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Incoming {
+    #[serde(default)]
+    allow: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,7 +152,10 @@ pub(crate) fn check(token: &str, account: &Account, now_ms: i64) -> Result<Ident
             "the access token's identity must be letters, digits and underscores",
         ));
     }
-    let outgoing = claims.grants.voice.and_then(|v| v.outgoing);
+    let voice = claims.grants.voice;
+    let incoming = voice.as_ref().and_then(|v| v.incoming.as_ref());
+    let incoming = incoming.is_some_and(|i| i.allow);
+    let outgoing = voice.and_then(|v| v.outgoing);
     let outgoing = outgoing.ok_or_else(|| {
         unfit(
             20106,
@@ -158,6 +171,7 @@ pub(crate) fn check(token: &str, account: &Account, now_ms: i64) -> Result<Ident
     Ok(Identity {
         name: identity,
         application_sid: outgoing.application_sid,
+        incoming,
         ttl: claims.exp - now,
     })
 }

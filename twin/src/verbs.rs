@@ -1,7 +1,6 @@
 //! The verbs that play, listen and record: `Say`, `Play`, `Pause`, `Gather`, `Record`, `Start`.
 //!
-//! Nothing is heard and nothing is kept: a sound is what it is (music, a prompt, silence) and how long it
-//! lasts, and a recording is its life without its content. The keys come from the far end over the call's line.
+//! Here a sound is what it is and how long it lasts, and a recording is its life without its content. The keys come from the far end over the call's line.
 //! Next: `legs`.
 
 use std::time::Duration;
@@ -10,39 +9,52 @@ use crate::form::Form;
 use crate::legs::{Break, Flow, Leg, Step};
 use crate::twiml::Element;
 use crate::world::account::{Recording, RecordingStatus};
-use crate::world::{Hearing, Signal, Subscription};
+use crate::world::sound::Sound;
+use crate::world::{Signal, Subscription};
 
 impl Leg {
     /// `<Say>`, `<Play>` and `<Pause>`.
     pub(crate) async fn sound(&mut self, verb: &Element, base: Option<&str>) -> Step<()> {
-        let (hearing, length) = self.sound_of(verb, base).await?;
-        self.hear(hearing);
+        let length = self.begin_sound(verb, base).await?;
         let outcome = self.pass(length).await;
         if outcome.is_ok() {
-            self.hear(Hearing::Silence);
+            self.hush();
         }
         outcome
     }
 
-    async fn sound_of(&mut self, verb: &Element, base: Option<&str>) -> Step<(Hearing, Duration)> {
-        let times = verb.number("loop", 1);
-        let repeat = |once: Duration| {
-            let times = if times == 0 { 1000 } else { times.min(1000) };
-            once.saturating_mul(u32::try_from(times).unwrap_or(1000))
-        };
+    /// Plays what a verb plays, and says for how long.
+    async fn begin_sound(&mut self, verb: &Element, base: Option<&str>) -> Step<Duration> {
+        let (sound, length) = self.sound_of(verb, base).await?;
+        match sound {
+            Some((sound, times)) => self.play(sound, times),
+            None => self.hush(),
+        }
+        Ok(length)
+    }
+
+    async fn sound_of(
+        &mut self,
+        verb: &Element,
+        base: Option<&str>,
+    ) -> Step<(Option<(Sound, u32)>, Duration)> {
+        let times = u32::try_from(verb.number("loop", 1)).unwrap_or(0);
+        let repeat =
+            |once: Duration| once.saturating_mul(if times == 0 { 1000 } else { times.min(1000) });
         Ok(match verb.name.as_str() {
             "Say" => {
                 if verb.text.chars().count() > 4096 {
                     self.note(13521, "<Say> may have 4096 characters", base);
                 }
-                (Hearing::Prompt, repeat(say_length(&verb.text)))
+                let said = Sound::Said(verb.text.clone());
+                (Some((said, times)), repeat(say_length(&verb.text)))
             }
             "Play" if verb.attribute("digits").is_some() => {
-                (Hearing::Prompt, Duration::from_millis(500))
+                (Some((Sound::Beep, 1)), Duration::from_millis(500))
             }
             "Play" => {
                 let Some(target) = self.target(&verb.text, Some("GET"), base) else {
-                    return Ok((Hearing::Silence, Duration::ZERO));
+                    return Ok((None, Duration::ZERO));
                 };
                 let switch = self.switch.clone();
                 let media = switch.media(&target.url);
@@ -54,15 +66,18 @@ impl Leg {
                     }
                 };
                 match length {
-                    Ok(length) => (Hearing::Music, repeat(length)),
+                    Ok(length) => (
+                        Some((Sound::File(target.url.clone()), times)),
+                        repeat(length),
+                    ),
                     Err(why) => {
                         self.note(11200, &why, Some(&target.url));
-                        (Hearing::Silence, Duration::ZERO)
+                        (None, Duration::ZERO)
                     }
                 }
             }
             _ => (
-                Hearing::Silence,
+                None,
                 Duration::from_secs(verb.number("length", 1).min(3600)),
             ),
         })
@@ -85,8 +100,7 @@ impl Leg {
             if !digits.is_empty() || ended_by.is_some() {
                 break;
             }
-            let (hearing, length) = self.sound_of(inner, base).await?;
-            self.hear(hearing);
+            let length = self.begin_sound(inner, base).await?;
             let pressed = self
                 .pass_until(length, |s| listens && matches!(s, Signal::Digits(_)))
                 .await?;
@@ -94,7 +108,7 @@ impl Leg {
                 ended_by = take_keys(&mut self.typed, &mut digits, &finish, most);
             }
         }
-        self.hear(Hearing::Silence);
+        self.hush();
         while ended_by.is_none() && digits.chars().count() < most {
             if self
                 .pass_until(timeout, |s| listens && matches!(s, Signal::Digits(_)))

@@ -114,7 +114,15 @@ impl Client {
             .map(drop)
     }
 
-    /// Clients with a live call: `{"clients":[{"identity","call_sid","status","vanished"}]}`.
+    /// What a call has said and heard in the last second:
+    /// `{"said":{"rms","tones":[{"hz","level"}]},"heard":{…},"connected","packets_in","packets_out",…}`. Asking makes
+    /// the twin make sound.
+    pub async fn sound(&self, call_sid: &str) -> Result<Value, ControlError> {
+        self.get(&format!("sound/{call_sid}")).await
+    }
+
+    /// Clients with a live call: `{"clients":[{"identity","call_sid","status","vanished","browser"}]}`, and the
+    /// browsers that are connected: `{"browsers":[{"identity","registered"}]}`.
     pub async fn clients(&self) -> Result<Value, ControlError> {
         self.get("clients").await
     }

@@ -13,9 +13,12 @@
 //! | `GET telephones` · `POST telephones` | a list of [`Telephone`] |
 //! | `GET fault` · `POST fault` | [`FaultOrder`]; all that is set |
 //! | `GET calls/{sid}` · `calls/{sid}/wait?status=…&timeout=…` | a call now, or when it is so |
+//! | `GET sound/{sid}` | what a call says and hears: `{"said":{"rms","tones":[{"hz","level"}]},"heard":…}` |
+//! | `GET sound/{sid}/heard.wav` · `said.wav` | the last seconds (`?seconds=`, at most 10) |
 //! | `GET events` | every change: a WebSocket, or JSON lines |
 
 mod client;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,12 +41,13 @@ pub use client::{Client, ControlError, Events};
 
 use crate::callers::{self, Caller, Telephone};
 use crate::clock::parse_duration;
+use crate::edge::outgoing::dial_in;
 use crate::faults::Order;
 use crate::switch::{Switch, is_local};
 use crate::token;
 use crate::wire::Wire;
-use crate::world::call::{CallStatus, Direction, NewCall};
-use crate::world::{Program, Signal, Source, Subscription, World};
+use crate::world::call::{CallStatus, Direction};
+use crate::world::{Effect, Signal, World};
 
 /// How long a finished call or conference is shown by `GET /control/world`, in milliseconds.
 const SHOWN_AFTER_END: i64 = 600_000;
@@ -151,6 +155,8 @@ pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
         .route("/control/clock", get(clock))
         .route("/control/calls/{sid}", get(one_call))
         .route("/control/calls/{sid}/wait", get(wait))
+        .route("/control/sound/{sid}", get(sound::report))
+        .route("/control/sound/{sid}/{which}", get(sound::wav))
         .route("/control/events", get(events))
         .layer(axum::middleware::from_fn(guard))
         .with_state(switch)
@@ -245,23 +251,10 @@ async fn connect(
 }
 
 fn connect_client(switch: &Switch, order: &Connect) -> Result<Connected, Refused> {
-    if order
-        .params
-        .iter()
-        .map(|(k, v)| k.len() + v.len())
-        .sum::<usize>()
-        > 4096
-    {
-        return Err(Refused(
-            StatusCode::BAD_REQUEST,
-            31105,
-            String::from("the parameters are too long"),
-        ));
-    }
     switch.world(|w| {
         let identity = token::check(&order.token, &w.account, w.now)
             .map_err(|e| Refused(StatusCode::UNAUTHORIZED, e.code, e.why))?;
-        let name = identity.name;
+        let name = identity.name.clone();
         if w.quirks.deny_second_device
             && w.calls()
                 .any(|c| c.is_live() && !c.ghost && c.client() == Some(&name))
@@ -272,46 +265,12 @@ fn connect_client(switch: &Switch, order: &Connect) -> Result<Connected, Refused
                 String::from("A Call is already active"),
             ));
         }
-        let app = w
-            .account
-            .application(&identity.application_sid)
-            .map(|a| a.voice.clone())
-            .unwrap_or_default();
-        let Some(source) = app.voice() else {
-            return Err(Refused(
-                StatusCode::BAD_REQUEST,
-                31002,
-                String::from("the application has no VoiceUrl"),
-            ));
-        };
-        let new = NewCall {
-            from: format!("client:{name}"),
-            to: order.params.get("To").cloned().unwrap_or_default(),
-            direction: Direction::Inbound,
-            who: name.clone(),
-            parent: None,
-            callbacks: app
-                .status()
-                .map(|target| Subscription {
-                    target,
-                    events: vec![String::from("completed")],
-                })
-                .into_iter()
-                .collect(),
-            fallback: app.fallback(),
-        };
-        let call_sid = w.create_call(
-            new,
-            Program::Incoming {
-                source: Source::Url(source),
-            },
-        );
-        if let Some(call) = w.call_mut(&call_sid) {
-            call.app_sid = Some(identity.application_sid);
-            call.extra
-                .0
-                .extend(order.params.iter().map(|(k, v)| (k.clone(), v.clone())));
-        }
+        let (call_sid, program) = dial_in(w, &identity, &order.params)
+            .map_err(|e| Refused(StatusCode::BAD_REQUEST, e.code, e.why))?;
+        w.effect(Effect::Start {
+            call: call_sid.clone(),
+            program,
+        });
         Ok(Connected {
             call_sid,
             identity: name,
@@ -330,11 +289,15 @@ async fn clients(State(switch): Control) -> Json<Value> {
             .filter(|c| c.is_live())
             .filter_map(|c| {
                 let identity = c.client()?;
-                Some(json!({ "identity": identity, "call_sid": c.sid, "status": c.status.rest(), "vanished": c.ghost }))
+                Some(json!({
+                    "identity": identity, "call_sid": c.sid, "status": c.status.rest(), "vanished": c.ghost,
+                    "browser": c.browser,
+                }))
             })
             .collect()
     });
-    Json(json!({ "clients": rows }))
+    let browsers = switch.edge(|e| e.body());
+    Json(json!({ "clients": rows, "browsers": browsers }))
 }
 
 async fn world(State(switch): Control) -> Json<Value> {
@@ -426,6 +389,11 @@ async fn set_faults(
                 _ => w.quirks.coach_audible_after_leave = on,
             }),
             Some(Order::Vanish(identity)) => vanish(&switch, &identity)?,
+            Some(Order::Offline(identity, lasts)) => {
+                let until = switch.clock.now_ms() + i64::try_from(lasts.as_millis()).unwrap_or(0);
+                switch.edge(|e| e.take_down(&identity, until));
+            }
+            Some(Order::Expire(identity)) => switch.edge(|e| e.expire(&identity)),
         }
     }
     Ok(faults(State(switch)).await)

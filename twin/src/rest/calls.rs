@@ -338,10 +338,14 @@ pub(super) fn sub(w: &mut World, r: &Request<'_>, method: &str, sid: &str, what:
             Ok(Answer::ok(stream_body(w, r, sid, &id, "in-progress")))
         }
         ("POST", "UserDefinedMessages") => {
-            r.form
-                .text("Content")
-                .ok_or_else(|| Refusal::bad(20001, "Content is required"))?;
+            let content = r.form.text("Content");
+            let content = content.ok_or_else(|| Refusal::bad(20001, "Content is required"))?;
             let (id, account) = (w.sid("KX"), w.account.credentials.account_sid.clone());
+            w.effect(Effect::Message {
+                call: sid.to_owned(),
+                id: id.clone(),
+                content: content.to_owned(),
+            });
             let body = json!({ "sid": id, "account_sid": account, "call_sid": sid, "date_created": rfc2822(w.now) });
             Ok(Answer::created(body))
         }

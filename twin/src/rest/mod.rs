@@ -23,7 +23,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use crate::form::Form;
 use crate::switch::Switch;
 use crate::wire::Wire;
-use crate::world::{Hearing, Method, Refusal, Subscription, Target, World};
+use crate::world::{Method, Refusal, Subscription, Target, World};
 
 const PREFIX: &str = "/2010-04-01/Accounts";
 
@@ -196,7 +196,7 @@ async fn hold_is_heard(
     let silent = || {
         switch.world(|w| {
             let member = w.room(room).and_then(|r| r.member(call));
-            member.is_some_and(|m| m.hold && m.background == Hearing::Silence)
+            member.is_some_and(|m| m.hold && m.background.is_none())
         })
     };
     let heard = async {

@@ -6,7 +6,9 @@
 //! resource; "initiated" appears in callbacks only, the REST API says "queued" until a call rings).
 
 use super::conference::LeaveReason;
-use super::{Effect, Hearing, Program, Refusal, Signal, Source, Subscription, Target, World};
+use super::sound::{Playback, Sound};
+use super::{Effect, Program, Refusal, Signal, Source, Subscription, Target, World};
+use crate::callers::Voice;
 use crate::clock::rfc2822;
 use crate::form::Form;
 
@@ -135,7 +137,11 @@ pub(crate) struct Call {
     /// The legs its `<Dial>` made.
     pub(crate) children: Vec<String>,
     /// What its own program plays.
-    pub(crate) background: Hearing,
+    pub(crate) background: Option<Playback>,
+    /// A real browser is at the far end. Its sound and its answers come from there.
+    pub(crate) browser: bool,
+    /// What a scripted telephone sounds like; absent: as its number would have it.
+    pub(crate) voice: Option<Voice>,
     /// The far end died without a word; the leg stays until the carrier notices.
     pub(crate) ghost: bool,
     pub(crate) heard_person_at: Option<i64>,
@@ -232,7 +238,9 @@ impl World {
             room: None,
             bridged: None,
             children: Vec::new(),
-            background: Hearing::Silence,
+            background: None,
+            browser: false,
+            voice: None,
             ghost: false,
             heard_person_at: None,
             time_limit: TIME_LIMIT,
@@ -292,7 +300,12 @@ impl World {
         call.started = Some(now);
         call.updated = now;
         let limit = call.time_limit;
+        let browser = call.browser;
         self.limit(sid, limit);
+        if browser {
+            let call = sid.to_owned();
+            self.effect(Effect::Answered { call });
+        }
         self.call_event(sid, "answered");
         true
     }
@@ -352,7 +365,11 @@ impl World {
         call.sip_code = sip_code.or(was_answered.then_some(200)).or(Some(487));
         call.ended = Some(now);
         call.updated = now;
-        let parent = call.parent.clone();
+        let (parent, browser) = (call.parent.clone(), call.browser);
+        if browser {
+            let call = sid.to_owned();
+            self.effect(Effect::Over { call });
+        }
         // Told first: the ends of its children must not look like the end of a dial that goes on.
         self.tell(sid, Signal::Ended);
         self.let_go(sid, LeaveReason::HungUp);
@@ -476,17 +493,20 @@ impl World {
         let now = self.now;
         if let Some(call) = self.call_mut(sid) {
             call.updated = now;
-            call.background = Hearing::Silence;
+            call.background = None;
         }
         Ok(())
     }
 
     /// What the call's own program plays now.
-    pub(crate) fn set_background(&mut self, sid: &str, hearing: Hearing) {
-        if self.calls.get(sid).is_some_and(|c| c.background != hearing)
-            && let Some(call) = self.call_mut(sid)
-        {
-            call.background = hearing;
+    pub(crate) fn set_background(&mut self, sid: &str, sound: Option<(Sound, u32)>) {
+        let silent = self.calls.get(sid).is_none_or(|c| c.background.is_none());
+        if silent && sound.is_none() {
+            return;
+        }
+        let playback = sound.map(|(sound, times)| self.playback(sound, times));
+        if let Some(call) = self.call_mut(sid) {
+            call.background = playback;
         }
     }
 

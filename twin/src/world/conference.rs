@@ -6,7 +6,8 @@
 //! `music`.
 
 use super::call::CallStatus;
-use super::{Effect, Hearing, Purpose, Refusal, Signal, Subscription, Target, World};
+use super::sound::{Playback, Sound};
+use super::{Effect, Purpose, Refusal, Signal, Subscription, Target, World};
 use crate::clock::rfc2822;
 use crate::form::{Form, is_sid};
 
@@ -88,9 +89,11 @@ pub(crate) struct Participant {
     pub(crate) updated: i64,
     pub(crate) queue_time: Option<i64>,
     /// What it hears while waiting or held.
-    pub(crate) background: Hearing,
+    pub(crate) background: Option<Playback>,
     /// Announcements that play to it, one over the other.
     pub(crate) announcements: usize,
+    /// What they play at the moment.
+    pub(crate) announcing: Vec<Playback>,
     wait: Option<Target>,
 }
 
@@ -257,8 +260,9 @@ impl World {
                 created: now,
                 updated: now,
                 queue_time: entry.queue_time,
-                background: Hearing::Silence,
+                background: None,
                 announcements: 0,
+                announcing: Vec::new(),
                 wait: entry.wait,
             });
         }
@@ -320,7 +324,7 @@ impl World {
             .collect();
         for call in waiting {
             self.effect(Effect::Hush { call: call.clone() });
-            self.set_member_background(room, &call, Hearing::Silence);
+            self.set_member_background(room, &call, None);
         }
         self.room_event(room, "conference-start", "start", |_| {});
     }
@@ -559,7 +563,7 @@ impl World {
                 self.effect(Effect::Hush {
                     call: call.to_owned(),
                 });
-                self.set_member_background(room, call, Hearing::Silence);
+                self.set_member_background(room, call, None);
                 self.effect(Effect::Play {
                     call: call.to_owned(),
                     room: room.to_owned(),
@@ -571,7 +575,7 @@ impl World {
                 self.effect(Effect::Hush {
                     call: call.to_owned(),
                 });
-                self.set_member_background(room, call, Hearing::Silence);
+                self.set_member_background(room, call, None);
                 if !started && let Some(target) = after.wait.clone() {
                     let (call, room) = (call.to_owned(), room.to_owned());
                     self.effect(Effect::Play {
@@ -666,13 +670,37 @@ impl World {
     }
 
     /// What the waiting or hold document of a participant plays now.
-    pub(crate) fn set_member_background(&mut self, room: &str, call: &str, hearing: Hearing) {
+    pub(crate) fn set_member_background(
+        &mut self,
+        room: &str,
+        call: &str,
+        sound: Option<(Sound, u32)>,
+    ) {
+        let playback = sound.map(|(sound, times)| self.playback(sound, times));
         if let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call))
-            && member.background != hearing
+            && (member.background.is_some() || playback.is_some())
         {
-            member.background = hearing;
+            member.background = playback;
             self.touch_room(room);
         }
+    }
+
+    /// What an announcement plays now, in place of what it played before, which is named by its id. With the new id.
+    pub(crate) fn set_announcing(
+        &mut self,
+        room: &str,
+        call: &str,
+        before: u64,
+        sound: Option<(Sound, u32)>,
+    ) -> u64 {
+        let playback = sound.map(|(sound, times)| self.playback(sound, times));
+        let id = playback.as_ref().map_or(0, |p| p.id);
+        if let Some(member) = self.rooms.get_mut(room).and_then(|r| r.member_mut(call)) {
+            member.announcing.retain(|p| p.id != before);
+            member.announcing.extend(playback);
+            self.touch_room(room);
+        }
+        id
     }
 
     fn participant_event(

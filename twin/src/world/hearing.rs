@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::call::CallStatus;
+use super::call::{Call, CallStatus};
 use super::conference::{Participant, Room, RoomStatus};
+use super::sound::{self, Playback};
 use super::{Effect, Hearing, World};
 
 /// Intervals kept of each kind; beyond it the oldest are dropped.
@@ -33,6 +34,10 @@ pub struct HearsInterval {
     pub from: i64,
     /// Milliseconds since 1970; `None` while it lasts.
     pub to: Option<i64>,
+    /// When sound of the speaker arrived in the listener's ear for the first time in it, in milliseconds since 1970.
+    /// `None`: it has not, or no sound is made.
+    #[serde(default)]
+    pub audible: Option<i64>,
 }
 
 /// Somebody heard people, music, a prompt or silence for a while. Only answered calls are listed.
@@ -89,6 +94,24 @@ impl HearingLog {
         let open = self.open_hearing.get(call).filter(people);
         let spans = past.chain(open).map(|i| i.to.unwrap_or(now) - i.from);
         (spans.sum(), open.is_some())
+    }
+
+    /// The calls of those whom a call hears now.
+    pub(super) fn heard_by(&self, call: &str) -> impl Iterator<Item = &str> {
+        let first = (call.to_owned(), String::new());
+        let pairs = self.open_hears.range(first..).map(|(pair, _)| pair);
+        let call = call.to_owned();
+        pairs
+            .take_while(move |(listener, _)| *listener == call)
+            .map(|(_, speaker)| speaker.as_str())
+    }
+
+    /// Sound of one call has arrived in another.
+    pub(crate) fn audible(&mut self, listener: &str, speaker: &str, now: i64) {
+        let pair = (listener.to_owned(), speaker.to_owned());
+        if let Some(interval) = self.open_hears.get_mut(&pair) {
+            interval.audible = interval.audible.or(Some(now));
+        }
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &HearsInterval> {
@@ -158,21 +181,49 @@ impl World {
         if p.announcements > 0 {
             return Hearing::Prompt;
         }
+        if self.hears_people(room, p) {
+            return Hearing::People;
+        }
+        sound::hearing(self.background_of(room, p).as_ref())
+    }
+
+    /// What plays to a participant now.
+    fn participant_plays(&self, room: &Room, p: &Participant) -> Vec<Playback> {
+        if self.is_ghost(&p.call) || !p.joined {
+            return Vec::new();
+        }
+        let background = self.background_of(room, p);
+        let background = background.filter(|_| !self.hears_people(room, p));
+        p.announcing.iter().cloned().chain(background).collect()
+    }
+
+    fn hears_people(&self, room: &Room, p: &Participant) -> bool {
+        room.members.iter().any(|other| self.hears(room, p, other))
+    }
+
+    /// What plays to a participant who hears nobody: the document of the wait or the hold, or a ringing tone.
+    fn background_of(&self, room: &Room, p: &Participant) -> Option<Playback> {
         if p.hold {
-            return p.background;
+            return p.background.clone();
         }
-        let heard = if room.status == RoomStatus::Init {
-            p.background
-        } else if room.members.iter().any(|other| self.hears(room, p, other)) {
-            Hearing::People
-        } else {
-            Hearing::Silence
+        let waiting = room.status == RoomStatus::Init;
+        let background = p.background.clone().filter(|_| waiting);
+        background.or_else(|| Self::ringing(self.rings_into(room)))
+    }
+
+    /// What plays to a call now.
+    pub(super) fn call_plays(&self, sid: &str) -> Vec<Playback> {
+        let answered = |c: &&Call| c.status == CallStatus::InProgress && !c.ghost;
+        let Some(call) = self.calls.get(sid).filter(answered) else {
+            return Vec::new();
         };
-        if heard == Hearing::Silence && self.rings_into(room) {
-            Hearing::Prompt
-        } else {
-            heard
+        if let Some(room) = call.room.as_ref().and_then(|r| self.rooms.get(r))
+            && let Some(p) = room.member(sid).filter(|p| p.joined)
+        {
+            return self.participant_plays(room, p);
         }
+        let background = call.background.clone().filter(|_| call.bridged.is_none());
+        background.into_iter().collect()
     }
 
     /// Whether somebody is being dialled into the room whose ringing tone the others hear.
@@ -215,7 +266,7 @@ impl World {
         {
             Some(other) if other.ghost => Some((Hearing::Silence, None, true)),
             Some(_) => Some((Hearing::People, None, false)),
-            None => Some((call.background, None, true)),
+            None => Some((sound::hearing(call.background.as_ref()), None, true)),
         }
     }
 
@@ -270,6 +321,9 @@ impl World {
                     to: None,
                 });
             self.log.set_hearing(sid, self.now, next);
+        }
+        if self.listening {
+            self.settle_sound(&calls);
         }
         if self.watched {
             self.publish(&calls, &all_rooms);
@@ -331,6 +385,7 @@ impl World {
                 conference_sid,
                 from: now,
                 to: None,
+                audible: None,
             };
             self.log.open_hears.insert(key, interval);
         }

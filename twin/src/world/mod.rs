@@ -4,13 +4,14 @@
 //! has to happen outside (a web hook, a signal to a call's program, music for a participant) is pushed as an
 //! [`Effect`]. A task a call owning its own state was not chosen: redirects, ends and flags touch several calls
 //! at once, and half of such a change must never be seen. Next: `call` and `conference` (the machines),
-//! `hearing` (who hears whom), `switch` (which runs the effects).
+//! `hearing` (who hears whom), `sound` (what that is made of), `switch` (which runs the effects).
 
 pub(crate) mod account;
 pub(crate) mod bodies;
 pub(crate) mod call;
 pub(crate) mod conference;
 pub(crate) mod hearing;
+pub(crate) mod sound;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use account::Account;
 use call::Call;
 use conference::Room;
 use hearing::HearingLog;
+use sound::Mix;
 
 /// Finished calls, rooms and recordings beyond this many are forgotten, oldest first.
 const KEPT: usize = 20_000;
@@ -159,6 +161,18 @@ pub(crate) enum Effect {
     Limit { call: String, limit: u64, ms: u64 },
     /// A person was heard on this call for the first time.
     FirstHeard { call: String },
+    /// A browser's call is answered.
+    Answered { call: String },
+    /// A browser's call is over.
+    Over { call: String },
+    /// Something is said to the browser of a call, if it has one.
+    Message {
+        call: String,
+        id: String,
+        content: String,
+    },
+    /// What a call hears is another now; `None`: it is over.
+    Sound { call: String, mix: Option<Mix> },
     /// Something visible changed; for the event stream.
     Changed(Value),
 }
@@ -256,6 +270,11 @@ pub(crate) struct World {
     /// Whether anybody watches the event stream; without a watcher no bodies are rendered.
     pub(crate) watched: bool,
     pub(crate) log: HearingLog,
+    /// Whether sound is made: without anybody to hear it, nothing is said about it.
+    listening: bool,
+    /// What everybody hears, as it was said last.
+    mixes: HashMap<String, Mix>,
+    playbacks: u64,
     calls: HashMap<String, Call>,
     call_order: Vec<String>,
     rooms: HashMap<String, Room>,
@@ -277,6 +296,9 @@ impl World {
             quirks: Quirks::default(),
             watched: false,
             log: HearingLog::default(),
+            listening: false,
+            mixes: HashMap::new(),
+            playbacks: 0,
             calls: HashMap::new(),
             call_order: Vec::new(),
             rooms: HashMap::new(),
