@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::DtlsCert;
-use str0m::format::{Codec, FormatParams};
+use str0m::format::{Codec, FormatParams, PayloadParams};
 use str0m::media::{Direction, Frequency, MediaKind, Mid, Pt};
 use str0m::net::Transmit;
 use str0m::rtp::{RtpPacket, RtpWrite};
@@ -183,8 +183,11 @@ impl Browser {
         let parsed = SdpOffer::from_sdp_string(checked(offer)?)
             .map_err(|e| MediaError::Sdp(e.to_string()))?;
         let answer = self.change(now, out, |rtc| rtc.sdp_api().accept_offer(parsed))?;
+        let answer = answer.to_sdp_string();
+        // str0m tells of it when the connection is up, which is too late to refuse.
+        self.mid = self.mid.or(audio(&answer).map(Mid::from));
         self.agreed(now, offer)?;
-        Ok(answer.to_sdp_string())
+        Ok(answer)
     }
 
     /// The answer to our offer.
@@ -208,7 +211,9 @@ impl Browser {
             let type_of = |codec| {
                 let params = rtc.codec_config().params();
                 let mut params = params.iter().filter(|p| agreed.contains(&p.pt()));
-                params.find(|p| p.spec().codec == codec).map(|p| p.pt())
+                params
+                    .find(|p| p.spec().codec == codec)
+                    .map(PayloadParams::pt)
             };
             Some((type_of(Codec::PCMU)?, type_of(Codec::Tele)))
         });
@@ -346,9 +351,6 @@ impl Browser {
 
     fn event(&mut self, event: str0m::Event, now: Instant, out: &mut Out) {
         match event {
-            str0m::Event::MediaAdded(added) if added.kind == MediaKind::Audio => {
-                self.mid.get_or_insert(added.mid);
-            }
             str0m::Event::RtpPacket(packet) => self.packet(&packet, now, out),
             str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected)
             | str0m::Event::Closed => self.lost(out),
@@ -425,4 +427,19 @@ fn fingerprint(sdp: &str) -> String {
         .find_map(|line| line.trim_end().strip_prefix("a=fingerprint:"))
         .unwrap_or_default()
         .to_ascii_lowercase()
+}
+
+/// The id of the first audio that our answer does not refuse (by port 0).
+fn audio(answer: &str) -> Option<&str> {
+    let mut inside = false;
+    for line in answer.lines() {
+        if let Some(media) = line.strip_prefix("m=") {
+            inside = media.starts_with("audio ") && !media.starts_with("audio 0 ");
+        } else if let Some(mid) = line.strip_prefix("a=mid:")
+            && inside
+        {
+            return Some(mid.trim_end());
+        }
+    }
+    None
 }

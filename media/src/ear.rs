@@ -29,16 +29,19 @@ impl Said {
         loudness: Loudness::Nothing,
     };
 
-    pub(crate) fn new(frame: Frame) -> Self {
+    pub(crate) fn new(frame: &Frame) -> Self {
         // -44 dB of full scale, compared as sums of squares.
-        const AUDIBLE: i64 = 200 * 200 * FRAME as i64;
+        const AUDIBLE: i64 = 200 * 200 * 160;
         let power: i64 = frame.iter().map(|s| i64::from(*s) * i64::from(*s)).sum();
         let loudness = match power {
             0 => Loudness::Nothing,
             1..AUDIBLE => Loudness::Quiet,
             _ => Loudness::Audible,
         };
-        Self { frame, loudness }
+        Self {
+            frame: *frame,
+            loudness,
+        }
     }
 }
 
@@ -208,7 +211,7 @@ mod tests {
         ) {
             let said: Vec<Said> = voices
                 .iter()
-                .map(|v| Said::new(std::array::from_fn(|i| v[i % 4])))
+                .map(|v| Said::new(&std::array::from_fn(|i| v[i % 4])))
                 .collect();
             let people: Vec<usize> = mix.into_iter().collect();
             let mut ear = Ear::default();

@@ -83,7 +83,7 @@ impl Body {
         };
         let frame = self.keypad.frame().unwrap_or(voice);
         self.said.push(&frame);
-        Said::new(frame)
+        Said::new(&frame)
     }
 
     /// Whether sound comes to somebody.
@@ -393,8 +393,4 @@ impl Floor {
 }
 
 #[cfg(test)]
-impl Floor {
-    pub(crate) fn says(&mut self, party: &str, voice: crate::Voice) {
-        self.telephone(party, Speech::new(voice));
-    }
-}
+mod tests;

@@ -273,6 +273,12 @@ mod tests {
             .collect()
     }
 
+    /// How many frames are some packet's sound.
+    fn whole(frames: &[Frame], packets: u32) -> usize {
+        let is_one = |frame: &&Frame| (0..packets).any(|n| sound(n) == **frame);
+        frames.iter().filter(is_one).count()
+    }
+
     fn step(n: u32) -> u32 {
         n.wrapping_mul(160)
     }
@@ -366,6 +372,7 @@ mod tests {
             let seen = played(&frames, 60);
             // A packet that is later than the delay may be missing; nothing is doubled or turned round.
             prop_assert!(seen.len() >= 50, "{seen:?}");
+            prop_assert_eq!(whole(&frames, 60), seen.len());
         }
 
         #[test]
@@ -384,6 +391,7 @@ mod tests {
             let seen = played(&frames, 120);
             let came = (0_u32..).zip(&lost).filter(|(n, l)| *n < 3 || !**l).count();
             prop_assert!(seen.len() + 12 >= came, "{} of {came} played: {seen:?}", seen.len());
+            prop_assert_eq!(whole(&frames, 120), seen.len());
         }
 
         #[test]

@@ -37,23 +37,9 @@ enum Coding {
 
 /// Mono samples at 8 kHz.
 pub(crate) fn read(file: &[u8]) -> Result<Vec<i16>, WavError> {
-    let rest = match file {
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'A',
-            b'V',
-            b'E',
-            rest @ ..,
-        ] => rest,
-        _ => return Err(WavError::Malformed("it does not begin as one")),
+    let begins = |head: &[u8]| head.starts_with(b"RIFF") && head.ends_with(b"WAVE");
+    let Some((_, rest)) = file.split_at_checked(12).filter(|(head, _)| begins(head)) else {
+        return Err(WavError::Malformed("it does not begin as one"));
     };
     let mut format = None;
     let mut chunks = rest;
