@@ -9,7 +9,7 @@ use super::{
 use crate::clock::rfc2822;
 use crate::form::{Form, is_e164, sip_address};
 use crate::world::call::{Call, CallStatus, Direction, NewCall};
-use crate::world::{Dial, MachineDetection, Method, Program, Refusal, Source, World};
+use crate::world::{Dial, Effect, MachineDetection, Method, Program, Refusal, Source, World};
 
 pub(super) fn list(w: &mut World, r: &Request<'_>) -> Outcome {
     let q = &r.query;

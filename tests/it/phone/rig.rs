@@ -1,0 +1,240 @@
+//! People with a browser each, callers with a tone each, and what is heard.
+
+use std::{ffi::OsString, time::Duration};
+
+use cordboard_tests::{
+    backends,
+    browser::{self, Browser, Plan},
+};
+use cordboard_twin::{Caller, Voice, control};
+use serde_json::{Value, json};
+
+use crate::people::{
+    kit::{Client, House},
+    pairing::Line,
+};
+
+/// The house's own number.
+pub(super) const DESK: &str = "+14155550190";
+/// The longest anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How loud a tone is, of full scale, that counts as heard; a page's microphone and a caller are both far above it.
+const AUDIBLE: f64 = 0.01;
+
+/// A house, and browsers to open in it.
+pub(super) struct Rig {
+    pub(super) house: House,
+    pub(super) twin: control::Client,
+    installed: (OsString, OsString),
+}
+
+/// Somebody at work: a console, by its socket, and a browser.
+pub(super) struct Worker {
+    pub(super) client: Client,
+    pub(super) console: Line,
+    pub(super) browser: Browser,
+    pub(super) id: String,
+    /// What their microphone hears.
+    pub(super) tone: f32,
+    orders: u32,
+}
+
+impl Rig {
+    /// None: there is no browser, and it was said.
+    pub(super) async fn open() -> Option<Self> {
+        let installed = browser::installed()?;
+        let house = House::open(backends::sqlite_file()).await;
+        house.open_number(DESK).await;
+        let twin = house.desk.twin.control();
+        Some(Self {
+            house,
+            twin,
+            installed,
+        })
+    }
+
+    /// Somebody who works here, with a page that is paired and wide awake.
+    pub(super) async fn worker(&self, name: &str, extension: &str, tone: f32) -> Worker {
+        let plan = Plan {
+            tone,
+            ..Plan::default()
+        };
+        let mut worker = self.at_the_door(name, extension, plan).await;
+        worker.browser.press("Enable sound");
+        worker.ready().await;
+        worker
+    }
+
+    /// The same, with a page that is paired and asleep.
+    pub(super) async fn at_the_door(&self, name: &str, extension: &str, plan: Plan) -> Worker {
+        let (client, tokens) = self.house.join(name, extension, "operator").await;
+        let console = Line::of(&client, "/ws/console").await;
+        let mut browser = Browser::start(&self.installed, plan);
+        // What is measured is the tone, not what a browser makes of a voice.
+        browser.run(
+            "await context.addInitScript(() => {
+                localStorage['cordboard.measure'] = '1';
+                localStorage['cordboard.raw-microphone'] = '1';
+            })",
+        );
+        pair(&self.house, &client, &mut browser).await;
+        Worker {
+            client,
+            console,
+            browser,
+            id: tokens.me.id.to_string(),
+            tone: plan.tone,
+            orders: 0,
+        }
+    }
+
+    /// Another browser for somebody, not paired yet.
+    pub(super) fn browser(&self, plan: Plan) -> Browser {
+        Browser::start(&self.installed, plan)
+    }
+
+    /// Somebody rings, and says a tone.
+    pub(super) async fn caller(&self, name: &str, tone: f32) -> String {
+        let caller = Caller {
+            from: "+14155550132".to_owned(),
+            to: DESK.to_owned(),
+            name: Some(name.to_owned()),
+            voice: Some(Voice::Tone(tone)),
+            ..Caller::default()
+        };
+        self.twin.call(&caller).await.unwrap()
+    }
+
+    /// Waits until a call hears such a tone, or does not any more.
+    pub(super) async fn hears(&self, who: &str, call: &str, hz: f32, yes: bool) {
+        self.sound(&format!("{who} hears {hz} Hz: {yes}"), call, |sound| {
+            level(&sound["heard"], hz) > AUDIBLE && yes
+                || level(&sound["heard"], hz) < AUDIBLE / 4.0 && !yes
+        })
+        .await;
+    }
+
+    /// Waits until what a call says and hears is so.
+    pub(super) async fn sound(
+        &self,
+        what: &str,
+        call: &str,
+        so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        until(what, async || {
+            let sound = self.twin.sound(call).await.map_err(|e| json!(e.to_string()))?;
+            if so(&sound) { Ok(sound) } else { Err(sound) }
+        })
+        .await
+    }
+
+    /// The call of somebody's browser at the carrier.
+    pub(super) async fn leg(&self, worker: &Worker) -> String {
+        let of = |clients: &Value| {
+            let rows = clients["clients"].as_array().into_iter().flatten();
+            rows.filter(|c| c["identity"] == worker.id.as_str())
+                .map(|c| c["call_sid"].as_str().unwrap().to_owned())
+                .next()
+        };
+        until("a leg of the browser", async || {
+            let clients = self.twin.clients().await.map_err(|e| json!(e.to_string()))?;
+            of(&clients).ok_or(clients)
+        })
+        .await
+    }
+}
+
+/// How loud a tone is in what was heard, whatever else there is.
+pub(super) fn level(sound: &Value, hz: f32) -> f64 {
+    let tones = sound["tones"].as_array().into_iter().flatten();
+    let near = |t: &&Value| (t["hz"].as_f64().unwrap_or(0.0) - f64::from(hz)).abs() < 8.0;
+    let levels = tones.filter(near).map(|t| t["level"].as_f64().unwrap_or(0.0));
+    levels.fold(0.0, f64::max)
+}
+
+/// Asks until it is so.
+pub(super) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, Value>) -> T {
+    let mut last = Value::Null;
+    let asking = async {
+        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            turn.tick().await;
+            match ask().await {
+                Ok(found) => return found,
+                Err(seen) => last = seen,
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(found) => found,
+        Err(late) => panic!("never: {what} ({late}); last seen: {last:#}"),
+    }
+}
+
+/// Pairs a browser with somebody's console, as they would.
+pub(super) async fn pair(house: &House, client: &Client, browser: &mut Browser) {
+    let made: Value = client.post("/api/pairings", json!({})).await.ok();
+    let code = made["code"].as_str().unwrap();
+    browser.go(&format!("{}/phone#{code}", house.anyone.url));
+    browser.press("Pair this page");
+    browser.wait_until(
+        "the digits to compare",
+        "/\\b\\d\\d\\b/.test(document.body.innerText)",
+    );
+    let confirm = format!("/api/pairings/{}/confirm", made["id"].as_str().unwrap());
+    client.post(&confirm, json!({})).await.ok::<Value>();
+    browser.wait_for("Enable sound");
+}
+
+impl Worker {
+    /// Waits until the console says that the page can talk.
+    pub(super) async fn ready(&mut self) {
+        self.pages("a page that is ready", |p| p["ready"] == true && p["active"] == true)
+            .await;
+    }
+
+    /// Waits for what the console is told of a page.
+    pub(super) async fn pages(&mut self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+        let told = |m: &Value| {
+            let pages = m["pages"].as_array().into_iter().flatten();
+            m["t"] == "pages" && pages.into_iter().any(&so)
+        };
+        self.console.until(what, told).await
+    }
+
+    /// Waits until the board shows a call so; the card.
+    pub(super) async fn card(&mut self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+        let shown = |m: &Value| m["t"] == "delta" && so(&m["call"]);
+        self.console.until(what, shown).await["call"].clone()
+    }
+
+    /// Does something to a call, and waits until the carrier has confirmed it.
+    pub(super) async fn does(&mut self, intent: &str, call: &str, more: Value) {
+        self.orders += 1;
+        let id = format!("{}-{}", self.id, self.orders);
+        let mut order = json!({ "t": "do", "id": id, "do": "call", "call": call, "intent": intent });
+        if let (Some(order), Some(more)) = (order.as_object_mut(), more.as_object()) {
+            order.extend(more.clone());
+        }
+        self.console.say(order).await;
+        let ended = |m: &Value| m["id"] == id.as_str() && m["t"] != "yes";
+        let end = self.console.until(&format!("the end of {intent}"), ended).await;
+        assert_eq!(end["t"], "done", "{intent}: {end}");
+    }
+
+    /// The strongest tone that the browser plays, in hertz; 0: silence.
+    pub(super) fn plays(&mut self) -> f64 {
+        let heard = self.browser.run("return await page.evaluate(() => cordboard.spectrum())");
+        heard.as_f64().unwrap_or(0.0)
+    }
+
+    /// Waits until the browser plays such a tone; 0: silence.
+    pub(super) async fn plays_tone(&mut self, hz: f32) {
+        let what = format!("the page plays {hz} Hz");
+        until(&what, async || {
+            let heard = self.plays();
+            if (heard - f64::from(hz)).abs() < 12.0 { Ok(()) } else { Err(json!(heard)) }
+        })
+        .await;
+    }
+}
