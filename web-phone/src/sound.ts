@@ -83,10 +83,10 @@ export class Sound {
   }
 
   /** Tells when the permission is given or taken in the browser's own settings. */
-  async watch(changed: (granted: boolean) => void): Promise<void> {
+  async watch(changed: (state: PermissionState) => void): Promise<void> {
     try {
       const status = await navigator.permissions.query({ name: "microphone" as PermissionName });
-      status.addEventListener("change", () => changed(status.state === "granted"));
+      status.addEventListener("change", () => changed(status.state));
     } catch { /* This browser does not tell; the next call will. */ }
   }
 
