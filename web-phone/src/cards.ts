@@ -9,7 +9,7 @@ import { attr, button, h, keyed, relabel, show, text } from "./dom";
 import { ringing, seatOf, warning } from "./state";
 import type { Happening, State } from "./state";
 import type { Held, Offer } from "./wire";
-import { WORDS, clock, place, quality, who, why } from "./words";
+import { WORDS, clean, clock, place, quality, who, why } from "./words";
 
 export type Say = (event: Happening) => void;
 
@@ -19,7 +19,7 @@ const K = WORDS.keys;
 /** How long since, by the server's clock. */
 const since = (s: State, at: number): string => clock(s.now + s.skew - at);
 /** The number under a name; not twice, where it is all that is known. */
-const number = (of: { name?: string | null; number?: string | null }): string => (of.name && of.number ? of.number : "");
+const number = (of: { name?: string | null; number?: string | null }): string => (clean(of.name) ? clean(of.number) : "");
 
 class Card {
   readonly node: HTMLElement;

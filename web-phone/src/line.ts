@@ -116,11 +116,13 @@ export class Line {
     };
     socket.onopen = () => {
       clearTimeout(late);
+      if (attempt !== this.#attempt) return;
       this.#up = true;
       this.ends.up(true);
     };
     socket.onclose = lost;
     socket.onmessage = ({ data }) => {
+      if (attempt !== this.#attempt) return;
       const message = parse(data);
       // The server has heard us and answered: only that ends a row of failures.
       if (message?.t === "welcome") this.#tries = 0;

@@ -52,6 +52,8 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       if (event.up) s.lastHeard = event.at;
       break;
     case "heard":
+      // Late, of a line that was given up: the next one says everything again.
+      if (!s.line.up) break;
       s.lastHeard = event.at;
       hear(s, event.msg, ask);
       break;

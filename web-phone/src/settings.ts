@@ -86,7 +86,7 @@ export class Settings {
       accept: WORDS.call.accept, decline: WORDS.call.decline, mute: WORDS.call.mute, hold: WORDS.call.hold,
       hangup: WORDS.call.hangup, keypad: WORDS.call.keypad,
     };
-    return (Object.keys(names) as (keyof typeof names)[]).flatMap((key) => [h("kbd", {}, WORDS.keys[key]), ` ${names[key]} `]);
+    return (Object.keys(names) as (keyof typeof names)[]).map((key) => h("span", {}, h("kbd", {}, WORDS.keys[key]), ` ${names[key]}`));
   }
 
   #run(open: boolean): void {

@@ -17,14 +17,19 @@ export function browserOf(agent: string): Browser {
   return /Chrome|Chromium|Edg/.test(agent) ? "chromium" : "safari";
 }
 
+/** A name without what would turn its letters round or hide some. The two joiners stay: scripts and emoji need them. */
+export function clean(name: string | null | undefined): string {
+  return (name ?? "").replace(/[\p{Cc}\u2028\u2029]/gu, " ").replace(/(?![\u200c\u200d])\p{Cf}/gu, "").trim();
+}
+
 /** Who it is, as far as anybody knows. */
 export function who(of: { name?: string | null; number?: string | null }): string {
-  return of.name || of.number || "Number withheld";
+  return clean(of.name) || clean(of.number) || "Number withheld";
 }
 
 /** For plain text: without marks that would turn the rest of the line round, and not without end. */
 export function plain(name: string): string {
-  const flat = name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ").replace(/\s+/g, " ").trim();
+  const flat = clean(name).replace(/\s+/g, " ");
   return flat.length > 60 ? `${flat.slice(0, 59)}…` : flat;
 }
 
@@ -89,7 +94,8 @@ export function quality(measured: Quality | null, warned: Warning | null, silent
   if (!measured) return "";
   const { rtt_ms: rtt, jitter_ms: jitter, loss_percent: loss } = measured;
   const word = loss >= 3 || jitter >= 50 || rtt >= 400 ? "Poor line" : loss >= 1 || jitter >= 30 || rtt >= 250 ? "Fair line" : "Clear line";
-  return `${word}, ${rtt} ms there and back`;
+  // Nothing measured is no promise of nothing.
+  return rtt > 0 ? `${word}, ${rtt} ms there and back` : word;
 }
 
 /** What is said once. */
@@ -146,8 +152,8 @@ export const WORDS = {
     waiting: "Let this page in",
   },
   enable: {
-    title: "Enable sound",
-    text: "Calls are heard and spoken through this page. Your browser will now ask whether it may use the microphone: choose “Allow”.",
+    title: "This phone is asleep",
+    text: "Calls are heard and spoken through this page. To wake it, press the button; your browser will ask whether the page may use the microphone. Choose “Allow”.",
     promise: "The microphone stays open so that a call connects at once. Nothing is sent unless you are in a call.",
     button: "Enable sound",
     asking: "Your browser is asking",
