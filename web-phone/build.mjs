@@ -5,6 +5,7 @@
 
 import { build } from "esbuild";
 import { gzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 
 const OUT = new URL("dist/", import.meta.url);
@@ -62,7 +63,7 @@ async function licences(inputs) {
 
 const shared = {
   bundle: true, minify: true, sourcemap: false, target: "es2022", legalComments: "none", write: false, metafile: true,
-  absWorkingDir: here(".").pathname, logLevel: "warning",
+  absWorkingDir: fileURLToPath(here(".")), logLevel: "warning",
 };
 const bundle = await build({ ...shared, entryPoints: { phone: "src/main.ts" }, format: "esm", outdir: "dist" });
 const parts = await build({ ...shared, entryPoints: { beat: "src/beat.ts", signalling: "src/signalling.ts", phone: "src/phone.css" }, format: "iife", outdir: "dist" });

@@ -72,7 +72,7 @@ export class Carrier {
 
   /** A new device: after sleep, no socket can be believed, and the SDK offers no other way to try at once. */
   rebuild(): void {
-    this.#device?.destroy();
+    this.#discard();
     this.#setUp(false);
     this.#downSince = Date.now();
     const local = this.#signalling === null ? {} : { chunderw: this.#signalling, publishEvents: false };
@@ -262,8 +262,14 @@ export class Carrier {
   stop(): void {
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#watch = null;
-    this.#device?.destroy();
+    this.#discard();
     this.#device = null;
+  }
+
+  /** The old one may still report an error, and one that nobody listens to is thrown. */
+  #discard(): void {
+    this.#device?.destroy();
+    this.#device?.on("error", () => undefined);
   }
 }
 

@@ -101,7 +101,7 @@ export class View {
     const rings = this.#offers.draw(s, at.face !== "asleep" && at.face !== "prompting");
     const talks = this.#seat.draw(s);
     this.#held.draw(s);
-    this.#speak(s, `${at.title}. ${at.text}`);
+    this.#speak(s, at.face === "server" ? WORDS.server.title : `${at.title}. ${at.text}`, at.face === "server");
     this.#focus(focused, rings, talks);
   }
 
@@ -120,14 +120,14 @@ export class View {
     }
   }
 
-  #speak(s: State, status: string): void {
+  #speak(s: State, status: string, alone: boolean): void {
     const seat = seatOf(s);
     const aloud = ringing(s).filter((o) => !this.#heard.has(o.call)).map((o) => `${plain(who(o))}. ${why(o.why)}.`);
     this.#heard = new Set(ringing(s).map((o) => o.call));
     if (aloud.length > 0) text(this.#loud, aloud.join(" "));
     else if (this.#heard.size === 0) text(this.#loud, "");
     const talk = seat && s.own ? title(s) : "";
-    text(this.#quiet, s.note ? note(s.note) : talk || (s.line.up ? status : WORDS.server.title));
+    text(this.#quiet, s.note ? note(s.note) : alone ? status : talk || status);
   }
 
   #focus(before: Element | null, rings: HTMLElement | null, talks: boolean): void {

@@ -40,7 +40,7 @@ export function why(code: string): string {
     case "returned": return "Came back: nobody took it";
     case "park-expired": return "Returned from park";
     case "reconnect": return "Your call, cut off before";
-    case "transfer": return "Sent to you by a colleague";
+    case "transfer": return "Sent by a colleague";
     default: return "Rings for you";
   }
 }

@@ -47,7 +47,7 @@ export async function double(browser, { noCarrier }) {
   // The gateway.
   const other = await browser.newContext();
   const peer = await other.newPage();
-  const carrier = { invites: 0, answers: 0, ends: 0 };
+  const carrier = { invites: 0, answers: 0, ends: 0, params: [] };
   const until = async (what) => {
     for (let left = 200; carrier[what] === 0; left -= 1) {
       if (left === 0) throw new Error(`no ${what} in ten seconds`);
@@ -66,6 +66,7 @@ export async function double(browser, { noCarrier }) {
       if (type === "hangup") carrier.ends += 1;
       if (type === "invite") {
         carrier.invites += 1;
+        carrier.params.push(payload.twilio.params);
         const sid = `CA${String(carrier.invites).padStart(32, "0")}`;
         const sdp = await peer.evaluate(answerOffer, payload.sdp);
         frame("ringing", { callsid: sid });
@@ -121,6 +122,7 @@ export async function double(browser, { noCarrier }) {
     url, house,
     carrier: {
       get invites() { return carrier.invites; },
+      params: carrier.params,
       answered: () => until("answers"),
       over: () => until("ends"),
       // The microphone that Chromium pretends beeps once a second.

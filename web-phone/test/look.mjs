@@ -88,6 +88,15 @@ const FACES = {
     await w.page.waitForTimeout(300);
     if (w.carrier.invites !== 1) throw new Error(`${w.carrier.invites} calls`);
   } },
+  emergency: { go: async (w) => {
+    await talk(w);
+    w.house.say({ t: "emergency", to: "112" });
+    w.house.say({ t: "emergency", to: "112" });
+    await w.page.waitForFunction(() => document.querySelector(".seat h2")?.textContent === "Emergency call");
+    await w.page.waitForTimeout(1500);
+    if (w.carrier.params.join(" ") !== "op=join&leg=c_1.2&ticket=t op=dial&to=112") throw new Error(w.carrier.params.join(" "));
+    if (!((await w.carrier.loudest()) > 0.001)) throw new Error("nobody hears the call for help");
+  } },
   second: { go: async (w) => { await enable(w); w.house.say(state({ active: false, other: "Firefox on Linux", offers: [offer()] })); await w.page.waitForSelector('html[data-face="second"]'); } },
   denied: { deny: true, go: async ({ page }) => { await page.click("button.main:visible"); await page.waitForSelector('html[data-face="denied"]'); } },
   carrier: { noCarrier: true, go: async (w) => { await w.page.click("button.main:visible"); await w.page.waitForSelector('html[data-face="carrier"]', { timeout: 15_000 }); } },
