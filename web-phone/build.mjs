@@ -42,13 +42,18 @@ function ringing() {
   return wav(rate, samples);
 }
 
-/** The licence of each package that is in the bundle. The SDK's own file has those of what was copied into it. */
+/**
+ * The licence of each package that is in the bundle, and of what the SDK depends on: its errors were generated from a
+ * package that is not imported. The SDK's own file has those of what was copied into it.
+ */
 async function licences(inputs) {
   const names = new Set();
   for (const path of Object.keys(inputs)) {
     const name = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
     if (name) names.add(name);
   }
+  const sdk = JSON.parse(await readFile(here("node_modules/@twilio/voice-sdk/package.json"), "utf8"));
+  for (const name of Object.keys(sdk.dependencies)) if (!name.startsWith("@types/")) names.add(name);
   const parts = ["What this page contains besides Cordboard's own code (MIT OR Apache-2.0), and under which terms.\n"];
   for (const name of [...names].sort()) {
     const folder = here(`node_modules/${name}/`);
