@@ -80,16 +80,26 @@ files.set("ring.wav", ringing());
 files.set("silence.wav", wav(8000, new Array(400).fill(0)));
 files.set("licences.txt", Buffer.from(await licences(bundle.metafile.inputs)));
 
-await rm(OUT, { recursive: true, force: true });
+// What has not changed is not touched, or the server that embeds it would be compiled again.
+const written = new Set([".gitignore"]);
+async function write(name, bytes) {
+  written.add(name);
+  const at = new URL(name, OUT);
+  const before = await readFile(at).catch(() => null);
+  if (!before?.equals(bytes)) await writeFile(at, bytes);
+}
+
 await mkdir(OUT, { recursive: true });
 const rows = [];
 for (const [name, bytes] of [...files].sort(([a], [b]) => a.localeCompare(b))) {
-  await writeFile(new URL(name, OUT), bytes);
+  await write(name, bytes);
   const text = !name.endsWith(".wav");
   const packed = text ? gzipSync(bytes, { level: 9 }) : null;
-  if (packed) await writeFile(new URL(`${name}.gz`, OUT), packed);
+  if (packed) await write(`${name}.gz`, packed);
   rows.push([name, bytes.length, packed?.length ?? ""]);
 }
+
+for (const name of await readdir(OUT)) if (!written.has(name)) await rm(new URL(name, OUT));
 
 const line = (a, b, c) => console.log(a.padEnd(34), String(b).padStart(9), String(c).padStart(9));
 line("file", "bytes", "gzip");

@@ -199,12 +199,7 @@ function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
       if (s.line.up) ask({ c: "send", msg: { t: "take" } });
       break;
     case "take": send(s, { t: "take" }, ask); break;
-    case "accept":
-      if (!ready(s) || s.answering || !ringing(s).some((o) => o.call === event.call)) break;
-      if (!send(s, { t: "accept", call: event.call }, ask)) break;
-      ask({ c: "mark", name: "accept-sent" });
-      s.answering = { call: event.call, at: s.now };
-      break;
+    case "accept": accept(s, event.call, ask); break;
     case "decline": {
       if (!ringing(s).some((o) => o.call === event.call)) break;
       const busy = s.own || seat ? { busy: true } : {};
@@ -229,6 +224,20 @@ function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
       break;
     case "keypad": if (s.own?.open) s.keypad = !s.keypad; break;
   }
+}
+
+function accept(s: Draft, call: string, ask: Ask): void {
+  if (!ready(s) || s.answering || !ringing(s).some((o) => o.call === call)) return;
+  if (!send(s, { t: "accept", call }, ask)) return;
+  ask({ c: "mark", name: "accept-sent" });
+  s.answering = { call, at: s.now };
+}
+
+/** A call that was cut off from this page, by a reload or a lost network, is taken again without being asked for. */
+function rejoin(s: Draft, ask: Ask): void {
+  if (s.own || seatOf(s) || s.answering || !s.line.up) return;
+  const [offer] = ringing(s).filter((o) => o.why === "reconnect");
+  if (offer) accept(s, offer.call, ask);
 }
 
 function callEvent(s: Draft, event: Event & { e: "call" }, ask: Ask): void {
@@ -279,6 +288,7 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     s.device = { at: "starting", since: s.now, refused: false };
     ask({ c: "start", token: s.token.value, signalling: s.signalling });
   }
+  rejoin(s, ask);
   seatAndCall(s, ask);
   if (!s.own?.open && s.keypad) s.keypad = false;
   if (s.digits && !s.own) s.digits = "";

@@ -1,6 +1,6 @@
 // What travels over the page's own socket, as types, and the one place where a frame is read.
 //
-// It mirrors `core/src/wire.rs`: a change there is a change here and a new VERSION. It must not decide anything: a frame
+// It mirrors `core/src/wire/phone.rs`: a change there is a change here and a new VERSION. It must not decide anything: a frame
 // that does not have the shape is passed over, so that a newer server cannot break an older page in the middle of a call.
 //
 // Read next: state.ts.
@@ -84,5 +84,15 @@ export function parse(frame: unknown): ServerMsg | null {
   let message: unknown;
   try { message = JSON.parse(frame); } catch { return null; }
   if (!thing(message) || !text(message["t"]) || !Object.hasOwn(SHAPES, message["t"])) return null;
-  return SHAPES[message["t"] as ServerMsg["t"]](message) ? (message as unknown as ServerMsg) : null;
+  const read = moments(message) as Json;
+  return SHAPES[message["t"] as ServerMsg["t"]](read) ? (read as unknown as ServerMsg) : null;
+}
+
+/** Which fields are moments. They travel as RFC 3339 and are milliseconds here. */
+const MOMENTS = ["now", "expires", "since"];
+
+function moments(v: unknown, key = ""): unknown {
+  if (Array.isArray(v)) return v.map((one) => moments(one));
+  if (thing(v)) return Object.fromEntries(Object.entries(v).map(([k, one]) => [k, moments(one, k)]));
+  return text(v) && MOMENTS.includes(key) ? Date.parse(v) : v;
 }

@@ -3,6 +3,26 @@
 import { describe, expect, it } from "vitest";
 import { START, Page, offer, seat } from "./story";
 
+describe("a call that was cut off", () => {
+  const cut = offer({ why: "reconnect" });
+  it("is taken again as soon as this page can talk, once", () => {
+    const page = new Page().ready().house({ offers: [cut] });
+    expect(page.asked("send")).toContainEqual({ c: "send", msg: { t: "accept", call: "c_1" } });
+    const accepts = () => page.asked("send", page.commands).filter(({ msg }) => msg.t === "accept");
+    page.house({ offers: [cut] }).wait(2000);
+    expect(accepts()).toHaveLength(1);
+    expect(page.asked("ring", page.commands)).toEqual([]);
+  });
+
+  it("is not taken by a page that is not the phone, has no sound, or is in a call, nor is any other call", () => {
+    const took = (page: Page) => page.asked("send", page.commands).some(({ msg }) => msg.t === "accept");
+    expect(took(new Page().ready().house({ active: false, offers: [cut] }))).toBe(false);
+    expect(took(new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ offers: [cut] }))).toBe(false);
+    expect(took(new Page().talking().house({ seat: seat({ joined: true, at: "talking" }), offers: [offer({ call: "c_9", why: "reconnect" })] }))).toBe(false);
+    expect(took(new Page().ready().house({ offers: [offer({ why: "returned" })] }))).toBe(false);
+  });
+});
+
 describe("connecting", () => {
   it("connects once to a seat that is not joined, with its leg and ticket", () => {
     const page = new Page().ready().house({ seat: seat() });
