@@ -251,13 +251,23 @@ mod tests {
 
     use super::*;
 
-    /// The sound of the nth packet: no two of 200 neighbours are alike, and none is silence.
+    /// The sound of the nth packet, which is one of 120: all are different, and none is silence.
     fn packet(n: u32) -> [u8; FRAME] {
-        [u8::try_from(n % 200).unwrap(); FRAME]
+        [byte(n); FRAME]
+    }
+
+    fn byte(n: u32) -> u8 {
+        u8::try_from(n % 120).unwrap()
     }
 
     fn sound(n: u32) -> Frame {
-        packet(n).map(g711::decode)
+        [g711::decode(byte(n)); FRAME]
+    }
+
+    /// Whether a frame is this packet's sound, whole.
+    fn is(frame: &Frame, n: u32) -> bool {
+        let sample = g711::decode(byte(n));
+        frame.iter().all(|s| *s == sample)
     }
 
     /// Which packets were played whole, in the order they were.
@@ -266,7 +276,7 @@ mod tests {
         frames
             .iter()
             .filter_map(|frame| {
-                let n = (from..packets).find(|n| sound(*n) == *frame)?;
+                let n = (from..packets).find(|n| is(frame, *n))?;
                 from = n + 1;
                 Some(n)
             })
@@ -275,8 +285,13 @@ mod tests {
 
     /// How many frames are some packet's sound.
     fn whole(frames: &[Frame], packets: u32) -> usize {
-        let is_one = |frame: &&Frame| (0..packets).any(|n| sound(n) == **frame);
+        let is_one = |frame: &&Frame| (0..packets).any(|n| is(frame, n));
         frames.iter().filter(is_one).count()
+    }
+
+    /// Anywhere, and often just before the clock begins again at zero.
+    fn start() -> impl Strategy<Value = u32> {
+        prop_oneof![any::<u32>(), u32::MAX - 9_000..=u32::MAX]
     }
 
     fn step(n: u32) -> u32 {
@@ -351,17 +366,14 @@ mod tests {
     proptest! {
         #[test]
         fn reordered_and_doubled_packets_are_played_once_in_order(
-            start: u32,
-            swaps in prop::collection::vec(0..2_usize, 60),
+            start in start(),
+            late in prop::collection::vec(0..25_u32, 60),
             doubles in prop::collection::vec(any::<bool>(), 60),
         ) {
-            let mut jitter = Jitter::new();
+            // Each packet comes after at most two that were sent after it: as late as the delay allows.
             let mut order: Vec<u32> = (0..60).collect();
-            for (i, by) in swaps.iter().enumerate().skip(3) {
-                if i + by < order.len() {
-                    order.swap(i, i + by);
-                }
-            }
+            order.sort_by_key(|n| 10 * n + if *n < 3 { 0 } else { late[*n as usize] });
+            let mut jitter = Jitter::new();
             let mut frames = Vec::new();
             for (n, twice) in order.iter().zip(&doubles) {
                 for _ in 0..=u8::from(*twice) {
@@ -370,14 +382,13 @@ mod tests {
                 frames.push(jitter.pull());
             }
             let seen = played(&frames, 60);
-            // A packet that is later than the delay may be missing; nothing is doubled or turned round.
-            prop_assert!(seen.len() >= 50, "{seen:?}");
+            prop_assert!(seen.len() >= 56, "{seen:?}");
             prop_assert_eq!(whole(&frames, 60), seen.len());
         }
 
         #[test]
         fn losses_cost_what_was_lost_and_no_more(
-            start: u32,
+            start in start(),
             lost in prop::collection::vec(prop::bool::weighted(0.2), 120),
         ) {
             let mut jitter = Jitter::new();

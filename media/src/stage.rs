@@ -168,7 +168,8 @@ impl Stage {
     }
 
     /// Answers a browser's offer. A party that is there already: an ICE restart on its connection if the offer comes
-    /// from the same peer connection, else a new connection in its place.
+    /// from the same peer connection (by its certificate), and nothing but an answer if it is the same offer again;
+    /// else a new connection in its place.
     ///
     /// # Errors
     /// [`MediaError::Sdp`], [`MediaError::NoCommonCodec`]; a connection that was there stays as it was, if it can.
@@ -242,7 +243,8 @@ impl Stage {
         });
     }
 
-    /// What a party has said and heard lately; `None`: no such party.
+    /// What a party has said and heard lately; `None`: no such party. Its spectra cost the caller, not the media thread,
+    /// about a millisecond (some more without optimisation).
     pub async fn report(&self, party: &str) -> Option<Report> {
         let party = party.to_owned();
         let observed = self

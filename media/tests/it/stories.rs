@@ -163,6 +163,18 @@ async fn a_browser_that_was_rung_hears_and_is_heard() {
     told.next(&connected("web")).await;
     client_hears(&client, 700.0, 1_200.0).await;
     party_hears(&stage, "phone", 1_200.0).await;
+    // After its signalling broke, a browser sends what it last agreed to: nothing changes, and nothing is heard of it.
+    let same = stage.accept("web", &answer).await.expect("the same again");
+    assert!(same.contains("a=setup:passive\r\n"), "{same}");
+    client.say(Some(1_900.0));
+    party_hears(&stage, "phone", 1_900.0).await;
+    assert_eq!(
+        told.so_far()
+            .iter()
+            .filter(|e| **e == connected("web"))
+            .count(),
+        1
+    );
     let again = stage.answered("web", &answer).await;
     assert!(matches!(again, Err(MediaError::NotOffered)), "{again:?}");
 }
