@@ -186,6 +186,86 @@ fn garbage_and_strangers_change_nothing() {
     assert!(floor.observe("new").is_none());
 }
 
+/// An offer with what Chromium puts into one, and these payload types.
+fn chromiums(types: &str) -> String {
+    let mut lines = vec![
+        "v=0".to_owned(),
+        "o=- 1 2 IN IP4 127.0.0.1".into(),
+        "s=-".into(),
+        "t=0 0".into(),
+        "a=group:BUNDLE 0".into(),
+        "a=extmap-allow-mixed".into(),
+        "a=msid-semantic: WMS sound".into(),
+        format!("m=audio 9 UDP/TLS/RTP/SAVPF {types}"),
+        "c=IN IP4 0.0.0.0".into(),
+        "a=rtcp:9 IN IP4 0.0.0.0".into(),
+        "a=ice-ufrag:abcd".into(),
+        "a=ice-pwd:abcdefghijklmnopqrstuvwx".into(),
+        "a=ice-options:trickle".into(),
+        format!("a=fingerprint:sha-256 {}", ["AB"; 32].join(":")),
+        "a=setup:actpass".into(),
+        "a=mid:0".into(),
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level".into(),
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid".into(),
+        "a=sendrecv".into(),
+        "a=msid:sound track".into(),
+        "a=rtcp-mux".into(),
+        "a=rtcp-rsize".into(),
+    ];
+    for (number, coding) in [
+        ("0", "PCMU/8000"),
+        ("111", "opus/48000/2"),
+        ("63", "red/48000/2"),
+        ("9", "G722/8000"),
+        ("8", "PCMA/8000"),
+        ("13", "CN/8000"),
+        ("110", "telephone-event/48000"),
+        ("126", "telephone-event/8000"),
+    ] {
+        if types.split(' ').any(|t| t == number) {
+            lines.push(format!("a=rtpmap:{number} {coding}"));
+        }
+    }
+    lines.push("a=ssrc:3735928559 cname:somebody".into());
+    lines.push("a=ssrc:3735928559 msid:sound track\r\n".into());
+    lines.join("\r\n")
+}
+
+#[test]
+fn a_browser_that_speaks_everything_is_answered_with_what_we_speak() {
+    let mut floor = floor();
+    let offer = chromiums("0 111 63 9 8 13 110 126");
+    for _ in 0..2 {
+        let answer = floor.accept(now(), "web", &offer).unwrap();
+        for line in [
+            "m=audio 9 UDP/TLS/RTP/SAVPF 0 126",
+            "a=ice-lite",
+            "a=setup:passive",
+            "a=mid:0",
+            "a=rtcp-mux",
+            "a=rtpmap:126 telephone-event/8000",
+        ] {
+            assert!(
+                answer.contains(&format!("\r\n{line}\r\n")),
+                "no {line} in\n{answer}"
+            );
+        }
+        assert_eq!(answer.matches("a=candidate").count(), 1, "{answer}");
+        assert!(answer.contains(" 127.0.0.1 9 typ host"), "{answer}");
+    }
+}
+
+#[test]
+fn a_browser_that_speaks_nothing_of_ours_is_refused() {
+    let mut floor = floor();
+    let refused = floor.accept(now(), "web", &chromiums("111 110"));
+    assert!(
+        matches!(refused, Err(MediaError::NoCommonCodec)),
+        "{refused:?}"
+    );
+    assert!(floor.is_empty());
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Telephone(usize),
