@@ -11,6 +11,7 @@ mod backends;
 mod clients;
 mod hostile;
 mod people;
+mod phone;
 mod screens;
 mod store;
 mod stories;

@@ -22,9 +22,9 @@ macro_rules! on_both {
 }
 
 mod joining;
-mod kit;
+pub(crate) mod kit;
 mod paired;
-mod pairing;
+pub(crate) mod pairing;
 mod table;
 mod tokens;
 mod verbs;

@@ -254,8 +254,9 @@ const RULES: &[Rule] = &[
 /// Each crate and the crates of this workspace it may depend on, also for its tests.
 const CRATES: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("media", &[]),
     ("server", &["cordboard-core"]),
-    ("twin", &[]),
+    ("twin", &["cordboard-media"]),
     (
         "console",
         &["cordboard-core", "cordboard-server", "cordboard-twin"],

@@ -216,7 +216,10 @@ impl Browser {
         let shows = self.ask("return page.url() + '\\n' + await page.locator('body').innerText()");
         let shows = shows.unwrap_or_default();
         let shows = shows.as_str().unwrap_or_default();
-        panic!("{what}\nThe page shows:\n{shows}\nIts console:\n{}", self.tail());
+        panic!(
+            "{what}\nThe page shows:\n{shows}\nIts console:\n{}",
+            self.tail()
+        );
     }
 
     /// Goes to an address.

@@ -3,6 +3,7 @@
 //! Helpers only: no assertion about Cordboard's behaviour belongs here. Read next: [`backends`].
 
 pub mod backends;
+pub mod browser;
 pub mod desk;
 pub mod follower;
 pub mod house;

@@ -222,6 +222,49 @@ pub(crate) fn phone_page(steps: &mut Steps) -> Result<()> {
     })
 }
 
+/// The phone page's own tests.
+pub(crate) fn phone_page_tests(steps: &mut Steps) -> Result<()> {
+    let folder = repository().join("web-phone");
+    if !has_npm() {
+        return Ok(()); // said where the page was to be built
+    }
+    steps.step("phone page's tests", |_| {
+        for script in ["check", "test"] {
+            run(Command::new("npm")
+                .args(["run", "--silent", script])
+                .env("CI", "true")
+                .current_dir(&folder))?;
+        }
+        Ok(())
+    })
+}
+
+/// A browser, and the library that drives it: the driver's folder, and Chromium.
+pub(crate) fn browser(steps: &mut Steps) -> Result<Option<(PathBuf, PathBuf)>> {
+    const WHAT: &str = "Chromium";
+    const UNTESTED: &str = "the phone page in a browser, with real sound";
+    let folder = repository().join("tests/browser");
+    steps.step(WHAT, |steps| {
+        if !has_npm() {
+            steps.skip(WHAT, "node and npm are not installed", UNTESTED);
+            return Ok(None);
+        }
+        let chromium = match in_path("chromium") {
+            Some(chromium) => chromium,
+            None => match apt_install(&["chromium"]) {
+                Ok(()) => in_path("chromium")
+                    .context("apt installed chromium, but it is not to be found")?,
+                Err(why) => {
+                    steps.skip(WHAT, &why, UNTESTED);
+                    return Ok(None);
+                }
+            },
+        };
+        npm_ci(&folder)?;
+        Ok(Some((folder, chromium)))
+    })
+}
+
 /// `npm ci`, unless the folder already holds what its lock file says.
 fn npm_ci(folder: &Path) -> Result<()> {
     let stamp = folder.join("node_modules/.cordboard-installed.json");

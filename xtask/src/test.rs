@@ -44,6 +44,7 @@ fn all(steps: &mut Steps, args: &[String]) -> Result<()> {
     let database = setup::database(steps)?;
     let node = setup::node_clients(steps)?;
     let python = setup::python_clients(steps)?;
+    let browser = setup::browser(steps)?;
     setup::phone_page(steps)?;
 
     // All targets in one pass: the tests, and the `cordboard` binary that some of them start. Building the
@@ -60,8 +61,12 @@ fn all(steps: &mut Steps, args: &[String]) -> Result<()> {
     );
     environment.extend(node.map(|folder| ("TEST_NODE_CLIENT", folder)));
     environment.extend(python.map(|python| ("TEST_PYTHON_CLIENT", python)));
+    if let Some((driver, chromium)) = browser {
+        environment.extend([("TEST_BROWSER_DRIVER", driver), ("TEST_CHROMIUM", chromium)]);
+    }
     // Narrowed runs are for someone in the middle of a change; the examples in the docs can wait.
     let examples = if args.is_empty() {
+        setup::phone_page_tests(steps)?;
         steps.step("examples in the docs", |_| {
             steps::run(setup::cargo().args(["test", "--quiet", "--locked", "--workspace", "--doc"]))
         })

@@ -143,9 +143,9 @@ pub enum QualityWarning {
     HighLoss,
     /// All in all.
     LowMos,
-    /// Nothing is heard.
-    NoSoundIn,
     /// The microphone gives nothing.
+    NoSoundIn,
+    /// Nothing is heard.
     NoSoundOut,
     /// The connection is being mended.
     Reconnecting,
@@ -159,8 +159,8 @@ impl QualityWarning {
             Self::HighJitter => "uneven line",
             Self::HighLoss => "words are lost",
             Self::LowMos => "poor line",
-            Self::NoSoundIn => "nothing arrives",
-            Self::NoSoundOut => "the microphone is silent",
+            Self::NoSoundIn => "the microphone is silent",
+            Self::NoSoundOut => "nothing arrives",
             Self::Reconnecting => "reconnecting",
         }
     }

@@ -28,7 +28,7 @@ on_both!(
 );
 
 /// A socket that is listened to with a name for each wait.
-pub(super) struct Line(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Line(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Line {
     async fn open(
@@ -50,19 +50,19 @@ impl Line {
     }
 
     /// Whether a socket opens with that bearer, or the status it is refused with.
-    pub(super) async fn open_with(client: &Client, path: &str, bearer: &str) -> Result<(), u16> {
+    pub(crate) async fn open_with(client: &Client, path: &str, bearer: &str) -> Result<(), u16> {
         let headers = [("authorization", bearer.to_owned())];
         Self::open(client, path, &headers).await.map(drop)
     }
 
     /// The socket of somebody who is signed in, after hello.
-    pub(super) async fn of(client: &Client, path: &str) -> Self {
+    pub(crate) async fn of(client: &Client, path: &str) -> Self {
         let hello = json!({ "t": "hello", "version": 2 });
         Self::greeted(client, path, hello).await.0
     }
 
     /// The same, after a hello of their own, with the server's welcome.
-    pub(super) async fn greeted(client: &Client, path: &str, hello: Value) -> (Self, Value) {
+    pub(crate) async fn greeted(client: &Client, path: &str, hello: Value) -> (Self, Value) {
         let bearer = format!("Bearer {}", client.token.as_ref().unwrap());
         let mut line = Self::open(client, path, &[("authorization", bearer)])
             .await
@@ -72,7 +72,7 @@ impl Line {
         (line, welcome)
     }
 
-    pub(super) async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.0
             .send(Message::text(message.to_string()))
             .await
@@ -80,7 +80,7 @@ impl Line {
     }
 
     /// The first message that fits.
-    pub(super) async fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut heard = Vec::new();
         let waiting = async {
             while let Some(Ok(message)) = self.0.next().await {
@@ -109,7 +109,7 @@ async fn poll(client: &Client, claimed: &PairingClaimed) -> super::kit::Said {
 }
 
 /// A page that is paired with Ada's console.
-pub(super) async fn page_of(house: &House) -> Tokens {
+pub(crate) async fn page_of(house: &House) -> Tokens {
     let made: PairingMade = house.ada.post("/api/pairings", json!({})).await.ok();
     let claim = json!({ "code": made.code, "device": "Firefox on Linux" });
     let claimed: PairingClaimed = house.anyone.post("/api/pairings/claim", claim).await.ok();

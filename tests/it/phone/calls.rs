@@ -24,7 +24,9 @@ async fn a_call_is_heard_both_ways_and_by_nobody_where_it_should_not_be() {
     // Muted in the page.
     grace.browser.press("Mute");
     rig.hears("the caller", &rosa, grace.tone, false).await;
-    grace.pages("the console knows", |p| p["muted"] == true).await;
+    grace
+        .pages("the console knows", |p| p["muted"] == true)
+        .await;
     grace.browser.press("Mute");
     rig.hears("the caller", &rosa, grace.tone, true).await;
 

@@ -115,14 +115,13 @@ impl Rig {
     }
 
     /// Waits until what a call says and hears is so.
-    pub(super) async fn sound(
-        &self,
-        what: &str,
-        call: &str,
-        so: impl Fn(&Value) -> bool,
-    ) -> Value {
+    pub(super) async fn sound(&self, what: &str, call: &str, so: impl Fn(&Value) -> bool) -> Value {
         until(what, async || {
-            let sound = self.twin.sound(call).await.map_err(|e| json!(e.to_string()))?;
+            let sound = self
+                .twin
+                .sound(call)
+                .await
+                .map_err(|e| json!(e.to_string()))?;
             if so(&sound) { Ok(sound) } else { Err(sound) }
         })
         .await
@@ -137,7 +136,11 @@ impl Rig {
                 .next()
         };
         until("a leg of the browser", async || {
-            let clients = self.twin.clients().await.map_err(|e| json!(e.to_string()))?;
+            let clients = self
+                .twin
+                .clients()
+                .await
+                .map_err(|e| json!(e.to_string()))?;
             of(&clients).ok_or(clients)
         })
         .await
@@ -148,7 +151,9 @@ impl Rig {
 pub(super) fn level(sound: &Value, hz: f32) -> f64 {
     let tones = sound["tones"].as_array().into_iter().flatten();
     let near = |t: &&Value| (t["hz"].as_f64().unwrap_or(0.0) - f64::from(hz)).abs() < 8.0;
-    let levels = tones.filter(near).map(|t| t["level"].as_f64().unwrap_or(0.0));
+    let levels = tones
+        .filter(near)
+        .map(|t| t["level"].as_f64().unwrap_or(0.0));
     levels.fold(0.0, f64::max)
 }
 
@@ -189,8 +194,10 @@ pub(super) async fn pair(house: &House, client: &Client, browser: &mut Browser) 
 impl Worker {
     /// Waits until the console says that the page can talk.
     pub(super) async fn ready(&mut self) {
-        self.pages("a page that is ready", |p| p["ready"] == true && p["active"] == true)
-            .await;
+        self.pages("a page that is ready", |p| {
+            p["ready"] == true && p["active"] == true
+        })
+        .await;
     }
 
     /// Waits for what the console is told of a page.
@@ -212,19 +219,25 @@ impl Worker {
     pub(super) async fn does(&mut self, intent: &str, call: &str, more: Value) {
         self.orders += 1;
         let id = format!("{}-{}", self.id, self.orders);
-        let mut order = json!({ "t": "do", "id": id, "do": "call", "call": call, "intent": intent });
+        let mut order =
+            json!({ "t": "do", "id": id, "do": "call", "call": call, "intent": intent });
         if let (Some(order), Some(more)) = (order.as_object_mut(), more.as_object()) {
             order.extend(more.clone());
         }
         self.console.say(order).await;
         let ended = |m: &Value| m["id"] == id.as_str() && m["t"] != "yes";
-        let end = self.console.until(&format!("the end of {intent}"), ended).await;
+        let end = self
+            .console
+            .until(&format!("the end of {intent}"), ended)
+            .await;
         assert_eq!(end["t"], "done", "{intent}: {end}");
     }
 
     /// The strongest tone that the browser plays, in hertz; 0: silence.
     pub(super) fn plays(&mut self) -> f64 {
-        let heard = self.browser.run("return await page.evaluate(() => cordboard.spectrum())");
+        let heard = self
+            .browser
+            .run("return await page.evaluate(() => cordboard.spectrum())");
         heard.as_f64().unwrap_or(0.0)
     }
 
@@ -233,7 +246,11 @@ impl Worker {
         let what = format!("the page plays {hz} Hz");
         until(&what, async || {
             let heard = self.plays();
-            if (heard - f64::from(hz)).abs() < 12.0 { Ok(()) } else { Err(json!(heard)) }
+            if (heard - f64::from(hz)).abs() < 12.0 {
+                Ok(())
+            } else {
+                Err(json!(heard))
+            }
         })
         .await;
     }
