@@ -424,14 +424,14 @@ impl Board {
     fn ask(&self, number: u64, ask: Ask) -> Result<(), Trouble> {
         let Some(asks) = &self.asks else {
             return Err(Trouble::new(
-                "unreachable",
+                Trouble::UNREACHABLE,
                 "Nothing can be asked of the server from here.",
             ));
         };
         asks.try_send((number, ask)).map_err(|why| {
             tracing::warn!(%why, "a question could not be asked");
             Trouble::new(
-                "unreachable",
+                Trouble::UNREACHABLE,
                 "Too much is being asked at once. Try again in a moment.",
             )
         })

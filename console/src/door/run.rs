@@ -18,9 +18,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::{Answer, Door, DoorCmd, DoorMsg, Request, Trouble, pages, update};
+use super::{Answer, Door, DoorCmd, DoorMsg, Request, pages, update};
 use crate::{
     app::Msg,
+    ask::Trouble,
     client::{address, loopback},
     clock::Clock,
     preferences::Preferences,
@@ -360,7 +361,7 @@ impl<'a> Link<'a> {
                 "It was sent, and no answer came: {}. It may have been done all the same.",
                 deepest(why)
             );
-            return Trouble::new("unknown", detail);
+            return Trouble::new(Trouble::LOST, detail);
         }
         unreachable(self.url, &deepest(why))
     }
