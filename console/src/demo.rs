@@ -18,6 +18,7 @@ use cordboard::{
     cli::{Exit, Failure, Out, args::DemoArgs},
     client::{self, Password, address},
     clock::Clock,
+    preferences::Likes,
     run::ConsoleOptions,
 };
 use cordboard_core::api::SessionKind;
@@ -305,7 +306,7 @@ async fn console(house: &House) -> Result<(), Failure> {
     let credentials = client::Credentials::password(url, Clock::system(), password)?;
     let options = ConsoleOptions {
         leaving_ends_all: true,
-        ..ConsoleOptions::new(credentials, house.log.clone())
+        ..ConsoleOptions::new(credentials, Likes::look(), house.log.clone())
     };
     crate::open_console(options).await
 }

@@ -24,7 +24,6 @@ use crate::{
     ask::Trouble,
     client::{address, loopback},
     clock::Clock,
-    preferences::Preferences,
     run::{
         ConsoleError, ExitReason, Settings, Stage,
         stage::{self, Do, Ends, Over, Play},
@@ -61,14 +60,13 @@ pub struct DoorOptions {
 
 impl DoorOptions {
     /// A door with the usual settings, as the environment suggests them.
-    pub fn new(url: Option<Url>, log: PathBuf) -> Self {
+    pub fn new(url: Option<Url>, theme: Option<Theme>, log: PathBuf) -> Self {
         let said = |name| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-        let liked = Preferences::file().and_then(|path| Preferences::read(&path).ok());
         let host = said("HOSTNAME").or_else(|| said("HOST"));
         Self {
             url,
             device: host.map_or_else(|| "Console".to_owned(), |h| format!("Console on {h}")),
-            theme: liked.and_then(|likes| likes.theme),
+            theme,
             mouse: true,
             remote: std::env::var_os("SSH_CONNECTION").is_some(),
             log,
