@@ -7,7 +7,7 @@
 //! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, `view/sheet.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
-//! `lately.rs`, `you.rs`, `windows.rs`, `settings.rs`, `pair.rs`.
+//! `lately.rs`, `you.rs`, `frame.rs` (what windows are made of), `windows.rs`, `palette.rs`, `pair.rs`, `settings.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +36,7 @@ use crate::{
 mod bars;
 mod door;
 mod form;
+mod frame;
 mod ink;
 mod lately;
 mod pair;

@@ -18,10 +18,7 @@ use cordboard_core::{
 use super::{
     Area, Asked, Cmd, Dialog, Find, Hand, Link, Model, Mood, Purpose, Question, Sentence, spelled,
 };
-use crate::{
-    field::Field,
-    keymap::{Action, Key, row_of},
-};
+use crate::keymap::{Action, Key, row_of};
 
 /// Whether an action is possible now.
 #[derive(Debug, Clone, PartialEq)]
@@ -716,10 +713,5 @@ impl Model {
 }
 
 fn finding(purpose: Purpose) -> Dialog {
-    Dialog::Find(Find {
-        purpose,
-        text: Field::default(),
-        found: Vec::new(),
-        picked: None,
-    })
+    Dialog::Find(Find::new(purpose))
 }

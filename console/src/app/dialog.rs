@@ -120,29 +120,18 @@ impl Model {
     }
 
     pub(super) fn click_line(&mut self, n: usize, double: bool) -> Vec<Cmd> {
+        // What is pointed at a second time is meant.
+        let again = match &mut self.dialog {
+            Some(Dialog::Find(find)) => Some(find.typed.point(n)),
+            Some(Dialog::Palette(palette)) => Some(palette.typed.point(n)),
+            _ => None,
+        };
+        match again {
+            Some(again) if again || double => return self.key_in_dialog(Key::Enter),
+            Some(_) => return Vec::new(),
+            None => {}
+        }
         match self.dialog.take() {
-            Some(Dialog::Find(mut find)) => {
-                let again = find.picked == Some(n);
-                if n < find.found.len() {
-                    find.picked = Some(n);
-                }
-                if double || again {
-                    return self.key_in_find(find, Key::Enter);
-                }
-                self.dialog = Some(Dialog::Find(find));
-                Vec::new()
-            }
-            Some(Dialog::Palette(mut palette)) => {
-                let again = palette.picked == Some(n);
-                if n < palette.found.len() {
-                    palette.picked = Some(n);
-                }
-                if double || again {
-                    return self.choose(palette);
-                }
-                self.dialog = Some(Dialog::Palette(palette));
-                Vec::new()
-            }
             Some(Dialog::Park(call, seen)) => self.park_in(call, seen, n),
             Some(Dialog::Choose(call, seen, options)) => self.chosen(call, seen, &options, n),
             other => {

@@ -180,6 +180,7 @@ impl Model {
                 }
                 self.me = Some(me);
                 self.check_settings();
+                self.gather_again();
                 self.lagging = Some(self.now);
                 self.dirty = true;
             }

@@ -12,7 +12,7 @@ use ratatui::{
 };
 use tui_qrcode::{Colors, QrCodeWidget, QuietZone};
 
-use super::{Canvas, ink, ink::Ink, windows};
+use super::{Canvas, frame, ink, ink::Ink};
 use crate::{
     app::{Code, UNREADY_MS},
     keymap::Key,
@@ -59,15 +59,15 @@ pub(super) fn code(canvas: &mut Canvas<'_>, code: &Code) {
     match &code.made {
         None => {
             let lines = wrapped(canvas, "◌ asking the server for a code…", Tone::Ring);
-            windows::notice(canvas, &head, lines, &[(Key::Esc, "Esc", "close")]);
+            frame::notice(canvas, &head, lines, &[(Key::Esc, "Esc", "close")]);
         }
         Some(Err(why)) => {
             let lines = wrapped(canvas, &format!("! {why}"), Tone::Bad);
-            windows::notice(canvas, &head, lines, code_hints(false));
+            frame::notice(canvas, &head, lines, code_hints(false));
         }
         Some(Ok(_)) if !holds => {
             let lines = wrapped(canvas, "This code has run out.", Tone::Text);
-            windows::notice(canvas, &head, lines, code_hints(false));
+            frame::notice(canvas, &head, lines, code_hints(false));
         }
         Some(Ok((made, until))) => live(canvas, &head, made, *until),
     }
@@ -90,7 +90,7 @@ fn live(canvas: &mut Canvas<'_>, head: &Ink, made: &PairingMade, until: Timestam
     let (width, height) = (size.width + beside_it + 6, size.height + 2);
     let fits = size.width > 0 && width <= screen.width && height <= screen.height;
     let (width, height) = if fits { (width, height) } else { (60, 15) };
-    let inner = windows::window(canvas, width, height, head);
+    let inner = frame::window(canvas, width, height, head);
     let words = match widget.filter(|_| fits && inner.height >= size.height) {
         Some(widget) => {
             let rect = Rect {
@@ -272,7 +272,7 @@ pub(super) fn admit(canvas: &mut Canvas<'_>, since: Timestamp) {
             .say(" more.", Tone::Faint),
     ];
     let ready = model.now.since(since) >= UNREADY_MS;
-    windows::notice(
+    frame::notice(
         canvas,
         &head,
         lines,

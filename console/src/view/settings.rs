@@ -7,7 +7,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, bars, form, ink, ink::Ink, windows};
+use super::{Canvas, bars, form, frame, ink, ink::Ink};
 use crate::{
     app::{Model, Sentence, Spot},
     keymap::{Action, Key},
@@ -91,11 +91,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
             .gap(1)
             .sentence(&secret.head, Tone::Accent)
             .gap(1);
-        windows::notice(canvas, &head, lines, &settings.hints(&around));
+        frame::notice(canvas, &head, lines, &settings.hints(&around));
     } else if let Some((_, question)) = &settings.question {
         let lines = wrapped(canvas, question.as_str(), 56, Tone::Strong);
         let head = canvas.ink();
-        windows::notice(canvas, &head, lines, &settings.hints(&around));
+        frame::notice(canvas, &head, lines, &settings.hints(&around));
     }
 }
 
