@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     let asked_for_json = env::args_os().any(|a| a == "--json");
     let mut out = Out {
         json: asked_for_json,
+        terminal: std::io::stdout().is_terminal(),
         out: &mut stdout,
         err: &mut stderr,
     };

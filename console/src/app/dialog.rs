@@ -28,6 +28,8 @@ pub enum Dialog {
     Confirm(Question),
     /// More than one thing could be meant.
     Choose(CallId, Rev, Vec<(Intent, Sentence)>),
+    /// How the phone pages of this console are.
+    Pages,
     /// A code to pair a phone page with.
     Code(Code),
     /// A page asks to be let in; since when the window is there, by the local clock.
@@ -52,6 +54,7 @@ impl Model {
             Dialog::Find(find) => self.key_in_find(find, key),
             Dialog::Palette(palette) => self.key_in_palette(palette, key),
             Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
+            Dialog::Pages => self.key_at_pages(key),
             Dialog::Code(code) => self.key_at_code(code, key),
             Dialog::Admit(since) => self.key_at_admit(since, key),
             Dialog::Help(top) | Dialog::Log(top) => {

@@ -7,7 +7,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, bars, form, frame, ink, ink::Ink};
+use super::{Canvas, bars, form, frame, ink, ink::Ink, phone};
 use crate::{
     app::{Model, Sentence, Spot},
     keymap::{Action, Key},
@@ -524,8 +524,7 @@ fn page(canvas: &mut Canvas<'_>, section: Section, at: usize, rect: Rect) {
         Section::Phone => {
             let mut lines: Vec<(String, Tone)> = Vec::new();
             for page in &model.pages {
-                let (state, tone) = bars::page_state(page);
-                lines.push((format!("{}: {state}", page.device), tone));
+                lines.extend(phone::about(page));
             }
             if lines.is_empty() {
                 let told = "No phone page is paired with this console.";

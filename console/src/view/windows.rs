@@ -73,6 +73,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                 .collect();
             list(canvas, &head, 64, lines);
         }
+        Some(Dialog::Pages) => pair::pages(canvas),
         Some(Dialog::Code(code)) => pair::code(canvas, code),
         Some(Dialog::Admit(since)) => pair::admit(canvas, *since),
     }
