@@ -48,6 +48,8 @@ struct Socket {
     registered: bool,
     /// Seconds that its calls may outlive it.
     patience: u64,
+    /// How many tokens it has shown.
+    tokens: u32,
 }
 
 /// What is known of a browser's call beside what the world knows.
@@ -80,6 +82,7 @@ impl Edge {
             incoming: false,
             registered: false,
             patience: 0,
+            tokens: 0,
         };
         self.sockets.insert(self.last, socket);
         (self.last, frames, cut)
@@ -298,11 +301,11 @@ impl Edge {
         self.say(socket, "message", &message);
     }
 
-    /// Everybody who is connected: `{"identity","registered"}`.
+    /// Everybody who is connected: `{"identity","registered","tokens"}`.
     pub(crate) fn body(&self) -> Vec<Value> {
         let sockets = self.sockets.values();
         sockets
-            .map(|s| json!({ "identity": s.identity, "registered": s.registered }))
+            .map(|s| json!({ "identity": s.identity, "registered": s.registered, "tokens": s.tokens }))
             .collect()
     }
 

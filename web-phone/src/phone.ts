@@ -190,15 +190,14 @@ function hangUp(s: Draft, ask: Ask): void {
 function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
   const seat = seatOf(s);
   switch (event.key) {
+    // One gesture is both: the word that this page shall be the phone, and what a browser wants before it plays.
     case "enable":
-      s.enabled = true;
-      if (s.mic === "asking") break;
-      s.mic = "asking";
-      ask({ c: "open-microphone" });
-      // The one gesture is also the word that this page shall be the phone.
       if (s.line.up) ask({ c: "send", msg: { t: "take" } });
+      wake(s, ask);
       break;
-    case "take": send(s, { t: "take" }, ask); break;
+    case "take":
+      if (send(s, { t: "take" }, ask)) wake(s, ask);
+      break;
     case "accept": accept(s, event.call, ask); break;
     case "decline": {
       if (!ringing(s).some((o) => o.call === event.call)) break;
@@ -224,6 +223,14 @@ function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
       break;
     case "keypad": if (s.own?.open) s.keypad = !s.keypad; break;
   }
+}
+
+/** Asks for the microphone, if it is not there yet. */
+function wake(s: Draft, ask: Ask): void {
+  s.enabled = true;
+  if (s.mic === "asking" || s.mic === "granted") return;
+  s.mic = "asking";
+  ask({ c: "open-microphone" });
 }
 
 function accept(s: Draft, call: string, ask: Ask): void {
@@ -320,7 +327,8 @@ function seatAndCall(s: Draft, ask: Ask): void {
       if (s.own.seatless !== null) s.own = { ...s.own, seatless: null };
       // Also after a redirect, which changes the leg under a living call.
       if (seat.joined && seat.leg !== s.was) s.was = seat.leg;
-    } else if (s.own.seatless === null) s.own = { ...s.own, seatless: s.now };
+    } else if (s.house && !s.house.active) hangUp(s, ask); // another page has taken the phone, and waits for its seat
+    else if (s.own.seatless === null) s.own = { ...s.own, seatless: s.now };
     else if (s.now - s.own.seatless > SEATLESS) hangUp(s, ask);
     return;
   }

@@ -77,6 +77,12 @@ describe("connecting", () => {
     expect(found.asked("disconnect", found.commands)).toEqual([]);
   });
 
+  it("hangs up at once, without a leave, when another page has taken the phone: that one is the call's then", () => {
+    const page = new Page().talking().house({ active: false, other: "Firefox" });
+    expect(page.asked("disconnect", page.commands)).toEqual([{ c: "disconnect", n: 1 }]);
+    expect(page.asked("send", page.commands).some(({ msg }) => msg.t === "leave")).toBe(false);
+  });
+
   it("keeps a call while the server is away", () => {
     const page = new Page().talking().tell({ e: "line", up: false }).wait(90_000);
     expect(page.asked("disconnect", page.commands)).toEqual([]);
@@ -258,6 +264,15 @@ describe("what it says of itself", () => {
     expect(page.tell({ e: "tick" }).beats).toHaveLength(1);
     expect(page.house().beats).toEqual([]);
     expect(page.tell({ e: "stir" }).beats).toHaveLength(1);
+  });
+
+  it("is the phone and awake by one press, where another page was the phone", () => {
+    const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ active: false, other: "Firefox" });
+    page.tell({ e: "press", key: "take" });
+    expect(page.said).toEqual([{ t: "take" }]);
+    expect(page.asked("open-microphone")).toHaveLength(1);
+    page.tell({ e: "mic", mic: "granted" });
+    expect(page.tell({ e: "press", key: "take" }).asked("open-microphone")).toEqual([]);
   });
 
   it("is ready when sound is enabled, the microphone granted and the stream up, whatever the registration said", () => {

@@ -127,21 +127,22 @@ impl Rig {
         .await
     }
 
-    /// The call of somebody's browser at the carrier.
-    pub(super) async fn leg(&self, worker: &Worker) -> String {
-        let of = |clients: &Value| {
-            let rows = clients["clients"].as_array().into_iter().flatten();
-            rows.filter(|c| c["identity"] == worker.id.as_str())
-                .map(|c| c["call_sid"].as_str().unwrap().to_owned())
-                .next()
-        };
+    /// The call of somebody's browser at the carrier: one other than `before`.
+    pub(super) async fn leg(&self, worker: &mut Worker, before: &str) -> String {
         until("a leg of the browser", async || {
             let clients = self
                 .twin
                 .clients()
                 .await
                 .map_err(|e| json!(e.to_string()))?;
-            of(&clients).ok_or(clients)
+            let rows = clients["clients"].as_array().into_iter().flatten();
+            let theirs = rows.filter(|c| c["identity"] == worker.id.as_str());
+            let sids = theirs.filter_map(|c| c["call_sid"].as_str());
+            let found = sids
+                .filter(|sid| *sid != before)
+                .map(ToOwned::to_owned)
+                .next();
+            found.ok_or_else(|| json!({ "clients": clients, "page": worker.browser.text() }))
         })
         .await
     }
@@ -182,13 +183,10 @@ pub(super) async fn pair(house: &House, client: &Client, browser: &mut Browser) 
     let code = made["code"].as_str().unwrap();
     browser.go(&format!("{}/phone#{code}", house.anyone.url));
     browser.press("Pair this page");
-    browser.wait_until(
-        "the digits to compare",
-        "/\\b\\d\\d\\b/.test(document.body.innerText)",
-    );
+    browser.wait_for_form("the digits to compare", r"^\d\d$");
     let confirm = format!("/api/pairings/{}/confirm", made["id"].as_str().unwrap());
     client.post(&confirm, json!({})).await.ok::<Value>();
-    browser.wait_for("Enable sound");
+    browser.wait_for_form("the page inside", "^Enable sound$|^Use this one$");
 }
 
 impl Worker {
