@@ -22,6 +22,8 @@ const TOKEN_EARLY = 60_000;
 const TOKEN_PAUSE = 5_000;
 /** How long a hang-up is worth telling, and a call for help worth trying. */
 const OWED = 30_000;
+/** How soon a call that was cut off is asked for again, if it was refused. */
+const REJOIN = 2000;
 /** How long a note stays. */
 const NOTE = 12_000;
 /** With the carrier lost, a server that was silent for so long is asked again, too: nothing else shows a dead network. */
@@ -242,9 +244,11 @@ function accept(s: Draft, call: string, ask: Ask): void {
 
 /** A call that was cut off from this page, by a reload or a lost network, is taken again without being asked for. */
 function rejoin(s: Draft, ask: Ask): void {
-  if (s.own || seatOf(s) || s.answering || !s.line.up) return;
+  if (s.own || seatOf(s) || s.answering || !s.line.up || s.now - s.rejoined < REJOIN) return;
   const [offer] = ringing(s).filter((o) => o.why === "reconnect");
-  if (offer) accept(s, offer.call, ask);
+  if (!offer || !ready(s)) return;
+  s.rejoined = s.now;
+  accept(s, offer.call, ask);
 }
 
 function callEvent(s: Draft, event: Event & { e: "call" }, ask: Ask): void {
@@ -295,7 +299,6 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     s.device = { at: "starting", since: s.now, refused: false };
     ask({ c: "start", token: s.token.value, signalling: s.signalling });
   }
-  rejoin(s, ask);
   seatAndCall(s, ask);
   if (!s.own?.open && s.keypad) s.keypad = false;
   if (s.digits && !s.own) s.digits = "";
@@ -316,6 +319,8 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     s.told = { ...s.told, beat: saying };
     ask({ c: "send", msg: beat(s) });
   }
+  // Last: the server gives a call only to a page that has said it can talk.
+  rejoin(s, ask);
 }
 
 /** The seat and our call at the carrier: at most one, never on another page's behalf. */

@@ -11,7 +11,19 @@ describe("a call that was cut off", () => {
     const accepts = () => page.asked("send", page.commands).filter(({ msg }) => msg.t === "accept");
     page.house({ offers: [cut] }).wait(2000);
     expect(accepts()).toHaveLength(1);
+    // Refused: once more, but not at once.
+    page.tell({ e: "heard", msg: { t: "no", call: "c_1", why: "Not yet." } });
+    expect(accepts()).toHaveLength(2);
+    page.tell({ e: "heard", msg: { t: "no", call: "c_1", why: "Not yet." } });
+    expect(accepts()).toHaveLength(2);
     expect(page.asked("ring", page.commands)).toEqual([]);
+  });
+
+  it("is asked for after the heartbeat that says that this page can talk", () => {
+    const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ offers: [cut] });
+    page.tell({ e: "press", key: "enable" }).tell({ e: "mic", mic: "granted" }).tell({ e: "device", up: true });
+    const said = page.asked("send").map(({ msg }) => (msg.t === "heartbeat" ? msg.ready : msg.t));
+    expect(said).toEqual([true, "accept"]);
   });
 
   it("is not taken by a page that is not the phone, has no sound, or is in a call, nor is any other call", () => {
