@@ -178,7 +178,7 @@ impl Edge {
         socket: u64,
         party: String,
         sdp: &str,
-        about: Value,
+        about: &Value,
     ) {
         let Some(leg) = self.legs.get_mut(sid) else {
             return;

@@ -235,7 +235,9 @@ impl Line {
             return self.reject(sid);
         }
         if let Some(others) = self.switch.edge(|e| e.taken(sid, self.id)) {
-            others.iter().for_each(|party| stage.gone(party));
+            for party in &others {
+                stage.gone(party);
+            }
             self.switch.world(|w| w.tell(sid, Signal::PickUp));
         }
     }
