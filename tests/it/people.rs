@@ -23,7 +23,7 @@ macro_rules! on_both {
 
 mod joining;
 pub(crate) mod kit;
-mod paired;
+pub(crate) mod paired;
 pub(crate) mod pairing;
 mod table;
 mod tokens;

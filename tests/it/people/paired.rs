@@ -141,7 +141,7 @@ async fn a_call_is_answered_muted_and_ended_from_a_console_that_has_paired_its_p
 }
 
 /// The code on the screen: twice four letters.
-fn code(screen: &Screen) -> Option<String> {
+pub(crate) fn code(screen: &Screen) -> Option<String> {
     let letters = |part: &str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_uppercase());
     rows(screen)
         .iter()

@@ -28,7 +28,68 @@ const AUDIBLE: f64 = 0.01;
 pub(super) struct Rig {
     pub(super) house: House,
     pub(super) twin: control::Client,
+    pub(super) ears: Ears,
     installed: (OsString, OsString),
+}
+
+/// What is heard at the twin, and in a page.
+pub(super) struct Ears(pub(super) control::Client);
+
+impl Ears {
+    /// Waits until a call hears such a tone, or does not any more.
+    pub(super) async fn hears(&self, who: &str, call: &str, hz: f32, yes: bool) {
+        self.sound(&format!("{who} hears {hz} Hz: {yes}"), call, |sound| {
+            let level = level(&sound["heard"], hz);
+            if yes {
+                level > AUDIBLE
+            } else {
+                level < AUDIBLE / 4.0
+            }
+        })
+        .await;
+    }
+
+    /// Waits until a call hears something, and not that voice: music, or a ringing tone.
+    pub(super) async fn music(&self, who: &str, call: &str, not: f32) {
+        self.sound(&format!("{who} has music"), call, |sound| {
+            let loud = sound["heard"]["rms"].as_f64().unwrap_or_default();
+            loud > 0.005 && level(&sound["heard"], not) < AUDIBLE / 4.0
+        })
+        .await;
+    }
+
+    async fn sound(&self, what: &str, call: &str, so: impl Fn(&Value) -> bool) {
+        until(what, async || {
+            let sound = self.0.sound(call).await.map_err(|e| json!(e.to_string()))?;
+            if so(&sound) { Ok(()) } else { Err(sound) }
+        })
+        .await;
+    }
+
+    /// Waits until a browser plays such a tone; 0: silence.
+    pub(super) async fn plays(&self, browser: &mut Browser, hz: f32) {
+        until(&format!("the page plays {hz} Hz"), async || {
+            let heard = browser.run("return await page.evaluate(() => cordboard.spectrum())");
+            let heard = heard.as_f64().unwrap_or(0.0);
+            if (heard - f64::from(hz)).abs() < 12.0 {
+                Ok(())
+            } else {
+                Err(json!(heard))
+            }
+        })
+        .await;
+    }
+}
+
+/// Lets a browser's pages be measured: what they play can be asked for, and what they say is the tone, not what a
+/// browser makes of a voice.
+pub(super) fn measured(browser: &mut Browser) {
+    browser.run(
+        "await context.addInitScript(() => {
+            localStorage['cordboard.measure'] = '1';
+            localStorage['cordboard.raw-microphone'] = '1';
+        })",
+    );
 }
 
 /// Somebody's console, by its socket. It says every few seconds that it is there, as a console does, also while a test
@@ -98,7 +159,7 @@ pub(super) struct Worker {
     pub(super) console: Console,
     pub(super) browser: Browser,
     pub(super) id: String,
-    /// What their microphone hears.
+    /// What their microphone hears: a tone that is not in the music that waiting callers hear.
     pub(super) tone: f32,
     orders: u32,
 }
@@ -112,6 +173,7 @@ impl Rig {
         let twin = house.desk.twin.control();
         Some(Self {
             house,
+            ears: Ears(twin.clone()),
             twin,
             installed,
         })
@@ -134,14 +196,8 @@ impl Rig {
         let (client, tokens) = self.house.join(name, extension, "operator").await;
         let console = Console::open(&client).await;
         let mut browser = Browser::start(&self.installed, plan);
-        // What is measured is the tone, not what a browser makes of a voice.
-        browser.run(
-            "await context.addInitScript(() => {
-                localStorage['cordboard.measure'] = '1';
-                localStorage['cordboard.raw-microphone'] = '1';
-            })",
-        );
-        pair(&self.house, &client, &mut browser).await;
+        measured(&mut browser);
+        pair(&self.house.anyone, &client, &mut browser).await;
         Worker {
             client,
             console,
@@ -171,24 +227,7 @@ impl Rig {
 
     /// Waits until a call hears such a tone, or does not any more.
     pub(super) async fn hears(&self, who: &str, call: &str, hz: f32, yes: bool) {
-        self.sound(&format!("{who} hears {hz} Hz: {yes}"), call, |sound| {
-            level(&sound["heard"], hz) > AUDIBLE && yes
-                || level(&sound["heard"], hz) < AUDIBLE / 4.0 && !yes
-        })
-        .await;
-    }
-
-    /// Waits until what a call says and hears is so.
-    pub(super) async fn sound(&self, what: &str, call: &str, so: impl Fn(&Value) -> bool) -> Value {
-        until(what, async || {
-            let sound = self
-                .twin
-                .sound(call)
-                .await
-                .map_err(|e| json!(e.to_string()))?;
-            if so(&sound) { Ok(sound) } else { Err(sound) }
-        })
-        .await
+        self.ears.hears(who, call, hz, yes).await;
     }
 
     /// The call of somebody's browser at the carrier: one other than `before`.
@@ -242,10 +281,10 @@ pub(super) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T,
 }
 
 /// Pairs a browser with somebody's console, as they would.
-pub(super) async fn pair(house: &House, client: &Client, browser: &mut Browser) {
+pub(super) async fn pair(anyone: &Client, client: &Client, browser: &mut Browser) {
     let made: Value = client.post("/api/pairings", json!({})).await.ok();
     let code = made["code"].as_str().unwrap();
-    browser.go(&format!("{}/phone#{code}", house.anyone.url));
+    browser.go(&format!("{}/phone#{code}", anyone.url));
     browser.press("Pair this page");
     browser.wait_for_form("the digits to compare", r"^\d\d$");
     let confirm = format!("/api/pairings/{}/confirm", made["id"].as_str().unwrap());
@@ -293,27 +332,5 @@ impl Worker {
             .until(&format!("the end of {intent}"), ended)
             .await;
         assert_eq!(end["t"], "done", "{intent}: {end}");
-    }
-
-    /// The strongest tone that the browser plays, in hertz; 0: silence.
-    pub(super) fn plays(&mut self) -> f64 {
-        let heard = self
-            .browser
-            .run("return await page.evaluate(() => cordboard.spectrum())");
-        heard.as_f64().unwrap_or(0.0)
-    }
-
-    /// Waits until the browser plays such a tone; 0: silence.
-    pub(super) async fn plays_tone(&mut self, hz: f32) {
-        let what = format!("the page plays {hz} Hz");
-        until(&what, async || {
-            let heard = self.plays();
-            if (heard - f64::from(hz)).abs() < 12.0 {
-                Ok(())
-            } else {
-                Err(json!(heard))
-            }
-        })
-        .await;
     }
 }

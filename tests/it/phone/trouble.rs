@@ -16,7 +16,7 @@ async fn talking(rig: &Rig, worker: &mut Worker, name: &str, hz: f32) -> (String
     let call = card["id"].as_str().unwrap().to_owned();
     worker.does("answer", &call, json!({})).await;
     rig.hears("the caller", &caller, worker.tone, true).await;
-    worker.plays_tone(hz).await;
+    rig.ears.plays(&mut worker.browser, hz).await;
     (caller, call)
 }
 
@@ -27,8 +27,8 @@ fn kind(card: &Value) -> &str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in_silence() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
-    let mut alan = rig.worker("Alan Turing", "103", 880.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
+    let mut alan = rig.worker("Alan Turing", "103", 960.0).await;
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     grace.browser.kill();
     // The tile says within five seconds that her phone cannot be reached, and the caller hears that they wait.
@@ -39,10 +39,7 @@ async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in
         m["t"] == "presence" && hers.is_some_and(|p| p["phone"] == "unreachable")
     };
     alan.console.until("her tile says so", unreachable).await;
-    rig.sound("the caller has music", &caller, |s| {
-        s["heard"]["rms"].as_f64().unwrap() > 0.005
-    })
-    .await;
+    rig.ears.music("the caller", &caller, grace.tone).await;
     // Whoever takes it is heard at once.
     alan.card("the call can be taken", |c| {
         c["id"] == call.as_str() && kind(c) == "queued"
@@ -50,14 +47,14 @@ async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in
     .await;
     alan.does("answer", &call, json!({})).await;
     rig.hears("the caller", &caller, alan.tone, true).await;
-    alan.plays_tone(440.0).await;
+    rig.ears.plays(&mut alan.browser, 440.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_dies_between_the_accept_and_the_join_loses_the_call_to_the_others_only() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
-    let mut alan = rig.worker("Alan Turing", "103", 880.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
+    let mut alan = rig.worker("Alan Turing", "103", 960.0).await;
     let caller = rig.caller("Rosa Diaz", 440.0).await;
     let card = alan.card("the call waits", |c| kind(c) == "queued").await;
     let call = card["id"].as_str().unwrap().to_owned();
@@ -83,7 +80,7 @@ async fn a_page_that_dies_between_the_accept_and_the_join_loses_the_call_to_the_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn between_two_held_calls_the_one_leg_of_the_page_is_moved_ten_times() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
     let (rosa, first) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let leg = rig.leg(&mut grace, "").await;
     grace.does("hold", &first, json!({})).await;
@@ -98,7 +95,7 @@ async fn between_two_held_calls_the_one_leg_of_the_page_is_moved_ten_times() {
         rig.hears("the one she turns to", with, grace.tone, true)
             .await;
         rig.hears("the other", other, grace.tone, false).await;
-        grace.plays_tone(hz).await;
+        rig.ears.plays(&mut grace.browser, hz).await;
     }
     assert_eq!(
         rig.leg(&mut grace, "").await,
@@ -111,7 +108,7 @@ async fn between_two_held_calls_the_one_leg_of_the_page_is_moved_ten_times() {
 async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
     let Some(rig) = Rig::open().await else { return };
     let plan = Plan {
-        tone: 660.0,
+        tone: 730.0,
         plays_unasked: true,
         ..Plan::default()
     };
@@ -124,7 +121,7 @@ async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
     // Nobody presses anything.
     rig.leg(&mut grace, &leg).await;
     rig.hears("the caller", &caller, grace.tone, true).await;
-    grace.plays_tone(440.0).await;
+    rig.ears.plays(&mut grace.browser, 440.0).await;
     grace.browser.wait_for("In call");
     grace.does("hold", &call, json!({})).await;
 }
@@ -132,7 +129,7 @@ async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
     let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let leg = rig.leg(&mut grace, "").await;
     rig.twin
@@ -148,7 +145,7 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
         })
         .await;
     rig.hears("the caller", &caller, grace.tone, true).await;
-    grace.plays_tone(440.0).await;
+    rig.ears.plays(&mut grace.browser, 440.0).await;
     grace
         .pages("and that it has", |p| {
             p["ready"] == true && p["quality"]["warning"].is_null()
@@ -163,7 +160,7 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expired_token_costs_no_call() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     rig.twin
         .fault(&[format!("client.expire={}", grace.id)])
@@ -204,16 +201,14 @@ async fn without_a_microphone_nobody_is_rung_and_everybody_knows_why() {
     let world = rig.twin.world().await.unwrap();
     let clients = rig.twin.clients().await.unwrap();
     assert_eq!(clients["clients"], json!([]), "{world:#}");
-    let heard = rig.sound("they hear that they wait", &caller, |s| {
-        s["heard"]["rms"].as_f64().unwrap() > 0.005
-    });
+    let heard = rig.ears.music("the caller", &caller, grace.tone);
     heard.await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_tabs_one_is_the_phone_and_the_other_says_so() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
     let url = format!("{}/phone", rig.house.anyone.url);
     grace.browser.run(&format!(
         "globalThis.other = await context.newPage(); await globalThis.other.goto({})",
@@ -268,16 +263,16 @@ async fn of_two_tabs_one_is_the_phone_and_the_other_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_on_another_machine_takes_the_phone_and_the_call_with_it() {
     let Some(rig) = Rig::open().await else { return };
-    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
     let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let plan = Plan {
-        tone: 1200.0,
+        tone: 1130.0,
         ..Plan::default()
     };
     let mut mobile = rig.browser(plan);
-    pair(&rig.house, &grace.client, &mut mobile).await;
+    pair(&rig.house.anyone, &grace.client, &mut mobile).await;
     mobile.press("Use this one");
-    rig.hears("the caller", &caller, 1200.0, true).await;
-    rig.hears("the caller", &caller, 660.0, false).await;
+    rig.hears("the caller", &caller, 1130.0, true).await;
+    rig.hears("the caller", &caller, 730.0, false).await;
     grace.browser.wait_for("Another page is your phone");
 }
