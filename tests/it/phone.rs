@@ -7,5 +7,5 @@
 //! Read next: `phone/rig.rs` (people, callers and ears), `tests/src/browser.rs`.
 
 mod calls;
-mod rig;
+pub(crate) mod rig;
 mod trouble;

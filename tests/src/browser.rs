@@ -83,7 +83,7 @@ pub fn installed() -> Option<(OsString, OsString)> {
 )]
 fn skipped() {
     eprintln!(
-        "SKIPPED: TEST_BROWSER_DRIVER and TEST_CHROMIUM are not set (`make test` sets them). NOT TESTED: the phone page in a browser."
+        "SKIPPED: TEST_BROWSER_DRIVER and TEST_CHROMIUM are not set (`make test` sets them). NOT TESTED: the phone page, and the Voice SDK, in a browser."
     );
 }
 

@@ -413,6 +413,12 @@ impl Edge {
             .for_each(|s| s.cut.cancel());
     }
 
+    /// Until when the network of a browser is down, if it is.
+    fn is_down(&self, identity: &str, now: i64) -> Option<i64> {
+        let until = self.down.get(identity).copied();
+        until.filter(|until| *until > now)
+    }
+
     /// On purpose: the tokens of a browser are not good any more.
     pub(crate) fn expire(&mut self, identity: &str) {
         let theirs = |(id, s): (&u64, &mut Socket)| {

@@ -32,6 +32,14 @@ struct Line {
     identity: Option<Identity>,
     /// It has been told that the token has run out.
     told: bool,
+    /// What it said while its network was down, and until when that is; it is heard of then, and so is all that follows.
+    held: Option<Held>,
+}
+
+struct Held {
+    until: i64,
+    token: String,
+    patience: f64,
 }
 
 /// Serves a browser's socket until it ends, or is cut off.
@@ -42,6 +50,7 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
         id,
         identity: None,
         told: false,
+        held: None,
     };
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,7 +66,11 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
                 line.say("error", &json!({ "error": expired() }));
                 continue;
             }
-            said = socket.recv() => match said {
+            () = line.outage() => {
+                line.back();
+                continue;
+            }
+            said = socket.recv(), if line.held.is_none() => match said {
                 Some(Ok(Message::Text(text))) => {
                     if text.as_str() != HEARTBEAT {
                         line.hear(&text).await;
@@ -93,7 +106,7 @@ impl Line {
             }
         };
         match said {
-            Said::Listen { token, patience } => self.listen(&token, patience),
+            Said::Listen { token, patience } => self.listen(token, patience),
             Said::Register { media } => self.register(media.audio),
             Said::Invite {
                 callsid,
@@ -131,10 +144,10 @@ impl Line {
         self.switch.edge(|e| e.meant(self.id, name))
     }
 
-    fn listen(&mut self, token: &str, patience: f64) {
+    fn listen(&mut self, token: String, patience: f64) {
         let checked = self
             .switch
-            .world(|w| token::check(token, &w.account, w.now));
+            .world(|w| token::check(&token, &w.account, w.now));
         let identity = match checked {
             Ok(identity) => identity,
             Err(unfit) => return self.wrong(unfit.code, &unfit.why),
@@ -147,6 +160,16 @@ impl Line {
             return self.wrong(31204, "another token of this socket was somebody else's");
         }
         let now = self.switch.clock.now_ms();
+        if let Some(until) = self.switch.edge(|e| e.is_down(&identity.name, now)) {
+            // A socket that opened and closed again without a word would not look like a network: the SDK forgets then
+            // that it was registered.
+            self.held = Some(Held {
+                until,
+                token,
+                patience,
+            });
+            return;
+        }
         // A browser lives in real time, however fast the clock runs.
         let ttl = Duration::from_secs(identity.ttl.unsigned_abs());
         let connected = json!({
@@ -154,14 +177,9 @@ impl Line {
             "token": { "identity": identity.name, "ttl": self.switch.clock.real(ttl).as_secs() },
         });
         self.switch.edge(|e| {
-            let down = e.down.get(&identity.name).is_some_and(|until| *until > now);
             let Some(socket) = e.sockets.get_mut(&self.id) else {
                 return;
             };
-            if down {
-                socket.cut.cancel();
-                return;
-            }
             socket.identity = Some(identity.name.clone());
             socket.incoming = identity.incoming;
             socket.expires = identity.expires;
@@ -178,6 +196,26 @@ impl Line {
         self.told = false;
     }
 
+    /// Until its network is up again; for ever, if it is.
+    async fn outage(&self) {
+        match &self.held {
+            Some(held) => self.until(held.until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn back(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.listen(held.token, held.patience);
+        }
+    }
+
+    async fn until(&self, moment: i64) {
+        let left = (moment - self.switch.clock.now_ms()).max(0);
+        let left = Duration::from_millis(left.unsigned_abs());
+        self.switch.clock.sleep(left).await;
+    }
+
     fn wrong(&self, code: u32, why: &str) {
         self.say("error", &json!({ "error": error(code, why) }));
     }
@@ -185,11 +223,7 @@ impl Line {
     /// Until the token runs out; for ever, if it has and that was said.
     async fn expiry(&self) {
         match &self.identity {
-            Some(identity) if !self.told => {
-                let left = (identity.expires - self.switch.clock.now_ms()).max(0);
-                let left = Duration::from_millis(left.unsigned_abs());
-                self.switch.clock.sleep(left).await;
-            }
+            Some(identity) if !self.told => self.until(identity.expires).await,
             _ => std::future::pending().await,
         }
     }
@@ -201,7 +235,8 @@ impl Line {
 
     fn register(&self, on: bool) {
         if self.identity.is_none() {
-            return;
+            // As at Twilio, by what the SDK says of it.
+            return self.wrong(31204, "nobody has said who this is");
         }
         if on && self.is_expired() {
             return self.say("error", &json!({ "error": expired() }));
