@@ -145,6 +145,9 @@ async fn one_who_reads_nothing_is_cut_off_when_it_must_be() {
     assert!(stuck.is_err(), "it takes any flood");
     ada.is_quiet().await;
     kit.control.fault(&["client.offline=eve"]).await.unwrap();
-    connected(&kit, 1).await;
+    // At once, and not when the twin has had enough of it by itself.
+    let soon = std::time::Duration::from_secs(5);
+    let cut = tokio::time::timeout(soon, connected(&kit, 1)).await;
+    assert!(cut.is_ok(), "the stuck socket is still there");
     ada.is_quiet().await;
 }
