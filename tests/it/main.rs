@@ -13,6 +13,7 @@ mod hostile;
 mod people;
 mod phone;
 mod screens;
+mod sdk;
 mod store;
 mod stories;
 mod storm;

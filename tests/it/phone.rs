@@ -8,7 +8,7 @@
 
 mod calls;
 mod demo;
-mod rig;
+pub(crate) mod rig;
 mod trouble;
 
 /// What is served without a browser to look at it.

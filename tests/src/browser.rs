@@ -87,7 +87,7 @@ pub fn installed() -> Option<(OsString, OsString)> {
 )]
 fn skipped() {
     eprintln!(
-        "SKIPPED: TEST_BROWSER_DRIVER and TEST_CHROMIUM are not set (`make test` sets them). NOT TESTED: the phone page in a browser."
+        "SKIPPED: TEST_BROWSER_DRIVER and TEST_CHROMIUM are not set (`make test` sets them). NOT TESTED: the phone page, and the Voice SDK, in a browser."
     );
 }
 
@@ -265,6 +265,21 @@ impl Browser {
         let limit = PATIENCE.as_millis();
         let code = format!(
             "await page.getByText(/{expression}/).locator('visible=true').first().waitFor({{ timeout: {limit} }})"
+        );
+        if let Err(why) = self.ask(&code) {
+            self.fail(&format!("never in the page: {what}\n{why}"));
+        }
+    }
+
+    /// Waits until an expression is true in a page whose policy lets it be evaluated there.
+    ///
+    /// # Panics
+    /// If it does not become so.
+    pub fn wait_until(&mut self, what: &str, expression: &str) {
+        let limit = PATIENCE.as_millis();
+        let code = format!(
+            "await page.waitForFunction({}, null, {{ timeout: {limit}, polling: 50 }})",
+            json!(expression)
         );
         if let Err(why) = self.ask(&code) {
             self.fail(&format!("never in the page: {what}\n{why}"));

@@ -208,6 +208,7 @@ impl Leg {
                     let dial = Dial {
                         timeout,
                         send_digits: noun.attribute("sendDigits").map(str::to_owned),
+                        parameters: parameters(noun),
                         ..Dial::default()
                     };
                     let child = self.switch.world(|w| {
@@ -548,6 +549,16 @@ impl Leg {
             }
         }
     }
+}
+
+/// The `<Parameter>`s of a noun.
+fn parameters(noun: &Element) -> Vec<(String, String)> {
+    let all = noun.children.iter().filter(|c| c.name == "Parameter");
+    all.filter_map(|p| {
+        let (name, value) = (p.attribute("name")?, p.attribute("value").unwrap_or(""));
+        Some((name.to_owned(), value.to_owned()))
+    })
+    .collect()
 }
 
 /// A number as `<Number>` takes it: E.164, ten digits for North America, or a short emergency number.

@@ -1,6 +1,6 @@
 //! Access tokens of the Voice SDK: checked as Twilio's edge checks them.
 //!
-//! HS256, `cty: twilio-fpa;v=1`, issued by a key of this account, with a voice grant that names an application.
+//! HS256, `cty: twilio-fpa;v=1`, issued by a key of this account, with a voice grant: to be rung, or to call, or both.
 //! The codes are those the SDK reports. Time comes from the twin's clock, so the JWT library's own check of it
 //! is off.
 
@@ -24,9 +24,12 @@ pub(crate) struct Unfit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) name: String,
-    pub(crate) application_sid: String,
+    /// Whose program its calls run; none: it may not call.
+    pub(crate) application_sid: Option<String>,
     /// Whether it may be rung.
     pub(crate) incoming: bool,
+    /// When it runs out, in milliseconds since 1970.
+    pub(crate) expires: i64,
     /// Seconds left.
     pub(crate) ttl: i64,
 }
@@ -156,22 +159,14 @@ pub(crate) fn check(token: &str, account: &Account, now_ms: i64) -> Result<Ident
     let incoming = voice.as_ref().and_then(|v| v.incoming.as_ref());
     let incoming = incoming.is_some_and(|i| i.allow);
     let outgoing = voice.and_then(|v| v.outgoing);
-    let outgoing = outgoing.ok_or_else(|| {
-        unfit(
-            20106,
-            "the access token has no voice grant for outgoing calls",
-        )
-    })?;
-    if account.application(&outgoing.application_sid).is_none() {
-        return Err(unfit(
-            21218,
-            "the access token names an application that does not exist",
-        ));
+    if outgoing.is_none() && !incoming {
+        return Err(unfit(20106, "the access token has no voice grant"));
     }
     Ok(Identity {
         name: identity,
-        application_sid: outgoing.application_sid,
+        application_sid: outgoing.map(|o| o.application_sid),
         incoming,
+        expires: claims.exp.saturating_mul(1000),
         ttl: claims.exp - now,
     })
 }
@@ -229,7 +224,8 @@ mod tests {
         );
         let good = check(&token, &account, NOW).unwrap();
         assert_eq!((good.name.as_str(), good.ttl), ("a_7", 3600));
-        assert_eq!(good.application_sid, account.credentials.app_sid);
+        assert_eq!(good.application_sid, Some(account.credentials.app_sid));
+        assert_eq!((good.incoming, good.expires), (false, 1_700_003_600_000));
     }
 
     #[test]
@@ -242,6 +238,9 @@ mod tests {
         assert_eq!(verdict(|c| c["iss"] = json!("SK0")), 20103);
         assert_eq!(verdict(|c| c["grants"]["identity"] = json!("a-7")), 31204);
         assert_eq!(verdict(|c| c["grants"]["voice"] = json!({})), 20106);
+        let only = |allow| json!({ "incoming": { "allow": allow } });
+        assert_eq!(verdict(|c| c["grants"]["voice"] = only(true)), 0);
+        assert_eq!(verdict(|c| c["grants"]["voice"] = only(false)), 20106);
         let account = account();
         let token = |secret: &str, cty: &str| {
             check(&sign(&claims(&account), secret, cty), &account, NOW)

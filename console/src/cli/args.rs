@@ -16,7 +16,7 @@ use cordboard_core::{
 };
 use url::Url;
 
-use read::{command_id, key_value, phone, position, rate};
+use read::{command_id, kept_seconds, key_value, phone, position, rate, voice};
 
 pub use house::{
     AdminVerb, AuditArgs, DeskArgs, DeskVerb, Door, GroupVerb, NumberVerb, QueueVerb, SlotVerb,
@@ -25,7 +25,7 @@ pub use people::{
     CreateArgs, InvitationVerb, InviteArgs, JoinArgs, LoginArgs, NewcomerArgs, OnRev, PasswordArgs,
     ResetArgs, SessionsVerb, SetArgs, StatusArgs, UserVerb,
 };
-pub use read::{Back, Grant, NONE, Park, Stop, duration, http_url, join_link};
+pub use read::{Back, Grant, NONE, Park, Stop, Voice, duration, http_url, join_link};
 
 mod house;
 mod people;
@@ -380,6 +380,9 @@ pub enum TwinVerb {
         /// How long the caller talks before hanging up, such as 30s; otherwise until somebody else does.
         #[arg(long, value_name = "TIME", value_parser = duration)]
         talk: Option<Duration>,
+        /// What the caller sounds like: tone:440, silent, or the number of a voice; otherwise as their number has it.
+        #[arg(long, value_name = "VOICE", value_parser = voice)]
+        voice: Option<Voice>,
     },
     /// Press keys, as the far end of a call.
     Press {
@@ -396,6 +399,25 @@ pub enum TwinVerb {
     },
     /// Show calls, conferences, participants, and who hears whom.
     World,
+    /// Say what a call says and hears now: how loud it is, and the strongest tones.
+    Sound {
+        /// Which leg.
+        call_sid: String,
+    },
+    /// Keep the last seconds of what a call hears as a sound file. What has not been made yet is waited for.
+    Listen {
+        /// Which leg.
+        call_sid: String,
+        /// How many, at most 10.
+        #[arg(long, value_name = "N", default_value = "5", value_parser = kept_seconds)]
+        seconds: f32,
+        /// The file, in the WAV format. One that is there is replaced.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// What it says, instead of what it hears.
+        #[arg(long)]
+        said: bool,
+    },
     /// Let things go wrong on purpose.
     Fault {
         /// Such as webhook.double=0.3 or rest.slow=0.1; nothing: show what is set.
@@ -435,6 +457,10 @@ mod tests {
             "cordboard console --plain",
             "cordboard twin serve --listen 127.0.0.1:0 --json",
             "cordboard twin call --from +14155550132 --to +14155550100 --name Rosa --patience 60s --json --twin http://127.0.0.1:2",
+            "cordboard twin call --from +14155550132 --to +14155550100 --voice tone:440 --twin http://127.0.0.1:2",
+            "cordboard twin call --from +14155550132 --to +14155550100 --voice 7 --twin http://127.0.0.1:2",
+            "cordboard twin sound CA1 --json --twin http://127.0.0.1:2",
+            "cordboard twin listen CA1 --seconds 2.5 --out a.wav --said --twin http://127.0.0.1:2",
             "cordboard twin press CA1 123# --twin http://127.0.0.1:2",
             "cordboard twin fault webhook.double=0.3 rest.429=0.1 --twin http://127.0.0.1:2",
             "cordboard twin fault --clear --twin http://127.0.0.1:2",
@@ -492,6 +518,10 @@ mod tests {
             "cordboard demo --calls-per-minute -1",
             "cordboard call hold c_1 --no-wait --dry-run",
             "cordboard call hold c_1 --id",
+            "cordboard twin call --from +14155550132 --to +14155550100 --voice tone:9000 --twin http://127.0.0.1:2",
+            "cordboard twin call --from +14155550132 --to +14155550100 --voice loud --twin http://127.0.0.1:2",
+            "cordboard twin listen CA1 --twin http://127.0.0.1:2",
+            "cordboard twin listen CA1 --out a.wav --seconds 11 --twin http://127.0.0.1:2",
             "cordboard twin fault oops --twin http://127.0.0.1:2",
             "cordboard user set 102",
             "cordboard user set 102 --role king",

@@ -5,15 +5,19 @@
 //!
 //! Read next: [`cordboard_twin::control`].
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use cordboard::{
-    cli::{Exit, Failure, Out, args::TwinVerb, show},
+    cli::{
+        Exit, Failure, Out,
+        args::{self, TwinVerb},
+        show,
+    },
     client::address,
 };
 use cordboard_core::ids::Phone;
 use cordboard_twin::{
-    Caller, Credentials, TwinConfig,
+    Caller, Credentials, TwinConfig, Voice,
     control::{Client, ControlError},
 };
 use rand::{RngExt, rngs::StdRng};
@@ -49,6 +53,7 @@ pub(crate) async fn run(verb: TwinVerb, at: Option<Url>, out: &mut Out<'_>) -> R
             name,
             patience,
             talk,
+            voice,
         } => {
             let caller = Caller {
                 from: from.to_string(),
@@ -56,6 +61,11 @@ pub(crate) async fn run(verb: TwinVerb, at: Option<Url>, out: &mut Out<'_>) -> R
                 name,
                 patience: patience.map(|d| d.as_secs_f64()),
                 talks: talk.map(|d| d.as_secs_f64()),
+                voice: voice.map(|voice| match voice {
+                    args::Voice::Tone(hz) => Voice::Tone(hz),
+                    args::Voice::Silent => Voice::Silent,
+                    args::Voice::Babble(number) => Voice::Babble(number),
+                }),
                 ..Caller::default()
             };
             let sid = control.call(&caller).await.map_err(said)?;
@@ -72,6 +82,22 @@ pub(crate) async fn run(verb: TwinVerb, at: Option<Url>, out: &mut Out<'_>) -> R
         TwinVerb::World => {
             let world = control.world().await.map_err(said)?;
             Ok(out.say(&world, picture(&world))?)
+        }
+        TwinVerb::Sound { call_sid } => {
+            let sound = control.sound(&call_sid).await.map_err(said)?;
+            Ok(out.say(&sound, levels(&sound))?)
+        }
+        TwinVerb::Listen {
+            call_sid,
+            seconds,
+            out: file,
+            said: of_its_own,
+        } => {
+            let (bytes, kept) = listen(&control, &call_sid, of_its_own, seconds).await?;
+            keep(&file, &bytes)?;
+            let document = json!({ "file": file, "seconds": kept });
+            let line = format!("{kept:.1} s are in {}.", file.display());
+            Ok(out.say(&document, [line])?)
         }
         TwinVerb::Fault { set, clear } => {
             let client = control;
@@ -149,6 +175,76 @@ async fn serve(
     stop.cancel();
     let _ = tokio::time::timeout(super::CLOSING, twin.stopped()).await;
     Ok(())
+}
+
+/// So many seconds of what a call hears or says, and how many they are. The twin makes sound only when somebody listens,
+/// so what is missing is waited for.
+async fn listen(
+    control: &Client,
+    call: &str,
+    of_its_own: bool,
+    seconds: f32,
+) -> Result<(Vec<u8>, f32), Failure> {
+    // Nobody waits longer than it takes to say so much.
+    for _ in 0..2 {
+        let bytes = control.listen(call, of_its_own, seconds).await;
+        let bytes = bytes.map_err(said)?;
+        let missing = seconds - length(&bytes);
+        if missing < 0.02 {
+            return Ok((bytes, seconds));
+        }
+        tokio::time::sleep(Duration::from_secs_f32(missing)).await;
+    }
+    let bytes = control.listen(call, of_its_own, seconds).await;
+    let bytes = bytes.map_err(said)?;
+    let there = length(&bytes);
+    Ok((bytes, there))
+}
+
+/// How many seconds a file of the twin's has: 8,000 samples of two bytes each, behind a header of 44.
+fn length(bytes: &[u8]) -> f32 {
+    let samples = u32::try_from(bytes.len().saturating_sub(44) / 2).unwrap_or(u32::MAX);
+    Duration::from_secs(u64::from(samples))
+        .div_f32(8_000.0)
+        .as_secs_f32()
+}
+
+fn keep(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let kept = std::fs::write(file, bytes);
+    kept.map_err(|why| Failure::refused("file", format!("{}: {why}.", file.display())))
+}
+
+/// What a call says and hears.
+fn levels(sound: &Value) -> Vec<String> {
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
+    let row = |what: &str, side: &Value| {
+        let tones: Vec<String> = rows(&side["tones"])
+            .map(|t| format!("{:.0} Hz ({:.3})", number(&t["hz"]), number(&t["level"])))
+            .collect();
+        let tones = if tones.is_empty() {
+            "silence".to_owned()
+        } else {
+            show::list(tones)
+        };
+        vec![
+            what.to_owned(),
+            format!("{:.3}", number(&side["rms"])),
+            tones,
+        ]
+    };
+    let table = [row("says", &sound["said"]), row("hears", &sound["heard"])];
+    let mut lines = show::table(&table);
+    let came = number(&sound["packets_in"]);
+    if sound["connected"] == false {
+        lines.push("Its browser is not connected.".to_owned());
+    } else if came > 0.0 {
+        lines.push(format!(
+            "{came:.0} packets came from its browser, {:.0} were lost, {:.0} went to it.",
+            number(&sound["lost"]),
+            number(&sound["packets_out"]),
+        ));
+    }
+    lines
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

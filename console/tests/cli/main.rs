@@ -22,4 +22,5 @@ mod renewal;
 mod script;
 mod sign;
 mod terminal;
+mod twin;
 mod usage;

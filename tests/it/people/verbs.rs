@@ -38,6 +38,8 @@ fn verbs() -> Vec<(&'static str, Vec<&'static str>, Option<Takes>)> {
         none("twin hangup"),
         none("twin world"),
         none("twin fault"),
+        none("twin sound"),
+        none("twin listen"),
         none("twin requests"),
         none("completions"),
         none("man"),

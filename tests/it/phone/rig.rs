@@ -252,7 +252,7 @@ impl Rig {
 }
 
 /// How loud a tone is in what was heard, whatever else there is.
-pub(super) fn level(sound: &Value, hz: f32) -> f64 {
+pub(crate) fn level(sound: &Value, hz: f32) -> f64 {
     let tones = sound["tones"].as_array().into_iter().flatten();
     let near = |t: &&Value| (t["hz"].as_f64().unwrap_or(0.0) - f64::from(hz)).abs() < 8.0;
     let levels = tones
@@ -262,7 +262,7 @@ pub(super) fn level(sound: &Value, hz: f32) -> f64 {
 }
 
 /// Asks until it is so.
-pub(super) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, Value>) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, Value>) -> T {
     let mut last = Value::Null;
     let asking = async {
         let mut turn = tokio::time::interval(Duration::from_millis(50));

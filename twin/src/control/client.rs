@@ -121,6 +121,20 @@ impl Client {
         self.get(&format!("sound/{call_sid}")).await
     }
 
+    /// The last seconds (at most 10) of what a call has heard, or `said`, as a WAV file of 8 kHz, mono, 16 bit. There may
+    /// be less of it.
+    pub async fn listen(
+        &self,
+        call_sid: &str,
+        said: bool,
+        seconds: f32,
+    ) -> Result<Vec<u8>, ControlError> {
+        let which = if said { "said" } else { "heard" };
+        let path = format!("sound/{call_sid}/{which}.wav?seconds={seconds}");
+        let sent = self.http.get(self.address(&path)).send().await;
+        self.body(sent).await
+    }
+
     /// Clients with a live call: `{"clients":[{"identity","call_sid","status","vanished","browser"}]}`, and the
     /// browsers that are connected: `{"browsers":[{"identity","registered","tokens"}]}`.
     pub async fn clients(&self) -> Result<Value, ControlError> {
@@ -248,15 +262,22 @@ impl Client {
         &self,
         sent: Result<reqwest::Response, reqwest::Error>,
     ) -> Result<T, ControlError> {
+        let bytes = self.body(sent).await?;
+        serde_json::from_slice(&bytes).map_err(|e| ControlError::Unreachable {
+            url: self.url.clone(),
+            why: e.to_string(),
+        })
+    }
+
+    async fn body(
+        &self,
+        sent: Result<reqwest::Response, reqwest::Error>,
+    ) -> Result<Vec<u8>, ControlError> {
         let response = sent.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
         if status.is_success() {
-            let unread = |e: serde_json::Error| ControlError::Unreachable {
-                url: self.url.clone(),
-                why: e.to_string(),
-            };
-            return serde_json::from_slice(&bytes).map_err(unread);
+            return Ok(bytes.to_vec());
         }
         let body: Value = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| json!({ "error": { "why": String::from_utf8_lossy(&bytes) } }));

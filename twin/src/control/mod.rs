@@ -230,13 +230,16 @@ async fn hangup(
     })
 }
 
-/// A telephone or client that rings picks up.
+/// A telephone or client that rings picks up. A real browser does so itself.
 async fn answer(
     State(switch): Control,
     Json(order): Json<CallSid>,
 ) -> Result<Json<Value>, Refused> {
     switch.world(|w| {
         live(w, &order.call_sid)?;
+        if w.call(&order.call_sid).is_some_and(|c| c.browser) {
+            return Err(bad("it rings in a browser, which answers for itself"));
+        }
         w.tell(&order.call_sid, Signal::PickUp);
         Ok(Json(json!({})))
     })

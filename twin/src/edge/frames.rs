@@ -59,6 +59,10 @@ pub(super) enum Said {
     Message {
         callsid: String,
         #[serde(default)]
+        content: Value,
+        #[serde(default)]
+        messagetype: String,
+        #[serde(default)]
         voiceeventsid: String,
     },
 }
@@ -87,6 +91,13 @@ impl Extra {
 /// To a browser.
 pub(super) fn frame(kind: &str, payload: &Value) -> String {
     json!({ "type": kind, "version": "1.6", "payload": payload }).to_string()
+}
+
+/// Of the certificate in a session description: whoever has the same is the same peer connection. Empty: there is none.
+pub(super) fn fingerprint(sdp: &str) -> &str {
+    let mut lines = sdp.lines();
+    let found = lines.find_map(|line| line.strip_prefix("a=fingerprint:"));
+    found.unwrap_or_default().trim()
 }
 
 /// Why a call or a socket is in trouble, as the SDK reads it.

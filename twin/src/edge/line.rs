@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::frames::{Extra, HEARTBEAT, Said, error};
 use super::outgoing::dial_in;
+use super::{Claim, expired};
 use crate::switch::Switch;
 use crate::token::{self, Identity};
 use crate::world::call::CallStatus;
@@ -16,14 +17,29 @@ use crate::world::{Effect, Signal};
 
 /// How often a browser hears of us. After 15 s of silence the SDK gives the socket up.
 const BEAT: Duration = Duration::from_secs(5);
+/// How long a browser may take nothing of what it is told; as long as the SDK waits for us.
+const STUCK: Duration = Duration::from_secs(15);
 /// The longest that a call outlives its socket, in seconds (the SDK asks for no more).
 const LONGEST: f64 = 30.0;
+
+/// The largest call message (Twilio docs: Voice SDK Call Message Events), in bytes.
+const LONGEST_MESSAGE: usize = 10 * 1024;
 
 struct Line {
     switch: Arc<Switch>,
     id: u64,
     /// Who its token says it is.
     identity: Option<Identity>,
+    /// It has been told that the token has run out.
+    told: bool,
+    /// What it said while its network was down, and until when that is; it is heard of then, and so is all that follows.
+    held: Option<Held>,
+}
+
+struct Held {
+    until: i64,
+    token: String,
+    patience: f64,
 }
 
 /// Serves a browser's socket until it ends, or is cut off.
@@ -33,6 +49,8 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
         switch: switch.clone(),
         id,
         identity: None,
+        told: false,
+        held: None,
     };
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,7 +61,16 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
             () = cut.cancelled() => break,
             frame = frames.recv() => frame,
             _ = beat.tick() => Some(HEARTBEAT.to_owned()),
-            said = socket.recv() => match said {
+            () = line.expiry() => {
+                line.told = true;
+                line.say("error", &json!({ "error": expired() }));
+                continue;
+            }
+            () = line.outage() => {
+                line.back();
+                continue;
+            }
+            said = socket.recv(), if line.held.is_none() => match said {
                 Some(Ok(Message::Text(text))) => {
                     if text.as_str() != HEARTBEAT {
                         line.hear(&text).await;
@@ -55,7 +82,14 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
             },
         };
         let Some(text) = text else { break };
-        if socket.send(Message::text(text)).await.is_err() {
+        // One that reads nothing must not keep us here.
+        let sent = tokio::select! {
+            biased;
+            () = switch.shutdown.cancelled() => break,
+            () = cut.cancelled() => break,
+            sent = tokio::time::timeout(STUCK, socket.send(Message::text(text))) => sent,
+        };
+        if !matches!(sent, Ok(Ok(()))) {
             break;
         }
     }
@@ -72,13 +106,14 @@ impl Line {
             }
         };
         match said {
-            Said::Listen { token, patience } => self.listen(&token, patience),
+            Said::Listen { token, patience } => self.listen(token, patience),
             Said::Register { media } => self.register(media.audio),
             Said::Invite {
                 callsid,
+                sdp,
                 reconnect: Some(reconnect),
                 ..
-            } => self.reconnect(&callsid, &reconnect),
+            } => self.reconnect(&callsid, &reconnect, &sdp).await,
             Said::Invite {
                 callsid,
                 sdp,
@@ -86,17 +121,18 @@ impl Line {
                 reconnect: None,
             } => self.invite(callsid, &sdp, &twilio).await,
             Said::Answer { callsid, sdp } => self.answer(&callsid, &sdp).await,
-            Said::Reject { callsid } => self.reject(&callsid),
+            Said::Reject { callsid } => {
+                self.reject(&callsid);
+            }
             Said::Hangup { callsid } => self.hangup(&callsid),
             Said::Reinvite { callsid, sdp } => self.reinvite(&callsid, &sdp).await,
             Said::Dtmf { callsid, dtmf } => self.press(&callsid, dtmf),
             Said::Message {
                 callsid,
+                content,
+                messagetype,
                 voiceeventsid,
-            } => self.say(
-                "ack",
-                &json!({ "acktype": "message", "callsid": callsid, "voiceeventsid": voiceeventsid }),
-            ),
+            } => self.message(&callsid, &content, &messagetype, &voiceeventsid),
         }
     }
 
@@ -108,34 +144,46 @@ impl Line {
         self.switch.edge(|e| e.meant(self.id, name))
     }
 
-    fn listen(&mut self, token: &str, patience: f64) {
+    fn listen(&mut self, token: String, patience: f64) {
         let checked = self
             .switch
-            .world(|w| token::check(token, &w.account, w.now));
+            .world(|w| token::check(&token, &w.account, w.now));
         let identity = match checked {
             Ok(identity) => identity,
-            Err(unfit) => {
-                self.say("error", &json!({ "error": error(unfit.code, &unfit.why) }));
-                return;
-            }
+            Err(unfit) => return self.wrong(unfit.code, &unfit.why),
         };
+        if self
+            .identity
+            .as_ref()
+            .is_some_and(|known| known.name != identity.name)
+        {
+            return self.wrong(31204, "another token of this socket was somebody else's");
+        }
         let now = self.switch.clock.now_ms();
+        if let Some(until) = self.switch.edge(|e| e.is_down(&identity.name, now)) {
+            // A socket that opened and closed again without a word would not look like a network: the SDK forgets then
+            // that it was registered.
+            self.held = Some(Held {
+                until,
+                token,
+                patience,
+            });
+            return;
+        }
+        // A browser lives in real time, however fast the clock runs.
+        let ttl = Duration::from_secs(identity.ttl.unsigned_abs());
         let connected = json!({
             "region": "us1", "home": "us1", "edge": "local", "gateway": "twin",
-            "token": { "identity": identity.name, "ttl": identity.ttl },
+            "token": { "identity": identity.name, "ttl": self.switch.clock.real(ttl).as_secs() },
         });
         self.switch.edge(|e| {
-            let down = e.down.get(&identity.name).is_some_and(|until| *until > now);
             let Some(socket) = e.sockets.get_mut(&self.id) else {
                 return;
             };
-            if down {
-                socket.cut.cancel();
-                return;
-            }
             socket.identity = Some(identity.name.clone());
             socket.incoming = identity.incoming;
             socket.tokens += 1;
+            socket.expires = identity.expires;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -146,11 +194,53 @@ impl Line {
             e.say(self.id, "connected", &connected);
         });
         self.identity = Some(identity);
+        self.told = false;
+    }
+
+    /// Until its network is up again; for ever, if it is.
+    async fn outage(&self) {
+        match &self.held {
+            Some(held) => self.until(held.until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn back(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.listen(held.token, held.patience);
+        }
+    }
+
+    async fn until(&self, moment: i64) {
+        let left = (moment - self.switch.clock.now_ms()).max(0);
+        let left = Duration::from_millis(left.unsigned_abs());
+        self.switch.clock.sleep(left).await;
+    }
+
+    fn wrong(&self, code: u32, why: &str) {
+        self.say("error", &json!({ "error": error(code, why) }));
+    }
+
+    /// Until the token runs out; for ever, if it has and that was said.
+    async fn expiry(&self) {
+        match &self.identity {
+            Some(identity) if !self.told => self.until(identity.expires).await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        let now = self.switch.clock.now_ms();
+        self.switch.edge(|e| e.is_expired(self.id, now))
     }
 
     fn register(&self, on: bool) {
         if self.identity.is_none() {
-            return;
+            // As at Twilio, by what the SDK says of it.
+            return self.wrong(31204, "nobody has said who this is");
+        }
+        if on && self.is_expired() {
+            return self.say("error", &json!({ "error": expired() }));
         }
         self.switch.edge(|e| {
             if let Some(socket) = e.sockets.get_mut(&self.id) {
@@ -160,23 +250,32 @@ impl Line {
         });
     }
 
+    /// A call does not come about, or is not theirs.
+    fn refuse(&self, name: &str, code: u32, why: &str) {
+        let hangup = json!({ "callsid": name, "error": error(code, why) });
+        self.say("hangup", &hangup);
+    }
+
     /// A call out.
     async fn invite(&self, temporary: String, offer: &str, twilio: &Extra) {
-        let refused = |code: u32, why: &str| {
-            self.say(
-                "hangup",
-                &json!({ "callsid": temporary, "error": error(code, why) }),
-            );
-        };
         let Some(identity) = &self.identity else {
-            return refused(31204, "nobody has said who this is");
+            return self.refuse(&temporary, 31204, "nobody has said who this is");
         };
         if self.meant(&temporary).is_some() {
             return; // said again over a socket that was slow
         }
+        if self.is_expired() {
+            return self.say(
+                "hangup",
+                &json!({ "callsid": temporary, "error": expired() }),
+            );
+        }
+        if self.switch.edge(|e| e.is_busy(self.id)) {
+            return self.refuse(&temporary, 31206, "too many calls at once");
+        }
         let stage = match self.switch.sound.stage(&self.switch) {
             Ok(stage) => stage,
-            Err(why) => return refused(31005, &why),
+            Err(why) => return self.refuse(&temporary, 31005, &why),
         };
         let params = twilio.params();
         let made = self.switch.world(|w| {
@@ -191,11 +290,11 @@ impl Line {
         });
         let (sid, program) = match made {
             Ok(made) => made,
-            Err(unfit) => return refused(unfit.code, &unfit.why),
+            Err(unfit) => return self.refuse(&temporary, unfit.code, &unfit.why),
         };
         match stage.accept(&sid, offer).await {
             Ok(answer) => {
-                self.switch.edge(|e| e.agreed(&sid, answer));
+                self.switch.edge(|e| e.agreed(&sid, offer, answer));
                 // It may have hung up already: then there is nothing to start.
                 self.switch.world(|w| {
                     if w.is_live(&sid) {
@@ -204,20 +303,50 @@ impl Line {
                 });
             }
             Err(why) => {
-                tracing::debug!(%sid, %why, "a browser's offer cannot be answered");
+                let why = why.to_string();
+                self.switch.edge(|e| e.forget(&sid));
+                self.refuse(&temporary, 31400, &why);
                 self.switch.world(|w| {
-                    w.note(&sid, 31400, why.to_string(), "");
+                    w.note(&sid, 31400, why, "");
                     w.finish(&sid, CallStatus::Failed, Some(488));
                 });
             }
         }
     }
 
-    /// A call whose socket was lost is spoken for by this one.
-    fn reconnect(&self, sid: &str, reconnect: &str) {
-        if !self.switch.edge(|e| e.reattached(sid, self.id, reconnect)) {
-            let why = error(31209, "this call cannot be reconnected");
-            self.say("hangup", &json!({ "callsid": sid, "error": why }));
+    /// A call that another socket spoke for, or was rung over, is spoken for by this one.
+    async fn reconnect(&self, sid: &str, token: &str, sdp: &str) {
+        let not_theirs = || self.refuse(sid, 31209, "this call cannot be reconnected");
+        if self.identity.is_none() {
+            return not_theirs();
+        }
+        let claim = self.switch.edge(|e| e.claim(sid, self.id, token, sdp));
+        let party = match claim {
+            None => return not_theirs(),
+            Some(Claim::Again) => return,
+            Some(Claim::Elsewhere(party)) => party,
+        };
+        let Ok(stage) = self.switch.sound.stage(&self.switch) else {
+            return not_theirs();
+        };
+        let answer = match stage.accept(&party, sdp).await {
+            Ok(answer) => answer,
+            Err(why) => return self.refuse(sid, 31400, &why.to_string()),
+        };
+        let both = (sdp, answer.as_str());
+        match self.switch.edge(|e| e.moved(sid, self.id, &party, both)) {
+            None => {
+                stage.gone(&party);
+                not_theirs();
+            }
+            Some((others, rang)) => {
+                for party in &others {
+                    stage.gone(party);
+                }
+                if rang {
+                    self.switch.world(|w| w.tell(sid, Signal::PickUp));
+                }
+            }
         }
     }
 
@@ -227,14 +356,18 @@ impl Line {
             return;
         };
         let Some(party) = self.switch.edge(|e| e.fork(sid, self.id)) else {
-            return; // somebody else was faster, and it has been told so
+            if self.meant(sid).is_none() {
+                // Somebody else was faster, or it is over.
+                self.say("hangup", &json!({ "callsid": sid }));
+            }
+            return;
         };
         if let Err(why) = stage.answered(&party, answer).await {
-            let why = error(31400, &why.to_string());
-            self.say("hangup", &json!({ "callsid": sid, "error": why }));
-            return self.reject(sid);
+            self.refuse(sid, 31400, &why.to_string());
+            self.reject(sid);
+            return;
         }
-        if let Some(others) = self.switch.edge(|e| e.taken(sid, self.id)) {
+        if let Some(others) = self.switch.edge(|e| e.taken(sid, self.id, answer)) {
             for party in &others {
                 stage.gone(party);
             }
@@ -242,20 +375,27 @@ impl Line {
         }
     }
 
-    fn reject(&self, sid: &str) {
-        if self.switch.edge(|e| e.refused(sid, self.id)) {
+    /// A call that rings here is not wanted. False: none of that name does.
+    fn reject(&self, sid: &str) -> bool {
+        let refused = self.switch.edge(|e| e.refused(sid, self.id));
+        let Some((party, by_all)) = refused else {
+            return false;
+        };
+        self.switch.sound.gone(&party);
+        if by_all {
             self.switch
                 .world(|w| w.finish(sid, CallStatus::Busy, Some(603)));
         }
+        true
     }
 
     fn hangup(&self, name: &str) {
+        if self.reject(name) {
+            return; // it was rung, and had not answered
+        }
         let Some(sid) = self.meant(name) else {
             return;
         };
-        if self.switch.edge(|e| e.fork(&sid, self.id)).is_some() {
-            return self.reject(&sid); // it was rung, and has not answered
-        }
         self.switch.edge(|e| {
             // It knows: what it did itself is not told back.
             if let Some(leg) = e.legs.get_mut(&sid) {
@@ -264,6 +404,30 @@ impl Line {
         });
         self.switch
             .world(|w| w.finish(&sid, CallStatus::Completed, None));
+    }
+
+    /// A call message is for whoever has subscribed to them.
+    fn message(&self, name: &str, content: &Value, kind: &str, id: &str) {
+        let refused = |code, why| {
+            let error = error(code, why);
+            self.say(
+                "error",
+                &json!({ "callsid": name, "voiceeventsid": id, "error": error }),
+            );
+        };
+        if self.meant(name).is_none() {
+            return refused(31404, "there is no such call");
+        }
+        if kind != "user-defined-message" {
+            return refused(31210, "there is no such type of message");
+        }
+        if content.to_string().len() > LONGEST_MESSAGE {
+            return refused(31212, "the message is too long");
+        }
+        self.say(
+            "ack",
+            &json!({ "acktype": "message", "callsid": name, "voiceeventsid": id }),
+        );
     }
 
     async fn reinvite(&self, name: &str, offer: &str) {
@@ -293,12 +457,14 @@ impl Line {
 
     /// The socket is gone. Its calls are kept for a while, in case it comes back.
     fn lost(&self) {
-        for (sid, patience) in self.switch.edge(|e| e.close(self.id)) {
+        let left = self.switch.edge(|e| e.close(self.id));
+        left.parties.iter().for_each(|p| self.switch.sound.gone(p));
+        for (sid, loss) in left.calls {
             let me = self.switch.clone();
             self.switch.spawn(async move {
                 // A network's time, not the clock's.
-                tokio::time::sleep(Duration::from_secs(patience)).await;
-                if me.edge(|e| e.is_lost(&sid)) {
+                tokio::time::sleep(Duration::from_secs(left.patience)).await;
+                if me.edge(|e| e.is_lost(&sid, loss)) {
                     me.world(|w| w.finish(&sid, CallStatus::Completed, None));
                 }
             });

@@ -22,10 +22,13 @@ pub(crate) fn dial_in(
     };
     let length: usize = params.iter().map(|(k, v)| k.len() + v.len()).sum();
     if length > LONGEST {
-        return Err(unfit(31105, "the parameters are too long"));
+        return Err(unfit(31103, "the parameters are too long"));
     }
-    let app = w.account.application(&identity.application_sid);
-    let app = app.map(|a| a.voice.clone()).unwrap_or_default();
+    let app_sid = identity.application_sid.as_deref();
+    let app_sid =
+        app_sid.ok_or_else(|| unfit(31002, "the access token has no grant for outgoing calls"))?;
+    let app = w.account.application(app_sid).map(|a| a.voice.clone());
+    let app = app.ok_or_else(|| unfit(31001, "there is no application of that sid"))?;
     let source = app
         .voice()
         .ok_or_else(|| unfit(31002, "the application has no VoiceUrl"))?;
@@ -43,7 +46,7 @@ pub(crate) fn dial_in(
         fallback: app.fallback(),
     });
     if let Some(call) = w.call_mut(&sid) {
-        call.app_sid = Some(identity.application_sid.clone());
+        call.app_sid.clone_from(&identity.application_sid);
         let extra = params.iter().map(|(k, v)| (k.clone(), v.clone()));
         call.extra.0.extend(extra);
     }

@@ -169,6 +169,7 @@ pub(super) fn dial(
         timeout: timeout + 5,
         machine_detection,
         send_digits: form.text("SendDigits").map(str::to_owned),
+        parameters: Vec::new(),
     })
 }
 

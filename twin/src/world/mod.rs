@@ -200,6 +200,8 @@ pub(crate) struct Dial {
     pub(crate) timeout: u64,
     pub(crate) machine_detection: Option<MachineDetection>,
     pub(crate) send_digits: Option<String>,
+    /// What a client's page is given to read (`<Parameter>`).
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]

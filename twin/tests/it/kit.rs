@@ -372,16 +372,22 @@ impl Kit {
     }
 
     pub(crate) fn token(&self, identity: &str) -> String {
+        self.signed(identity, |_| ())
+    }
+
+    /// A token whose claims are not quite the usual ones.
+    pub(crate) fn signed(&self, identity: &str, change: impl FnOnce(&mut Value)) -> String {
         let c = &self.credentials;
         let now = self.twin.clock().now_ms() / 1000;
         let header = jsonwebtoken::Header {
             cty: Some("twilio-fpa;v=1".into()),
             ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256)
         };
-        let claims = json!({
+        let mut claims = json!({
             "jti": format!("{}-{now}", c.api_key), "iss": c.api_key, "sub": c.account_sid, "iat": now, "exp": now + 3600,
             "grants": { "identity": identity, "voice": { "outgoing": { "application_sid": c.app_sid } } },
         });
+        change(&mut claims);
         jsonwebtoken::encode(
             &header,
             &claims,

@@ -6,6 +6,8 @@ mod conferences;
 // Marked, as the kit is, so that the lints know it for test code, helpers included.
 #[cfg(test)]
 mod crossings;
+#[cfg(test)]
+mod edge;
 mod faults;
 #[cfg(test)]
 mod kit;

@@ -98,6 +98,40 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What a caller sounds like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Voice {
+    /// One tone, in hertz.
+    Tone(f32),
+    /// Says nothing.
+    Silent,
+    /// Talks; each number is another voice.
+    Babble(u64),
+}
+
+/// `tone:440`, `silent`, or the number of a voice.
+pub(super) fn voice(text: &str) -> Result<Voice, String> {
+    let wrong = || "tone:440 (20 to 3400 Hz), silent, or the number of a voice".to_owned();
+    if text == "silent" {
+        return Ok(Voice::Silent);
+    }
+    let Some(hz) = text.strip_prefix("tone:") else {
+        return text.parse().map(Voice::Babble).map_err(|_| wrong());
+    };
+    // What a telephone line carries.
+    let hz: f32 = hz.parse().map_err(|_| wrong())?;
+    let heard = (20.0..=3_400.0).contains(&hz);
+    heard.then_some(Voice::Tone(hz)).ok_or_else(wrong)
+}
+
+/// So many seconds of what the twin keeps.
+pub(super) fn kept_seconds(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(seconds) if (0.1..=10.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0.1 to 10".to_owned()),
+    }
+}
+
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=600.0).contains(&rate) => Ok(rate),
