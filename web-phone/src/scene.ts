@@ -18,6 +18,8 @@ export interface Scene {
   tone: Tone;
   title: string;
   text: string;
+  /** What will happen when the button is pressed: before a browser asks, it is said why. */
+  hint: string;
   /** What one button does. */
   action: { label: string; key: "enable" | "take" } | null;
   /** There are cards for calls: the face is only a line above them, or nothing where all is well. */
@@ -50,7 +52,8 @@ export function scene(s: State): Scene {
   const at = face(s);
   const calls = s.own !== null || seatOf(s) !== null || (s.house?.active === true && s.house.held.length > 0) ||
     (ringing(s).length > 0 && at !== "asleep" && at !== "prompting");
-  const say = (tone: Tone, title: string, text = "", action: Scene["action"] = null): Scene => ({ face: at, tone, title, text, action, calls });
+  const say = (tone: Tone, title: string, text = "", action: Scene["action"] = null, hint = ""): Scene =>
+    ({ face: at, tone, title, text, hint, action, calls });
   switch (at) {
     case "opening": return say("busy", WORDS.moment);
     case "connecting": return say("busy", WORDS.moment);
@@ -58,8 +61,9 @@ export function scene(s: State): Scene {
     case "claiming": return say("busy", WORDS.pair.claiming);
     case "waiting": return say("ask", WORDS.pair.waiting, WORDS.pair.digits);
     case "insecure": return say("bad", WORDS.insecure.title, WORDS.insecure.text);
-    case "second": return say("ask", WORDS.second.title, s.house?.other ? WORDS.second.there : WORDS.second.text, { label: WORDS.second.button, key: "take" });
-    case "asleep": return say("ask", WORDS.enable.title, WORDS.enable.text, { label: WORDS.enable.button, key: "enable" });
+    case "second": return say("ask", WORDS.second.title, s.house?.other ? WORDS.second.there : WORDS.second.text, { label: WORDS.second.button, key: "take" },
+      s.mic === "granted" ? "" : `${WORDS.second.asks} ${WORDS.enable.promise}`);
+    case "asleep": return say("ask", WORDS.enable.title, WORDS.enable.text, { label: WORDS.enable.button, key: "enable" }, WORDS.enable.promise);
     case "prompting": return say("ask", WORDS.enable.asking, WORDS.enable.allow);
     case "denied": return say("bad", WORDS.denied.title, WORDS.denied.text, { label: WORDS.denied.button, key: "enable" });
     case "missing": return say("bad", WORDS.missing.title, WORDS.missing.text, { label: WORDS.missing.button, key: "enable" });

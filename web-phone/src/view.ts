@@ -21,7 +21,7 @@ export class View {
   readonly #title = h("h1", { tabindex: "-1" });
   readonly #text = h("p", { class: "say" });
   readonly #other = h("bdi", { class: "other" });
-  readonly #more = h("p", { class: "hint" }, WORDS.enable.promise);
+  readonly #more = h("p", { class: "hint" });
   readonly #steps = h("ol", { class: "steps" });
   readonly #digits = h("p", { class: "digits" });
   readonly #code = h("input", {
@@ -85,7 +85,8 @@ export class View {
     this.#doors(s);
     show(this.#act, at.action !== null);
     if (at.action) { this.#action = at.action.key; relabel(this.#act, at.action.label); }
-    show(this.#more, at.face === "asleep");
+    text(this.#more, at.hint);
+    show(this.#more, at.hint !== "");
     const steps = at.face === "denied" ? undo(browserOf(navigator.userAgent)) : [];
     show(this.#steps, steps.length > 0);
     keyed(this.#steps, this.#stepsKept, steps, (step) => step, () => h("li"), text);

@@ -49,6 +49,15 @@ describe("words", () => {
 });
 
 describe("faces", () => {
+  it("say why the browser will ask for the microphone before a press that makes it ask", () => {
+    const inside = () => new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome();
+    for (const page of [inside().house(), inside().house({ active: false, other: "Firefox" })]) {
+      const shown = scene(page.state);
+      expect(`${shown.text} ${shown.hint}`).toMatch(/browser will .*ask whether .* may use the microphone.*Nothing is sent/);
+    }
+    expect(scene(new Page().ready().house({ active: false, other: "Firefox" }).state).hint).toBe("");
+  });
+
   it("show each state as what it is", () => {
     expect(face(new Page().state)).toBe("opening");
     expect(face(new Page().tell({ e: "door", door: { at: "asking", offered: "" } }).state)).toBe("asking");
