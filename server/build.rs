@@ -36,21 +36,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        if name.starts_with('.') || name.ends_with(".gz") {
+        if name.starts_with('.') || path.extension().is_some_and(|ending| ending == "gz") {
             continue;
         }
-        let path = path.canonicalize()?;
+        let full = path.canonicalize()?;
         let mut mark = DefaultHasher::new();
-        fs::read(&path)?.hash(&mut mark);
-        let packed = path.with_file_name(format!("{name}.gz"));
-        let packed = if packed.is_file() {
+        fs::read(&full)?.hash(&mut mark);
+        // As the text of a string, whatever is in it.
+        let full = full.to_str().ok_or("the path is not UTF-8")?;
+        let packed = format!("{full}.gz");
+        let packed = if Path::new(&packed).is_file() {
             format!("Some(include_bytes!({packed:?}))")
         } else {
             "None".to_owned()
         };
         writeln!(
             list,
-            "    Asset {{ name: {name:?}, mark: \"\\\"{:016x}\\\"\", plain: include_bytes!({path:?}), packed: {packed} }},",
+            "    Asset {{ name: {name:?}, mark: \"\\\"{:016x}\\\"\", plain: include_bytes!({full:?}), packed: {packed} }},",
             mark.finish()
         )?;
     }

@@ -9,8 +9,8 @@
 //! says how old it is.
 //!
 //! Read next: `app/act.rs` (what can be done, and doing it), `app/carry.rs` (picking up and dropping), `app/dialog.rs`
-//! (the windows), `app/find.rs` (typing names), `app/palette.rs` (typing what to do), `app/link.rs` (what the server
-//! says), `app/news.rs` (what is told of it), `app/cursor.rs` (where the keyboard is), `app/settings.rs` and
+//! (the windows), `app/typed.rs` (a line with a list), `app/find.rs` (typing names), `app/palette.rs` (typing what to
+//! do), `app/link.rs` (what the server says), `app/news.rs` (what is told of it), `app/cursor.rs` (where the keyboard is), `app/settings.rs` and
 //! `app/pair.rs` (what is asked over HTTP).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +45,7 @@ mod pair;
 mod palette;
 mod person;
 mod settings;
+mod typed;
 
 pub use act::Offer;
 pub use carry::{Carry, Hand, Preview};
@@ -56,6 +57,7 @@ pub use link::{Link, LinkNews};
 pub use pair::{Code, Muting, UNREADY_MS};
 pub use palette::{Choice, Palette};
 pub use person::{Look, State};
+pub use typed::Typed;
 
 /// A sentence that is safe to show: cleaned word by word, at most [`Sentence::CELLS`] cells.
 ///
@@ -337,6 +339,7 @@ pub struct Model {
     /// Who waits for what came of them.
     waiters: BTreeMap<u64, settings::Waiter>,
     muting: Option<Muting>,
+    seeker: typed::Seeker,
     ids: Ids,
     last_bell: Option<Timestamp>,
 }
@@ -394,6 +397,7 @@ impl Model {
             questions: 0,
             waiters: BTreeMap::new(),
             muting: None,
+            seeker: typed::Seeker::default(),
             ids: Ids {
                 prefix: format!("t{run:016x}"),
                 count: 0,
@@ -702,13 +706,13 @@ impl Model {
     /// Pasted text only ever fills a field: it is never a command.
     fn paste(&mut self, text: &str) {
         if let Some(Dialog::Find(find)) = &mut self.dialog {
-            find.text.paste(text);
+            find.typed.text.paste(text);
             self.search();
             self.dirty = true;
         } else if let Some(Dialog::Palette(mut palette)) =
             self.dialog.take_if(|d| matches!(d, Dialog::Palette(_)))
         {
-            palette.text.paste(text);
+            palette.typed.text.paste(text);
             self.look_up(&mut palette);
             self.dialog = Some(Dialog::Palette(palette));
             self.dirty = true;

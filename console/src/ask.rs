@@ -134,7 +134,7 @@ pub enum Answer {
 /// Why a question was not answered as was hoped for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// A short word for programs: the server's, or `unreachable`, `lost`, `garbled`.
+    /// A short word for programs: the server's own, or one of those below.
     pub code: String,
     /// A sentence for people.
     pub detail: String,
@@ -145,6 +145,13 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// The code where no server has answered, and nothing was done.
+    pub const UNREACHABLE: &'static str = "unreachable";
+    /// The code where no answer came back: it may have been done all the same.
+    pub const LOST: &'static str = "lost";
+    /// The code where it has said something else than it should.
+    pub const GARBLED: &'static str = "garbled";
+
     /// One that is told in a sentence.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
         Self {
@@ -167,7 +174,7 @@ impl Trouble {
             },
             Err(_) => Self {
                 retry_after,
-                ..Self::new("garbled", format!("The server answered with {status}."))
+                ..Self::new(Self::GARBLED, format!("The server answered with {status}."))
             },
         }
     }
@@ -333,7 +340,7 @@ fn typed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Trouble> {
     serde_json::from_slice(body).map_err(|why| {
         tracing::warn!(%why, "an answer could not be read");
         let detail = "The server answered something this console does not understand. Are they of the same version?";
-        Trouble::new("garbled", detail)
+        Trouble::new(Trouble::GARBLED, detail)
     })
 }
 

@@ -171,6 +171,8 @@ impl From<io::Error> for Failure {
 pub struct Out<'a> {
     /// For programs.
     pub json: bool,
+    /// Whether standard output is a terminal.
+    pub terminal: bool,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.
@@ -439,6 +441,7 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let exit = Out {
             json: true,
+            terminal: false,
             out: &mut out,
             err: &mut err,
         }

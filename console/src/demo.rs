@@ -18,6 +18,7 @@ use cordboard::{
     cli::{Exit, Failure, Out, args::DemoArgs},
     client::{self, Password, address},
     clock::Clock,
+    preferences::Likes,
     run::ConsoleOptions,
 };
 use cordboard_core::api::SessionKind;
@@ -157,7 +158,7 @@ impl House {
             "ready": true,
             "url": address(&self.server.url),
             "twin": self.twin.url(),
-            "phone": null,
+            "phone": self.server.url.join("phone").ok().map(|url| url.to_string()),
             "operator": self.server.operator.as_ref().map(|(email, password)| json!({ "email": email, "password": password })),
             "number": self.server.number,
             "account_sid": credentials.account_sid,
@@ -305,7 +306,7 @@ async fn console(house: &House) -> Result<(), Failure> {
     let credentials = client::Credentials::password(url, Clock::system(), password)?;
     let options = ConsoleOptions {
         leaving_ends_all: true,
-        ..ConsoleOptions::new(credentials, house.log.clone())
+        ..ConsoleOptions::new(credentials, Likes::look(), house.log.clone())
     };
     crate::open_console(options).await
 }

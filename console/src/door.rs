@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::{
     app::{Mood, Sentence, Spot},
+    ask::Trouble,
     cli::args::http_url,
     client::address,
     form::{Form, Wish},
@@ -30,7 +31,7 @@ mod words;
 
 pub use pages::{Place, Way, read_place};
 pub use run::{DoorOptions, SignedIn, run};
-pub use words::{Answer, DoorCmd, DoorMsg, Request, Trouble};
+pub use words::{Answer, DoorCmd, DoorMsg, Request};
 
 /// What is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

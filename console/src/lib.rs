@@ -21,6 +21,7 @@ pub mod keymap;
 pub mod net;
 pub mod number;
 pub mod preferences;
+pub mod reach;
 pub mod run;
 pub mod settings;
 pub mod shape;

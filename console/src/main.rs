@@ -24,6 +24,7 @@ use cordboard::{
     },
     client::{Credentials, address},
     door::{self, run::DoorOptions},
+    preferences::Likes,
     run::{self, ConsoleError, ConsoleOptions, ExitReason, Stage},
 };
 use cordboard_server::Settings;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let asked_for_json = env::args_os().any(|a| a == "--json");
     let mut out = Out {
         json: asked_for_json,
+        terminal: std::io::stdout().is_terminal(),
         out: &mut stdout,
         err: &mut stderr,
     };
@@ -309,17 +311,24 @@ async fn console(env: &Environment, url: Option<&Url>, plain: bool) -> Result<()
     };
     // From the door to the board, and back to the door where the sign-in ends meanwhile.
     loop {
+        // Once for both of them, and anew for whoever comes back: the board may have kept something meanwhile.
+        let likes = Likes::look();
         let options = if let Some(credentials) = credentials.take() {
-            ConsoleOptions::new(credentials, log.clone())
+            ConsoleOptions::new(credentials, likes, log.clone())
         } else {
-            let door = DoorOptions::new(server.take(), log.clone());
+            let door = DoorOptions::new(
+                server.take(),
+                likes.as_ref().and_then(Likes::theme),
+                log.clone(),
+            );
             let came = door::run(&mut stage, door).await.map_err(failed)?;
             let Some(came) = came else {
                 return Ok(());
             };
             let asked = cordboard::clock::Clock::system().now();
             env.keep(&came.url, came.tokens, asked).await?;
-            let mut options = ConsoleOptions::new(env.signed_in(Some(&came.url))?, log.clone());
+            let mut options =
+                ConsoleOptions::new(env.signed_in(Some(&came.url))?, likes, log.clone());
             (options.theme, options.mouse) = (came.theme, came.mouse);
             options
         };

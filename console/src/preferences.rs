@@ -25,6 +25,33 @@ pub struct Preferences {
     pub keys: Keymap,
 }
 
+/// The file they are kept in, and what it said when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Likes {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// What it said, or why it could not be read.
+    pub read: Result<Preferences, String>,
+}
+
+impl Likes {
+    /// Looks at the file of this person, if there is a place for it.
+    pub fn look() -> Option<Self> {
+        Preferences::file().map(Self::at)
+    }
+
+    /// Looks at that file.
+    pub fn at(path: PathBuf) -> Self {
+        let read = Preferences::read(&path);
+        Self { path, read }
+    }
+
+    /// The colours, if they were chosen and could be read.
+    pub fn theme(&self) -> Option<Theme> {
+        self.read.as_ref().ok().and_then(|likes| likes.theme)
+    }
+}
+
 /// As they are written.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

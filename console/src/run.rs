@@ -26,7 +26,7 @@ use crate::{
     client::Credentials,
     clock::Clock,
     net::{self, Wire},
-    preferences::Preferences,
+    preferences::{Likes, Preferences},
     terminal::Screen,
     theme::Theme,
     view::{self, Drawn},
@@ -51,8 +51,8 @@ pub struct ConsoleOptions {
     pub credentials: Credentials,
     /// The colours; none: those that are kept, or what suits the terminal.
     pub theme: Option<Theme>,
-    /// Where colours and keys are kept, if anywhere.
-    pub likes: Option<PathBuf>,
+    /// The colours and keys that are kept, if they are anywhere.
+    pub likes: Option<Likes>,
     /// Whether the mouse works the board.
     pub mouse: bool,
     /// Whether the bell rings.
@@ -67,12 +67,12 @@ pub struct ConsoleOptions {
 
 impl ConsoleOptions {
     /// A console with the usual settings, as the environment suggests them.
-    pub fn new(credentials: Credentials, log: PathBuf) -> Self {
+    pub fn new(credentials: Credentials, likes: Option<Likes>, log: PathBuf) -> Self {
         let remote = std::env::var_os("SSH_CONNECTION").is_some();
         Self {
             credentials,
             theme: None,
-            likes: Preferences::file(),
+            likes,
             mouse: true,
             bell: true,
             remote,
@@ -164,7 +164,7 @@ pub async fn console_on(
         leaving_ends_all,
     } = options;
     let clock = Clock::system();
-    let (liked, keeper, unread) = match likes.map(|path| (Preferences::read(&path), path)) {
+    let (liked, keeper, unread) = match likes.map(|likes| (likes.read, likes.path)) {
         Some((Ok(liked), path)) => (liked, Some(Keeper::of(path)), None),
         // What could not be read is not written over.
         Some((Err(why), path)) => (Preferences::default(), None, Some((why, path))),
@@ -199,7 +199,7 @@ pub async fn console_on(
     }
     if let (Some(keeper), true) = (&keeper, theme.is_some()) {
         let theme = theme.or(liked.theme);
-        keeper.keep(Preferences { theme, ..liked });
+        keeper.shelf.put(Preferences { theme, ..liked });
     }
     stage.screen.mouse(mouse);
     on_stage(
@@ -318,19 +318,19 @@ async fn board<S: Screen>(
         Some(Line { asks, answers }) => (Some(asks), joined(incoming, answers)),
         None => (None, incoming),
     };
-    let (likes, kept, incoming) = match keeper {
+    let (shelf, kept, incoming) = match keeper {
         Some(Keeper {
-            likes,
+            shelf,
             troubles,
             kept,
-        }) => (Some(likes), Some(kept), joined(incoming, troubles)),
+        }) => (Some(shelf), Some(kept), joined(incoming, troubles)),
         None => (None, None, incoming),
     };
     let mut board = Board {
         model,
         outgoing,
         asks,
-        likes,
+        shelf,
     };
     let over = stage::run(&mut board, ends, incoming, stop, clock, settings).await;
     drop(board);
@@ -353,7 +353,7 @@ struct Behind {
 
 /// Keeps what somebody likes, off the loop and in order.
 struct Keeper {
-    likes: mpsc::Sender<Preferences>,
+    shelf: Shelf,
     troubles: mpsc::Receiver<Msg>,
     /// Ends when all is written.
     kept: JoinHandle<()>,
@@ -361,7 +361,7 @@ struct Keeper {
 
 impl Keeper {
     fn of(path: PathBuf) -> Self {
-        let (likes, mut chosen) = mpsc::channel::<Preferences>(8);
+        let (shelf, mut chosen) = mpsc::channel::<Preferences>(8);
         let (trouble, troubles) = mpsc::channel(1);
         let kept = tokio::spawn(async move {
             while let Some(likes) = chosen.recv().await {
@@ -380,15 +380,20 @@ impl Keeper {
             }
         });
         Self {
-            likes,
+            shelf: Shelf(shelf),
             troubles,
             kept,
         }
     }
+}
 
-    fn keep(&self, likes: Preferences) {
+/// Where what is to be kept is put, for the keeper to fetch.
+struct Shelf(mpsc::Sender<Preferences>);
+
+impl Shelf {
+    fn put(&self, likes: Preferences) {
         // Nobody chooses faster than a disk writes; if so, the next choice is kept.
-        let _ = self.likes.try_send(likes);
+        let _ = self.0.try_send(likes);
     }
 }
 
@@ -416,7 +421,7 @@ struct Board {
     model: Model,
     outgoing: mpsc::Sender<ClientMsg>,
     asks: Option<mpsc::Sender<(u64, Ask)>>,
-    likes: Option<mpsc::Sender<Preferences>>,
+    shelf: Option<Shelf>,
 }
 
 impl Board {
@@ -424,14 +429,14 @@ impl Board {
     fn ask(&self, number: u64, ask: Ask) -> Result<(), Trouble> {
         let Some(asks) = &self.asks else {
             return Err(Trouble::new(
-                "unreachable",
+                Trouble::UNREACHABLE,
                 "Nothing can be asked of the server from here.",
             ));
         };
         asks.try_send((number, ask)).map_err(|why| {
             tracing::warn!(%why, "a question could not be asked");
             Trouble::new(
-                "unreachable",
+                Trouble::UNREACHABLE,
                 "Too much is being asked at once. Try again in a moment.",
             )
         })
@@ -477,9 +482,8 @@ impl Play for Board {
             Cmd::Suspend => Some(Do::Suspend),
             Cmd::Quit => Some(Do::Leave(Ok(ExitReason::Quit))),
             Cmd::Keep(likes) => {
-                if let Some(keeper) = &self.likes {
-                    // Nobody chooses faster than a disk writes; if so, the next choice is kept.
-                    let _ = keeper.try_send(likes);
+                if let Some(shelf) = &self.shelf {
+                    shelf.put(likes);
                 }
                 None
             }

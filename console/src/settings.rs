@@ -117,8 +117,15 @@ pub enum Doing {
     DropSlot(SlotId, Rev),
     /// Remove that number.
     DropNumber(Phone, Rev),
-    /// Give that action the key that is pressed next.
-    Choose(Action),
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Shall that be done? A yes or a no answers it.
+    Sure(Doing),
+    /// Which key shall do that? The next one that is pressed.
+    Press(Action),
 }
 
 /// Something that is shown once.
@@ -186,7 +193,7 @@ pub struct Settings {
     /// The way that is being changed.
     pub route: Option<Route>,
     /// What is being asked.
-    pub question: Option<(Doing, Sentence)>,
+    pub question: Option<(Asked, Sentence)>,
     /// What is shown once.
     pub secret: Option<Secret>,
     /// Whether somebody else was faster: what is typed can only be left, or loaded anew.
@@ -494,8 +501,6 @@ impl Settings {
                 "All your other sign-ins have ended.",
             ),
             Doing::Reset(user) => (Ask::ResetCode(user), ""),
-            // A key was pressed: see there.
-            Doing::Choose(_) => return Vec::new(),
             Doing::Revoke(code) => (Ask::Revoke(code), "The invitation is taken back."),
             Doing::DropGroup(group, rev) => (Ask::DropGroup(group, rev), "The group is removed."),
             Doing::DropSlot(slot, rev) => (Ask::DropSlot(slot, rev), "The slot is removed."),

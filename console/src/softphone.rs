@@ -3,8 +3,8 @@
 //!
 //! It holds the server's phone socket, beats every two seconds, and follows the state it is shown: a seat
 //! without a call makes the twin `connect` with the access token; an offer is taken, declined or left ringing,
-//! as its person would. Its own call is known from the twin, so it outlives a restart of the server. It must
-//! not decide anything about calls: the server does.
+//! as its person would. Its own call is known from the twin, so it outlives a restart of the server. Where its
+//! person opens a real page, it steps aside. It must not decide anything about calls: the server does.
 //!
 //! Read next: [`cordboard_core::wire::PhoneState`], `demo/people.rs` (who is like what).
 
@@ -46,6 +46,9 @@ const RETRY: Duration = Duration::from_millis(200);
 /// A call of ours that belongs to no seat for so long is hung up. Long: while a hold is being confirmed, the
 /// leg has to stay.
 const SEATLESS: Duration = Duration::from_secs(30);
+
+/// How long it stays away from a person who has a real page, before it looks whether they still have it.
+const ASIDE: Duration = Duration::from_mins(1);
 
 type Line = Socket<PhoneMsg, PhoneServerMsg>;
 
@@ -201,6 +204,8 @@ enum Cut {
     Lost(ClientError),
     /// The carrier does not take our token: another connection brings another.
     Stale,
+    /// Its person has a real page open, which is their phone now.
+    Aside,
 }
 
 impl From<ClientError> for Cut {
@@ -218,6 +223,18 @@ impl Page {
             match self.session(&mut client).await {
                 Ok(never) => match never {},
                 Err(Cut::Stopped) => return,
+                Err(Cut::Aside) => {
+                    info!(
+                        person = self.person.name,
+                        "the phone steps aside for another page"
+                    );
+                    self.standing.send_modify(|now| now.ready = false);
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(ASIDE) => {}
+                    }
+                    continue;
+                }
                 Err(Cut::Stale) => info!(
                     person = self.person.name,
                     "the carrier refused the access token; asking for another"
@@ -339,6 +356,12 @@ impl Page {
             PhoneServerMsg::Token { token, .. } => self.token = token,
             // It has no microphone.
             PhoneServerMsg::Mute { .. } => {}
+            PhoneServerMsg::State(state) if !state.active => {
+                if let Some(active) = self.active.take() {
+                    let _ = within(self.world.twin.disconnect(&active.sid)).await;
+                }
+                return Err(Cut::Aside);
+            }
             PhoneServerMsg::State(state) => {
                 self.plan(&state);
                 self.state = state;
@@ -493,6 +516,7 @@ impl Page {
             .find(|c| {
                 c["identity"].as_str() == Some(&self.identity)
                     && c["vanished"].as_bool() != Some(true)
+                    && c["browser"].as_bool() != Some(true)
             });
         if let Some(sid) = ours.and_then(|c| c["call_sid"].as_str()) {
             self.hold_on_to(sid.to_owned(), false);

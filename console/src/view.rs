@@ -7,7 +7,7 @@
 //! numbers and literals. No view may write a string from outside into the buffer by itself.
 //!
 //! Read next: `view/ink.rs`, `view/sheet.rs`, then `bars.rs` (header and footer), `waiting.rs`, `people.rs`, `slots.rs`,
-//! `lately.rs`, `you.rs`, `windows.rs`, `settings.rs`, `pair.rs`.
+//! `lately.rs`, `you.rs`, `phone.rs` (a page in words), `frame.rs` (what windows are made of), `windows.rs`, `palette.rs`, `pair.rs`, `settings.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -36,11 +36,13 @@ use crate::{
 mod bars;
 mod door;
 mod form;
+mod frame;
 mod ink;
 mod lately;
 mod pair;
 mod palette;
 mod people;
+mod phone;
 mod settings;
 mod sheet;
 mod slots;

@@ -396,10 +396,10 @@ impl Live {
     }
 
     /// The person says that this page is their phone, and none of the others.
-    pub fn page_taken(&self, user: UserId, tab: u64) {
+    pub fn page_taken(&self, user: UserId, tab: u64, now: Timestamp) {
         let mut told = Vec::new();
         if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user)
-            && line.take(tab)
+            && line.take(tab, now)
         {
             told = line.consoles();
         }
@@ -810,34 +810,49 @@ mod tests {
         let ada = UserId(1);
         let open = || live.page_connected(ada, Paired::default(), START);
         let active = |page: &Page| page.states.borrow().told(page.tab).active;
+        let hear = |page: &Page, beat, at| live.page_heard(ada, page.tab, beat, at);
+        let talking = |ready| PageBeat {
+            sid: Some("CA1".to_owned()),
+            ..beat(ready)
+        };
         let [first, second] = [open(), open()];
-        live.page_heard(ada, first.tab, beat(true), START);
-        live.page_heard(ada, second.tab, beat(true), START);
+        hear(&first, beat(true), START);
+        hear(&second, beat(true), START);
         assert!(active(&first) && !active(&second));
         assert!(second.states.borrow().told(second.tab).other.is_some());
-        // Taken by its person.
-        live.page_taken(ada, second.tab);
+        // Taken by its person, it is the phone, also where it has no microphone yet.
+        live.page_taken(ada, second.tab, START);
         assert!(active(&second) && !active(&first));
-        // In a call a page that is heard stays the phone, also where it could not talk for a moment; free, it does not.
-        let in_a_call = PageBeat {
-            sid: Some("CA1".to_owned()),
-            ..beat(false)
-        };
-        live.page_heard(ada, second.tab, in_a_call, START);
+        hear(&second, beat(false), START);
         assert!(active(&second) && live.page(ada) == PhonePage::Unreachable);
-        live.page_heard(ada, second.tab, beat(false), START);
-        assert!(active(&first) && live.page(ada) == PhonePage::Ready);
         // It falls silent while the other one is heard.
         let later = START.plus(PAGE_SILENCE_MS + 1);
-        live.page_heard(ada, second.tab, beat(true), later);
+        hear(&first, beat(true), later);
         assert_eq!(live.review(later.plus(-REVIEW_MS), later), []);
-        assert!(active(&second) && live.page(ada) == PhonePage::Ready);
+        assert!(active(&first) && live.page(ada) == PhonePage::Ready);
+        // In a call, the one that talks stays the phone until the one that was taken can.
+        hear(&first, talking(true), later);
+        live.page_taken(ada, second.tab, later);
+        hear(&second, beat(false), later);
+        assert!(active(&first));
+        hear(&first, talking(false), later);
+        assert!(
+            active(&first),
+            "it talks, whatever else it lacks for a moment"
+        );
+        hear(&second, beat(true), later);
+        assert!(active(&second));
         // It is closed.
-        live.page_heard(ada, first.tab, beat(true), later);
         live.page_disconnected(ada, second.tab, later);
         assert!(active(&first));
-        live.page_taken(ada, second.tab);
+        live.page_taken(ada, second.tab, later);
         assert!(active(&first), "who is gone takes nothing");
+        // One that nobody has taken, and that can neither talk nor is in a call, makes room for one that can.
+        let third = open();
+        hear(&third, beat(true), later);
+        assert!(active(&first));
+        hear(&first, beat(false), later);
+        assert!(active(&third));
     }
 
     #[test]
@@ -856,7 +871,7 @@ mod tests {
         live.page_heard(UserId(1), mute.tab, beat(false), START.plus(1_500));
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let now = START.plus(2_000);
-        live.page_taken(UserId(1), new.tab);
+        live.page_taken(UserId(1), new.tab, START);
         assert!(live.emergency(UserId(1), number, now));
         assert_eq!(new.orders.try_recv(), Ok(PageCall::Help(number)));
         for page in [&mut old, &mut mute, &mut other] {

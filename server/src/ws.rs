@@ -636,7 +636,7 @@ async fn follow_phone(
                     Some(Ok(PhoneMsg::Resume { call })) => (call, Some(Intent::Resume)),
                     Some(Ok(PhoneMsg::Leave { call })) => (call, None),
                     Some(Ok(PhoneMsg::Take)) => {
-                        live.page_taken(session.user, tab);
+                        live.page_taken(session.user, tab, clock.now());
                         continue;
                     }
                     Some(Ok(PhoneMsg::Token)) => {

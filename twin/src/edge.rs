@@ -53,6 +53,8 @@ struct Socket {
     registered: bool,
     /// Seconds that its calls may outlive it.
     patience: u64,
+    /// How many tokens it has shown.
+    tokens: u32,
 }
 
 /// What is known of a browser's call beside what the world knows.
@@ -132,6 +134,7 @@ impl Edge {
             expires: 0,
             registered: false,
             patience: 0,
+            tokens: 0,
         };
         self.sockets.insert(self.last, socket);
         (self.last, frames, cut)
@@ -396,11 +399,11 @@ impl Edge {
         self.say(socket, "message", &message);
     }
 
-    /// Everybody who is connected: `{"identity","registered"}`.
+    /// Everybody who is connected: `{"identity","registered","tokens"}`.
     pub(crate) fn body(&self) -> Vec<Value> {
         let sockets = self.sockets.values();
         sockets
-            .map(|s| json!({ "identity": s.identity, "registered": s.registered }))
+            .map(|s| json!({ "identity": s.identity, "registered": s.registered, "tokens": s.tokens }))
             .collect()
     }
 

@@ -335,9 +335,8 @@ impl Leg {
             let party = format!("{}/{n}", self.sid);
             match stage.offer(&party).await {
                 Ok(offer) => {
-                    let sid = &self.sid;
                     self.switch
-                        .edge(|e| e.invite(sid, socket, party, &offer, &about));
+                        .edge(|e| e.invite(&self.sid, socket, party, &offer, &about));
                     rung += 1;
                 }
                 Err(why) => tracing::debug!(%why, "a browser cannot be rung"),

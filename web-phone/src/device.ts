@@ -14,7 +14,8 @@ import type { Warning } from "./wire";
 
 const SILENCE = "/assets/silence.wav";
 /** The token's fault: invalid, expired, as the SDK or as the gateway spells it. */
-const TOKEN = [20101, 20104, 31204, 31205];
+const EXPIRED = [20104, 31205];
+const TOKEN = [20101, 31204, ...EXPIRED];
 const MICROPHONE_DENIED = 31401;
 const MICROPHONE_BROKEN = 31402;
 /** How long an open call may bring no sound before that is said. */
@@ -98,7 +99,8 @@ export class Carrier {
     // missing grant is meant to be. Nobody is rung through the carrier; the stream is warm all the same.
     device.on("error", (error: { code?: number }) => {
       this.check();
-      if (TOKEN.includes(error.code ?? 0) && !this.#up) this.hooks.report({ e: "token-wanted", refused: true });
+      const code = error.code ?? 0;
+      if (EXPIRED.includes(code) || (TOKEN.includes(code) && !this.#up)) this.hooks.report({ e: "token-wanted", refused: true });
     });
     device.audio?.on("deviceChange", (lost: MediaDeviceInfo[]) => this.#devicesChanged(lost));
     device.register().catch(() => this.check());

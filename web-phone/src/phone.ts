@@ -22,6 +22,8 @@ const TOKEN_EARLY = 60_000;
 const TOKEN_PAUSE = 5_000;
 /** How long a hang-up is worth telling, and a call for help worth trying. */
 const OWED = 30_000;
+/** How soon a call that was cut off is asked for again, if it was refused. */
+const REJOIN = 2000;
 /** How long a note stays. */
 const NOTE = 12_000;
 /** With the carrier lost, a server that was silent for so long is asked again, too: nothing else shows a dead network. */
@@ -190,15 +192,14 @@ function hangUp(s: Draft, ask: Ask): void {
 function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
   const seat = seatOf(s);
   switch (event.key) {
+    // One gesture is both: the word that this page shall be the phone, and what a browser wants before it plays.
     case "enable":
-      s.enabled = true;
-      if (s.mic === "asking") break;
-      s.mic = "asking";
-      ask({ c: "open-microphone" });
-      // The one gesture is also the word that this page shall be the phone.
       if (s.line.up) ask({ c: "send", msg: { t: "take" } });
+      wake(s, ask);
       break;
-    case "take": send(s, { t: "take" }, ask); break;
+    case "take":
+      if (send(s, { t: "take" }, ask)) wake(s, ask);
+      break;
     case "accept": accept(s, event.call, ask); break;
     case "decline": {
       if (!ringing(s).some((o) => o.call === event.call)) break;
@@ -226,6 +227,14 @@ function press(s: Draft, event: Event & { e: "press" }, ask: Ask): void {
   }
 }
 
+/** Asks for the microphone, if it is not there yet. */
+function wake(s: Draft, ask: Ask): void {
+  s.enabled = true;
+  if (s.mic === "asking" || s.mic === "granted") return;
+  s.mic = "asking";
+  ask({ c: "open-microphone" });
+}
+
 function accept(s: Draft, call: string, ask: Ask): void {
   if (!ready(s) || s.answering || !ringing(s).some((o) => o.call === call)) return;
   if (!send(s, { t: "accept", call }, ask)) return;
@@ -235,9 +244,11 @@ function accept(s: Draft, call: string, ask: Ask): void {
 
 /** A call that was cut off from this page, by a reload or a lost network, is taken again without being asked for. */
 function rejoin(s: Draft, ask: Ask): void {
-  if (s.own || seatOf(s) || s.answering || !s.line.up) return;
+  if (s.own || seatOf(s) || s.answering || !s.line.up || s.now - s.rejoined < REJOIN) return;
   const [offer] = ringing(s).filter((o) => o.why === "reconnect");
-  if (offer) accept(s, offer.call, ask);
+  if (!offer || !ready(s)) return;
+  s.rejoined = s.now;
+  accept(s, offer.call, ask);
 }
 
 function callEvent(s: Draft, event: Event & { e: "call" }, ask: Ask): void {
@@ -288,7 +299,6 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     s.device = { at: "starting", since: s.now, refused: false };
     ask({ c: "start", token: s.token.value, signalling: s.signalling });
   }
-  rejoin(s, ask);
   seatAndCall(s, ask);
   if (!s.own?.open && s.keypad) s.keypad = false;
   if (s.digits && !s.own) s.digits = "";
@@ -309,6 +319,8 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     s.told = { ...s.told, beat: saying };
     ask({ c: "send", msg: beat(s) });
   }
+  // Last: the server gives a call only to a page that has said it can talk.
+  rejoin(s, ask);
 }
 
 /** The seat and our call at the carrier: at most one, never on another page's behalf. */
@@ -320,7 +332,8 @@ function seatAndCall(s: Draft, ask: Ask): void {
       if (s.own.seatless !== null) s.own = { ...s.own, seatless: null };
       // Also after a redirect, which changes the leg under a living call.
       if (seat.joined && seat.leg !== s.was) s.was = seat.leg;
-    } else if (s.own.seatless === null) s.own = { ...s.own, seatless: s.now };
+    } else if (s.house && !s.house.active) hangUp(s, ask); // another page has taken the phone, and waits for its seat
+    else if (s.own.seatless === null) s.own = { ...s.own, seatless: s.now };
     else if (s.now - s.own.seatless > SEATLESS) hangUp(s, ask);
     return;
   }

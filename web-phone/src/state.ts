@@ -74,6 +74,8 @@ export interface State {
   readonly muted: boolean;
   readonly holding: Wish | null;
   readonly answering: Wish | null;
+  /** When a call that was cut off was asked for last. */
+  readonly rejoined: number;
   readonly declined: readonly string[];
   /** A hang-up that the server could not be told of. */
   readonly owed: Wish | null;
@@ -132,7 +134,7 @@ export function initial(boot: Boot): State {
     name: "", signalling: null, token: null, asked: null,
     enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
     house: null, own: null, serial: 0, was: "", retry: { at: 0, failed: 0 }, urgent: null,
-    muted: boot.muted, holding: null, answering: null, declined: [], owed: null,
+    muted: boot.muted, holding: null, answering: null, rejoined: -Infinity, declined: [], owed: null,
     keypad: false, digits: "", note: null, told: { beat: "", mic: true, ring: "off" },
   };
 }
@@ -178,8 +180,11 @@ export function ringing(s: State): House["offers"] {
 }
 
 export function ring(s: State): Ring {
-  if (!s.enabled || s.mic !== "granted" || !s.line.up || ringing(s).length === 0) return "off";
-  return s.own || seatOf(s) ? "knock" : "ring";
+  const engaged = s.own !== null || seatOf(s) !== null;
+  // A call that was cut off is taken again without being rung for.
+  const waiting = ringing(s).some((o) => engaged || o.why !== "reconnect");
+  if (!s.enabled || s.mic !== "granted" || !s.line.up || !waiting) return "off";
+  return engaged ? "knock" : "ring";
 }
 
 /** The worst first: one warning is shown and told. */

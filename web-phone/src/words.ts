@@ -28,9 +28,9 @@ export function who(of: { name?: string | null; number?: string | null }): strin
 }
 
 /** For plain text: without marks that would turn the rest of the line round, and not without end. */
-export function plain(name: string): string {
+export function plain(name: string, most = 60): string {
   const flat = clean(name).replace(/\s+/g, " ");
-  return flat.length > 60 ? `${flat.slice(0, 59)}…` : flat;
+  return flat.length > most ? `${flat.slice(0, most - 1)}…` : flat;
 }
 
 /** Why it rings here. */
@@ -101,7 +101,7 @@ export function quality(measured: Quality | null, warned: Warning | null, silent
 /** What is said once. */
 export function note(of: Note): string {
   switch (of.say) {
-    case "no": return plain(of.why);
+    case "no": return plain(of.why, 240);
     case "hold-late": return "The hold was not confirmed. Your microphone is on again.";
     case "ended": return "The call has ended.";
     case "unplaced": return "The call could not be connected. Trying again.";

@@ -11,7 +11,19 @@ describe("a call that was cut off", () => {
     const accepts = () => page.asked("send", page.commands).filter(({ msg }) => msg.t === "accept");
     page.house({ offers: [cut] }).wait(2000);
     expect(accepts()).toHaveLength(1);
+    // Refused: once more, but not at once.
+    page.tell({ e: "heard", msg: { t: "no", call: "c_1", why: "Not yet." } });
+    expect(accepts()).toHaveLength(2);
+    page.tell({ e: "heard", msg: { t: "no", call: "c_1", why: "Not yet." } });
+    expect(accepts()).toHaveLength(2);
     expect(page.asked("ring", page.commands)).toEqual([]);
+  });
+
+  it("is asked for after the heartbeat that says that this page can talk", () => {
+    const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ offers: [cut] });
+    page.tell({ e: "press", key: "enable" }).tell({ e: "mic", mic: "granted" }).tell({ e: "device", up: true });
+    const said = page.asked("send").map(({ msg }) => (msg.t === "heartbeat" ? msg.ready : msg.t));
+    expect(said).toEqual([true, "accept"]);
   });
 
   it("is not taken by a page that is not the phone, has no sound, or is in a call, nor is any other call", () => {
@@ -75,6 +87,12 @@ describe("connecting", () => {
     expect(page.wait(6000).asked("disconnect", page.commands)).toEqual([{ c: "disconnect", n: 1 }]);
     const found = new Page().talking().house().wait(20_000).house({ seat: seat({ joined: true, at: "talking" }) }).wait(28_000);
     expect(found.asked("disconnect", found.commands)).toEqual([]);
+  });
+
+  it("hangs up at once, without a leave, when another page has taken the phone: that one is the call's then", () => {
+    const page = new Page().talking().house({ active: false, other: "Firefox" });
+    expect(page.asked("disconnect", page.commands)).toEqual([{ c: "disconnect", n: 1 }]);
+    expect(page.asked("send", page.commands).some(({ msg }) => msg.t === "leave")).toBe(false);
   });
 
   it("keeps a call while the server is away", () => {
@@ -258,6 +276,15 @@ describe("what it says of itself", () => {
     expect(page.tell({ e: "tick" }).beats).toHaveLength(1);
     expect(page.house().beats).toEqual([]);
     expect(page.tell({ e: "stir" }).beats).toHaveLength(1);
+  });
+
+  it("is the phone and awake by one press, where another page was the phone", () => {
+    const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ active: false, other: "Firefox" });
+    page.tell({ e: "press", key: "take" });
+    expect(page.said).toEqual([{ t: "take" }]);
+    expect(page.asked("open-microphone")).toHaveLength(1);
+    page.tell({ e: "mic", mic: "granted" });
+    expect(page.tell({ e: "press", key: "take" }).asked("open-microphone")).toEqual([]);
   });
 
   it("is ready when sound is enabled, the microphone granted and the stream up, whatever the registration said", () => {

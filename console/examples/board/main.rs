@@ -3,7 +3,9 @@
 //! `cargo run -p cordboard --example board` shows a busy morning; `quiet` an empty one; `people=5000` a large
 //! house; `down` a board that loses its link after two seconds. `theme=light` (or `dark`, `16`, `mono`)
 //! chooses the colours; `role=admin` (or `supervisor`, `operator`, `agent`, `read-only`) who sits there, `staff=500`
-//! how many more people the settings know. `pairing` has a phone page ask to be let in after two seconds.
+//! how many more people the settings know. `pairing` has a phone page ask to be let in after two seconds; `pages` has
+//! three of them, the first of which sounds badly; `asleep` has one that cannot talk; `link=http://desk.lan:8080/phone`
+//! is where a code leads.
 
 mod office;
 mod scene;
@@ -19,9 +21,9 @@ use cordboard::{
     theme::Theme,
 };
 use cordboard_core::{
-    ids::{SafeText, Timestamp},
+    ids::{CallId, SafeText, Timestamp},
     policy::Role,
-    wire::{PairingAsk, ServerMsg},
+    wire::{PageState, PageTrouble, PairingAsk, Quality, QualityWarning, ServerMsg},
 };
 use office::Office;
 use scene::{House, ME};
@@ -67,7 +69,21 @@ async fn main() -> Result<(), ConsoleError> {
     }
 
     let staff = value("staff=").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let office = Office::of(&house.board, ME, clock.now(), staff);
+    let mut office = Office::of(&house.board, ME, clock.now(), staff);
+    if let Some(link) = value("link=") {
+        office.link = link;
+    }
+    let pages = if given("pages") {
+        several_pages(house.board.calls_of(ME).next().map(|card| card.id))
+    } else if given("asleep") {
+        vec![PageState {
+            ready: false,
+            trouble: Some(PageTrouble::Asleep),
+            ..page("Firefox on Linux", 1)
+        }]
+    } else {
+        Vec::new()
+    };
     let line = at_the_office(office);
     let (to_loop, incoming) = mpsc::channel(256);
     let (outgoing, from_loop) = mpsc::channel(64);
@@ -78,6 +94,7 @@ async fn main() -> Result<(), ConsoleError> {
         from_loop,
         given("down"),
         given("pairing"),
+        pages,
     ));
     let model = Model::new(clock.now(), 7, theme);
     let wire = Wire { incoming, outgoing };
@@ -112,6 +129,46 @@ fn at_the_office(mut office: Office) -> Line {
     Line { asks, answers }
 }
 
+/// A page that is its person's phone, and well.
+fn page(device: &str, n: u8) -> PageState {
+    PageState {
+        page: format!("{n:016x}").parse().expect("an id"),
+        device: SafeText::from(device),
+        here: true,
+        ready: true,
+        active: n == 1,
+        muted: Some(false),
+        call: None,
+        trouble: None,
+        quality: None,
+    }
+}
+
+fn several_pages(call: Option<CallId>) -> Vec<PageState> {
+    vec![
+        PageState {
+            call,
+            quality: Some(Quality {
+                rtt_ms: 40,
+                jitter_ms: 5,
+                loss_percent: 3,
+                warning: Some(QualityWarning::HighLoss),
+            }),
+            ..page("Firefox on Linux", 1)
+        },
+        PageState {
+            ready: false,
+            trouble: Some(PageTrouble::NoMicrophone),
+            muted: None,
+            ..page("Chrome on Android", 2)
+        },
+        PageState {
+            here: false,
+            ..page("Safari on iPad", 3)
+        },
+    ]
+}
+
 fn somebody_asks(now: Timestamp) -> ServerMsg {
     ServerMsg::Pairing {
         asks: Some(PairingAsk {
@@ -131,6 +188,7 @@ async fn serve(
     mut from_loop: mpsc::Receiver<cordboard_core::wire::ClientMsg>,
     goes_down: bool,
     pairs: bool,
+    pages: Vec<PageState>,
 ) {
     for news in [LinkNews::Connecting, LinkNews::Open] {
         if to_loop.send(Msg::Link(news)).await.is_err() {
@@ -162,6 +220,10 @@ async fn serve(
         }
         if said && !measured {
             measured = true;
+            let pages = pages.clone();
+            let _ = to_loop
+                .send(Msg::Server(Box::new(ServerMsg::Pages { pages })))
+                .await;
             let _ = to_loop.send(Msg::Link(LinkNews::Rtt(9))).await;
         }
         if goes_down && clock.now().since(began) > 2_000 {

@@ -33,6 +33,8 @@ pub(crate) struct Office {
     now: Timestamp,
     me: UserId,
     codes: u64,
+    /// Where a phone page is.
+    pub(crate) link: String,
     /// Somebody else changes everything right before it is saved.
     pub(crate) meddled: bool,
 }
@@ -197,6 +199,7 @@ impl Office {
             now,
             me,
             codes: 90,
+            link: "https://desk.example.com/phone".to_owned(),
             meddled: false,
         }
     }
@@ -423,7 +426,7 @@ impl Office {
             Ask::Pair => Answer::Pairing(PairingMade {
                 id: self.code().parse().expect("an id"),
                 code: "WDJB-MJHT".into(),
-                link: "https://desk.example.com/phone#WDJB-MJHT".into(),
+                link: format!("{}#WDJB-MJHT", self.link).into(),
                 expires_in: 600,
             }),
             Ask::Password(_) | Ask::Confirm(_) | Ask::Refuse(_) => Answer::Done,

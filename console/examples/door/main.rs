@@ -46,14 +46,14 @@ async fn main() -> Result<(), ConsoleError> {
         tokio::spawn(server::serve(listener, made_up));
     }
     let url = (!given("unknown")).then(|| format!("http://{at}").parse().ok());
-    let mut options = DoorOptions::new(url.flatten(), "door.log".into());
-    options.theme = words.iter().find_map(|w| match w.strip_prefix("theme=")? {
+    let theme = words.iter().find_map(|w| match w.strip_prefix("theme=")? {
         "light" => Some(Theme::Light),
         "dark" => Some(Theme::Dark),
         "16" => Some(Theme::Sixteen),
         "mono" => Some(Theme::Mono),
         _ => None,
     });
+    let options = DoorOptions::new(url.flatten(), theme, "door.log".into());
     let mut stage = Stage::take(true)?;
     let left = door::run(&mut stage, options).await?;
     drop(stage);

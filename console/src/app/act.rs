@@ -18,10 +18,7 @@ use cordboard_core::{
 use super::{
     Area, Asked, Cmd, Dialog, Find, Hand, Link, Model, Mood, Purpose, Question, Sentence, spelled,
 };
-use crate::{
-    field::Field,
-    keymap::{Action, Key, row_of},
-};
+use crate::keymap::{Action, Key, row_of};
 
 /// Whether an action is possible now.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,11 +111,7 @@ impl Model {
             Action::Mute => return self.mute(),
             Action::Pair => {
                 self.cancel_carry(None);
-                if self.pairing.is_some() {
-                    self.dialog = Some(Dialog::Admit(self.now));
-                } else {
-                    return self.show_code();
-                }
+                return self.look_at_pages();
             }
             Action::Theme => {
                 self.theme = self.theme.next();
@@ -233,14 +226,20 @@ impl Model {
             (Action::Pair, ..) if self.pairing.is_some() => {
                 Plan::Here("look at the page that asks to be let in".to_owned())
             }
+            (Action::Pair, ..) if !self.pages.is_empty() => {
+                Plan::Here("look at your phone pages".to_owned())
+            }
             (Action::Pair, ..) => Plan::Here("pair a phone page".to_owned()),
+            (_, None, _) if !self.pages.is_empty() => Plan::No(
+                "Your phone is another page now, not one of this console. Mute it there."
+                    .to_owned(),
+            ),
             (_, None, _) => Plan::No(format!(
                 "No phone page is paired with this console. {} pairs one.",
                 self.keys.name(Action::Pair)
             )),
             (_, Some(page), _) if !page.here => Plan::No(
-                "Your phone page cannot be reached. Whether its microphone is off is not known."
-                    .to_owned(),
+                "Your phone page is silent. Whether its microphone is off is not known.".to_owned(),
             ),
             (.., Some(_)) => {
                 Plan::No("Your phone page was asked already. Wait for its answer.".to_owned())
@@ -460,7 +459,7 @@ impl Model {
                     about,
                 )
             }
-            Drop::No(why) => Plan::No(why),
+            Drop::No(why) => Plan::No(self.advised(why)),
         }
     }
 
@@ -716,10 +715,5 @@ impl Model {
 }
 
 fn finding(purpose: Purpose) -> Dialog {
-    Dialog::Find(Find {
-        purpose,
-        text: Field::default(),
-        found: Vec::new(),
-        picked: None,
-    })
+    Dialog::Find(Find::new(purpose))
 }

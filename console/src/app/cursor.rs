@@ -293,11 +293,11 @@ impl Model {
                 return;
             }
             Some(super::Dialog::Find(find)) => {
-                find.step(isize::from(lines.signum()));
+                find.typed.step(isize::from(lines.signum()));
                 return;
             }
             Some(super::Dialog::Palette(palette)) => {
-                palette.step(isize::from(lines.signum()));
+                palette.typed.step(isize::from(lines.signum()));
                 return;
             }
             Some(_) => return,

@@ -28,6 +28,8 @@ pub enum Dialog {
     Confirm(Question),
     /// More than one thing could be meant.
     Choose(CallId, Rev, Vec<(Intent, Sentence)>),
+    /// How the phone pages of this console are.
+    Pages,
     /// A code to pair a phone page with.
     Code(Code),
     /// A page asks to be let in; since when the window is there, by the local clock.
@@ -52,6 +54,7 @@ impl Model {
             Dialog::Find(find) => self.key_in_find(find, key),
             Dialog::Palette(palette) => self.key_in_palette(palette, key),
             Dialog::Park(call, seen) => self.key_in_park(call, seen, key),
+            Dialog::Pages => self.key_at_pages(key),
             Dialog::Code(code) => self.key_at_code(code, key),
             Dialog::Admit(since) => self.key_at_admit(since, key),
             Dialog::Help(top) | Dialog::Log(top) => {
@@ -120,29 +123,18 @@ impl Model {
     }
 
     pub(super) fn click_line(&mut self, n: usize, double: bool) -> Vec<Cmd> {
+        // What is pointed at a second time is meant.
+        let again = match &mut self.dialog {
+            Some(Dialog::Find(find)) => Some(find.typed.point(n)),
+            Some(Dialog::Palette(palette)) => Some(palette.typed.point(n)),
+            _ => None,
+        };
+        match again {
+            Some(again) if again || double => return self.key_in_dialog(Key::Enter),
+            Some(_) => return Vec::new(),
+            None => {}
+        }
         match self.dialog.take() {
-            Some(Dialog::Find(mut find)) => {
-                let again = find.picked == Some(n);
-                if n < find.found.len() {
-                    find.picked = Some(n);
-                }
-                if double || again {
-                    return self.key_in_find(find, Key::Enter);
-                }
-                self.dialog = Some(Dialog::Find(find));
-                Vec::new()
-            }
-            Some(Dialog::Palette(mut palette)) => {
-                let again = palette.picked == Some(n);
-                if n < palette.found.len() {
-                    palette.picked = Some(n);
-                }
-                if double || again {
-                    return self.choose(palette);
-                }
-                self.dialog = Some(Dialog::Palette(palette));
-                Vec::new()
-            }
             Some(Dialog::Park(call, seen)) => self.park_in(call, seen, n),
             Some(Dialog::Choose(call, seen, options)) => self.chosen(call, seen, &options, n),
             other => {

@@ -8,16 +8,9 @@ use cordboard_core::{
     board::{Drop, DropTarget},
     ids::{CallId, Emergency, Phone, Rev, SafeText, UserId},
 };
-use nucleo_matcher::{
-    Config, Matcher, Utf32Str,
-    pattern::{AtomKind, CaseMatching, Normalization, Pattern},
-};
 
-use super::{Area, Cmd, Dialog, Model, Mood, Sentence, spelled};
-use crate::{
-    field::Field,
-    keymap::{Action, Dir, Key},
-};
+use super::{Area, Cmd, Dialog, Model, Mood, Sentence, Typed, spelled};
+use crate::keymap::{Action, Key};
 
 /// What a name is typed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +39,17 @@ pub enum Found {
 pub struct Find {
     /// What for.
     pub purpose: Purpose,
-    /// What was typed.
-    pub text: Field,
-    /// What fits, best first.
-    pub found: Vec<Found>,
-    /// Which of them is meant.
-    pub picked: Option<usize>,
+    /// What was typed, and who fits.
+    pub typed: Typed<Found>,
 }
 
 impl Find {
+    /// One in which nothing is typed yet.
+    pub(super) fn new(purpose: Purpose) -> Self {
+        let typed = Typed::default();
+        Self { purpose, typed }
+    }
+
     /// The call that would be sent.
     pub fn hand(&self) -> Option<(CallId, Rev)> {
         match self.purpose {
@@ -62,17 +57,6 @@ impl Find {
             Purpose::Transfer(call, seen) => Some((call, seen)),
             Purpose::Dial => None,
         }
-    }
-
-    pub(super) fn step(&mut self, by: isize) {
-        let Some(last) = self.found.len().checked_sub(1) else {
-            return;
-        };
-        self.picked = Some(match self.picked {
-            None if by > 0 => 0,
-            None => return,
-            Some(at) => at.saturating_add_signed(by).min(last),
-        });
     }
 }
 
@@ -84,22 +68,15 @@ impl Model {
         match key {
             Key::Esc => return Vec::new(),
             Key::Enter => return self.enter_in_find(find),
-            Key::Arrow(Dir::Down) => find.step(1),
-            Key::Arrow(Dir::Up) => match find.picked {
-                Some(0) if find.text.is_empty() => find.picked = None,
-                _ => find.step(-1),
-            },
-            Key::PageDown => find.step(10),
-            Key::PageUp => find.step(-10),
             Key::Tab => {
                 // To the tile, whatever is in hand.
-                if let Some(Found::Person(user)) = find.picked.and_then(|n| find.found.get(n)) {
+                if let Some(Found::Person(user)) = find.typed.chosen() {
                     self.show_person(*user);
                     return Vec::new();
                 }
             }
             key => {
-                if find.text.edit(key) {
+                if !find.typed.moved(key) && find.typed.text.edit(key) {
                     self.dialog = Some(Dialog::Find(find));
                     self.search();
                     return Vec::new();
@@ -118,7 +95,7 @@ impl Model {
     }
 
     fn enter_in_find(&mut self, find: Find) -> Vec<Cmd> {
-        let Some(found) = find.picked.and_then(|n| find.found.get(n)).cloned() else {
+        let Some(found) = find.typed.chosen().cloned() else {
             if self.enter_answers(&find) {
                 return self.act(Action::Answer);
             }
@@ -164,8 +141,8 @@ impl Model {
 
     /// Whether Enter, with nothing typed and nothing picked, answers the call that waits.
     pub fn enter_answers(&self, find: &Find) -> bool {
-        find.picked.is_none()
-            && find.text.is_empty()
+        find.typed.picked.is_none()
+            && find.typed.text.is_empty()
             && !matches!(find.purpose, Purpose::Transfer(..))
             && !self.waiting().is_empty()
     }
@@ -205,16 +182,15 @@ impl Model {
         let Some(Dialog::Find(find)) = &self.dialog else {
             return;
         };
-        let (text, purpose) = (find.text.text(), find.purpose);
+        let (text, purpose) = (find.typed.text.text(), find.purpose);
         let found = self.find(text.trim(), purpose);
         if let Some(Dialog::Find(find)) = &mut self.dialog {
-            find.picked = (!text.trim().is_empty() && !found.is_empty()).then_some(0);
-            find.found = found;
+            find.typed.fits(found);
         }
         self.dirty = true;
     }
 
-    fn find(&self, text: &str, purpose: Purpose) -> Vec<Found> {
+    fn find(&mut self, text: &str, purpose: Purpose) -> Vec<Found> {
         let mut found = Vec::new();
         if purpose == Purpose::Dial
             && let Some(number) = Emergency::recognise(text)
@@ -231,9 +207,10 @@ impl Model {
         if purpose == Purpose::Dial {
             return found;
         }
+        let ranked = self.rank_people(text);
         let skip = |user: UserId| self.is_me(user) && !matches!(purpose, Purpose::Search(None));
         found.extend(
-            self.rank_people(text)
+            ranked
                 .into_iter()
                 .filter(|u| !skip(*u))
                 .take(LISTED)
@@ -243,18 +220,11 @@ impl Model {
     }
 
     /// The people who fit `text`, best first; everybody in the order of the board for no text.
-    fn rank_people(&self, text: &str) -> Vec<UserId> {
+    fn rank_people(&mut self, text: &str) -> Vec<UserId> {
         if text.is_empty() {
             return self.everybody.clone();
         }
-        let pattern = Pattern::new(
-            text,
-            CaseMatching::Ignore,
-            Normalization::Smart,
-            AtomKind::Fuzzy,
-        );
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut chars = Vec::new();
+        let mut score_of = self.seeker.seek(text);
         let mut ranked: Vec<(u32, usize, UserId)> = Vec::new();
         for (i, user) in self.everybody.iter().enumerate() {
             let Some(person) = self.board.people.get(user) else {
@@ -269,10 +239,7 @@ impl Model {
                 // Whoever speaks it, before whose name has these letters.
                 Some(u32::MAX - 2)
             } else {
-                pattern.score(
-                    Utf32Str::new(person.name.as_str(), &mut chars),
-                    &mut matcher,
-                )
+                score_of(person.name.as_str())
             };
             if let Some(score) = score {
                 ranked.push((score, i, *user));
@@ -283,7 +250,7 @@ impl Model {
     }
 
     /// The one person who fits `text` best.
-    pub(super) fn best_person(&self, text: &str) -> Option<UserId> {
+    pub(super) fn best_person(&mut self, text: &str) -> Option<UserId> {
         self.rank_people(text).into_iter().next()
     }
 }

@@ -180,6 +180,7 @@ impl Model {
                 }
                 self.me = Some(me);
                 self.check_settings();
+                self.gather_again();
                 self.lagging = Some(self.now);
                 self.dirty = true;
             }
@@ -226,6 +227,7 @@ impl Model {
                 if self.asked.remove(&id).is_some() {
                     // No row was made, and yet it is no refusal: the phone page dials past the board.
                     let done = code == "emergency";
+                    let why = self.advised(why);
                     self.say(if done { Mood::Good } else { Mood::Bad }, &why);
                 }
             }

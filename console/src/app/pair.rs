@@ -3,22 +3,29 @@
 //! Whoever asks to be let in is looked at by a person: nothing is the default, Enter does nothing, and the window
 //! that asks takes no key in its first moment, when the hand is still on what it came up over. What a page is said to
 //! be doing is what it has said itself; an order to it is *asked* until then.
+//!
+//! Of several pages one is its person's phone, and the server says which: this console guesses none. It may be a page
+//! of another console. Read next: `reach.rs` (where a link leads), `view/phone.rs` (a page in words).
 
 use cordboard_core::{
     api::PairingMade,
     ids::{SessionId, Timestamp},
+    machine::PhonePage,
     wire::{ClientMsg, PageOrder, PageState, PairingAsk},
 };
 
 use crate::{
     ask::{Answer, Ask, Trouble},
-    keymap::Key,
+    keymap::{Action, Key},
+    reach::Reach,
 };
 
-use super::{Cmd, Dialog, Model, Mood, Sentence, settings::Waiter};
+use super::{Cmd, Dialog, Model, Mood, Offer, Sentence, settings::Waiter};
 
 /// How long the window that asks takes no key, in milliseconds: nobody reads faster.
 pub const UNREADY_MS: i64 = 700;
+/// What the refusal of a call that no page can take has in it, here and at the server.
+const NOWHERE: &str = "nowhere to go";
 /// How long a page has to say that it is muted, in milliseconds.
 const MUTE_MS: i64 = 3_000;
 
@@ -29,6 +36,14 @@ pub struct Code {
     number: u64,
     /// It, and until when it holds by the local clock; or why there is none. None: it is asked for.
     pub made: Option<Result<(PairingMade, Timestamp), Sentence>>,
+}
+
+impl Code {
+    /// Where its link can be followed.
+    pub fn reach(&self) -> Option<Reach> {
+        let made = self.made.as_ref()?.as_ref().ok();
+        made.map(|(made, _)| Reach::of(&made.link))
+    }
 }
 
 /// Without the code.
@@ -50,10 +65,70 @@ pub struct Muting {
 }
 
 impl Model {
-    /// The page that is worked with: one that is in a call, else one that is here.
+    /// The page that is my phone, if it is one of this console.
     pub fn my_page(&self) -> Option<&PageState> {
-        let rank = |p: &&PageState| (p.here, p.call.is_some(), p.ready);
-        self.pages.iter().max_by_key(rank)
+        self.pages.iter().find(|p| p.active)
+    }
+
+    /// Why I cannot talk with my page, or what it has not said; as far as this is known now.
+    pub fn page_trouble(&self) -> Option<&'static str> {
+        let page = self.my_page().filter(|_| self.link.is_live())?;
+        match (page.here, page.trouble, page.ready) {
+            (false, ..) => {
+                Some("Your phone page has fallen silent. Whether it is still open is not known.")
+            }
+            (_, Some(trouble), _) => Some(trouble.advice()),
+            (.., false) => Some("Your phone page is not ready, and has not said why. Look at it."),
+            (.., true) => None,
+        }
+    }
+
+    /// A refusal that is about my page, with what the page has said: to open it is no advice for one that is open.
+    pub(super) fn advised(&self, why: String) -> String {
+        let trouble = self.my_page().filter(|p| p.here && !p.ready);
+        match trouble.and_then(|p| p.trouble) {
+            Some(trouble) if why.contains(NOWHERE) && self.my_phone() != PhonePage::Ready => {
+                format!("The call has nowhere to go yet. {}", trouble.advice())
+            }
+            _ => why,
+        }
+    }
+
+    /// Opens what there is to see of my pages; where there is none, a code to pair one with.
+    pub(super) fn look_at_pages(&mut self) -> Vec<Cmd> {
+        if self.pairing.is_some() {
+            self.dialog = Some(Dialog::Admit(self.now));
+        } else if self.pages.is_empty() {
+            return self.show_code();
+        } else {
+            self.dialog = Some(Dialog::Pages);
+        }
+        Vec::new()
+    }
+
+    /// Asks for a code, if that is possible now; or says why not.
+    pub(super) fn pair_another(&mut self) -> Vec<Cmd> {
+        self.cancel_carry(None);
+        match self.offer(Action::Pair) {
+            Offer::Yes { .. } if self.pairing.is_some() => self.look_at_pages(),
+            Offer::Yes { .. } => self.show_code(),
+            Offer::No(why) => {
+                self.say(Mood::Bad, why.as_str());
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn key_at_pages(&mut self, key: Key) -> Vec<Cmd> {
+        match key {
+            Key::Esc => return Vec::new(),
+            Key::Char('n') => {
+                self.dialog = Some(Dialog::Pages);
+                return self.pair_another();
+            }
+            _ => self.dialog = Some(Dialog::Pages),
+        }
+        Vec::new()
     }
 
     /// The order that it has not confirmed.
@@ -100,7 +175,9 @@ impl Model {
                 return Vec::new();
             }
             (Key::Esc, _) => return Vec::new(),
-            (Key::Char('y'), Some(Ok((made, _)))) => {
+            (Key::Char('y'), Some(Ok((made, _))))
+                if !matches!(code.reach(), Some(Reach::Deaf(_))) =>
+            {
                 let link = made.link.to_string();
                 self.dialog = Some(Dialog::Code(code));
                 self.say(
@@ -130,7 +207,10 @@ impl Model {
         }
         self.dirty = true;
         self.pairing = asks;
-        let showing = matches!(self.dialog, Some(Dialog::Code(_) | Dialog::Admit(_)));
+        let showing = matches!(
+            self.dialog,
+            Some(Dialog::Code(_) | Dialog::Admit(_) | Dialog::Pages)
+        );
         if self.pairing.is_none() {
             if matches!(self.dialog, Some(Dialog::Admit(_))) {
                 self.dialog = None;

@@ -3,18 +3,13 @@
 //! It is the table of keys and the sections of the settings in one list, and of both only what whoever is signed in has.
 //! What is chosen goes the way of its key, so what it does and why it is refused is decided where it is for a key:
 //! [`Model::offer`]. Nothing is picked until something was typed or an arrow was used: Enter by itself does nothing.
+//! What there is to choose from is gathered when the window opens; a letter only looks through it.
 
 use std::borrow::Cow;
 
-use nucleo_matcher::{
-    Config, Matcher, Utf32Str,
-    pattern::{AtomKind, CaseMatching, Normalization, Pattern},
-};
-
-use super::{Cmd, Dialog, Model, Mood, Offer, Sentence, Spot};
+use super::{Cmd, Dialog, Model, Mood, Offer, Sentence, Spot, Typed};
 use crate::{
-    field::Field,
-    keymap::{Action, Dir, Key, Keymap, TABLE, row_of},
+    keymap::{Action, Key, Keymap, TABLE, row_of},
     settings::{Section, Settings},
 };
 
@@ -54,35 +49,30 @@ impl Choice {
 }
 
 /// The window in which a name is typed.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Palette {
-    /// What was typed.
-    pub text: Field,
-    /// What fits, best first.
-    pub found: Vec<Choice>,
-    /// Which of them is meant.
-    pub picked: Option<usize>,
-}
-
-impl Palette {
-    pub(super) fn step(&mut self, by: isize) {
-        let Some(last) = self.found.len().checked_sub(1) else {
-            return;
-        };
-        self.picked = match self.picked {
-            None if by > 0 => Some(0),
-            None => None,
-            Some(at) => Some(at.saturating_add_signed(by).min(last)),
-        };
-    }
+    /// What was typed, and what fits.
+    pub typed: Typed<Choice>,
+    /// What whoever is signed in has.
+    all: Vec<Choice>,
 }
 
 impl Model {
     /// The window, with everything in it.
     pub(super) fn palette(&self) -> Palette {
-        Palette {
-            found: self.choices("").collect(),
-            ..Palette::default()
+        let all = self.choices();
+        let mut typed = Typed::default();
+        typed.fits(all.clone());
+        Palette { typed, all }
+    }
+
+    /// Who is signed in may do other things than before.
+    pub(super) fn gather_again(&mut self) {
+        let open = self.dialog.take_if(|d| matches!(d, Dialog::Palette(_)));
+        if let Some(Dialog::Palette(mut palette)) = open {
+            palette.all = self.choices();
+            self.look_up(&mut palette);
+            self.dialog = Some(Dialog::Palette(palette));
         }
     }
 
@@ -90,12 +80,8 @@ impl Model {
         match key {
             Key::Esc => return Vec::new(),
             Key::Enter => return self.choose(palette),
-            Key::Arrow(Dir::Down) => palette.step(1),
-            Key::Arrow(Dir::Up) => palette.step(-1),
-            Key::PageDown => palette.step(10),
-            Key::PageUp => palette.step(-10),
             key => {
-                if palette.text.edit(key) {
+                if !palette.typed.moved(key) && palette.typed.text.edit(key) {
                     self.look_up(&mut palette);
                 }
             }
@@ -105,16 +91,20 @@ impl Model {
     }
 
     /// Looks again for what is typed.
-    pub(super) fn look_up(&self, palette: &mut Palette) {
-        let text = palette.text.text().trim().to_owned();
-        palette.found = self.choices(&text).collect();
-        palette.picked = (!text.is_empty() && !palette.found.is_empty()).then_some(0);
+    pub(super) fn look_up(&mut self, palette: &mut Palette) {
+        let text = palette.typed.text.text().trim().to_owned();
+        let found = self.fitting(&palette.all, &text);
+        palette.typed.fits(found);
     }
 
     /// Does what is picked. What cannot be done now says why, and the window stays.
     pub(super) fn choose(&mut self, palette: Palette) -> Vec<Cmd> {
-        let picked = palette.picked.and_then(|n| palette.found.get(n)).copied();
-        match picked.map(|choice| (choice, self.choice_offer(choice))) {
+        match palette
+            .typed
+            .chosen()
+            .copied()
+            .map(|choice| (choice, self.choice_offer(choice)))
+        {
             Some((Choice::Do(action), Offer::Yes { .. })) => self.act(action),
             Some((Choice::Open(section), Offer::Yes { .. })) => {
                 self.show_settings();
@@ -146,49 +136,40 @@ impl Model {
         }
     }
 
+    /// Everything that whoever is signed in can choose.
+    fn choices(&self) -> Vec<Choice> {
+        let actions = TABLE.iter().map(|row| row.action);
+        let actions = actions.filter(|a| self.has(*a) && a.has_name() && *a != Action::Palette);
+        let around = self.around();
+        let sections = around.iter().flat_map(Settings::sections);
+        let sections = sections.map(Choice::Open);
+        actions.map(Choice::Do).chain(sections).collect()
+    }
+
     /// What fits `text`, best first: its key, the beginning of its name, letters of its name, a word of what it is for.
-    fn choices(&self, text: &str) -> impl Iterator<Item = Choice> + use<> {
-        let actions = TABLE
-            .iter()
-            .map(|row| row.action)
-            .filter(|a| self.has(*a) && a.has_name() && *a != Action::Palette)
-            .map(Choice::Do);
-        let sections = self.around().map(|around| {
-            let sections: Vec<Section> = Settings::sections(&around).collect();
-            sections
-        });
-        let sections = sections.unwrap_or_default().into_iter().map(Choice::Open);
-        let pattern = Pattern::new(
-            text,
-            CaseMatching::Ignore,
-            Normalization::Smart,
-            AtomKind::Fuzzy,
-        );
-        let (mut matcher, mut chars) = (Matcher::new(Config::DEFAULT), Vec::new());
+    fn fitting(&mut self, all: &[Choice], text: &str) -> Vec<Choice> {
+        if text.is_empty() {
+            return all.to_vec();
+        }
         let lower = text.to_lowercase();
-        let mut ranked: Vec<(u32, Choice)> = actions
-            .chain(sections)
-            .filter_map(|choice| {
-                let word = choice.word().to_lowercase();
-                let rank = if text.is_empty() {
-                    0
-                } else if choice.key(&self.keys) == text {
-                    u32::MAX
-                } else if word.starts_with(&lower) {
-                    u32::MAX - 1
-                } else if let Some(score) =
-                    pattern.score(Utf32Str::new(&word, &mut chars), &mut matcher)
-                {
-                    score.saturating_add(1)
-                } else if choice.about().to_lowercase().contains(&lower) {
-                    0
-                } else {
-                    return None;
-                };
-                Some((rank, choice))
-            })
-            .collect();
+        let mut score_of = self.seeker.seek(text);
+        let mut ranked: Vec<(u32, Choice)> = Vec::new();
+        for choice in all.iter().copied() {
+            let word = choice.word().to_lowercase();
+            let rank = if choice.key(&self.keys) == text {
+                u32::MAX
+            } else if word.starts_with(&lower) {
+                u32::MAX - 1
+            } else if let Some(score) = score_of(&word) {
+                score.saturating_add(1)
+            } else if choice.about().to_lowercase().contains(&lower) {
+                0
+            } else {
+                continue;
+            };
+            ranked.push((rank, choice));
+        }
         ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
-        ranked.into_iter().map(|(_, choice)| choice)
+        ranked.into_iter().map(|(_, choice)| choice).collect()
     }
 }

@@ -111,7 +111,7 @@ impl Model {
                     cmds.push(Cmd::Keep(self.preferences()));
                 }
                 Wish::Key(action, key) => cmds.extend(self.choose_key(action, key)),
-                Wish::Pair => cmds.extend(self.act(Action::Pair)),
+                Wish::Pair => cmds.extend(self.pair_another()),
                 Wish::Help => self.dialog = Some(Dialog::Help(0)),
                 Wish::Hide => settings.hidden = true,
                 Wish::Close => open = false,

@@ -38,9 +38,9 @@ impl From<ClientError> for Trouble {
     fn from(why: ClientError) -> Self {
         let detail = why.to_string();
         match why {
-            ClientError::Unreachable { .. } => Self::new("unreachable", detail),
-            ClientError::Lost { .. } => Self::new("lost", detail),
-            ClientError::Garbled { .. } => Self::new("garbled", detail),
+            ClientError::Unreachable { .. } => Self::new(Self::UNREACHABLE, detail),
+            ClientError::Lost { .. } => Self::new(Self::LOST, detail),
+            ClientError::Garbled { .. } => Self::new(Self::GARBLED, detail),
             ClientError::Store(_) => Self::new("not-kept", detail),
             ClientError::Refused {
                 code,
@@ -96,7 +96,7 @@ async fn put(
 ) -> Result<Answer, Trouble> {
     let address = url.join(&ask.path()).map_err(|why| {
         Trouble::new(
-            "unreachable",
+            Trouble::UNREACHABLE,
             format!("{url} is no address of a server: {why}."),
         )
     })?;
@@ -119,7 +119,10 @@ async fn put(
         .and_then(|v| v.to_str().ok()?.parse().ok());
     let body = whole(response).await.map_err(|why| gone(ask, url, &why))?;
     let Some(body) = body else {
-        return Err(Trouble::new("garbled", "The server's answer is too long."));
+        return Err(Trouble::new(
+            Trouble::GARBLED,
+            "The server's answer is too long.",
+        ));
     };
     if status.is_success() {
         ask.read(&body)
@@ -145,16 +148,16 @@ fn gone(ask: &Ask, url: &Url, why: &reqwest::Error) -> Trouble {
     let host = url.host_str().unwrap_or("the server");
     if why.is_connect() || why.is_builder() {
         Trouble::new(
-            "unreachable",
+            Trouble::UNREACHABLE,
             format!("The server at {host} cannot be reached. Nothing was changed."),
         )
     } else if ask.changes() {
         let detail =
             "It was sent, but no answer came. Look whether it was done before you repeat it.";
-        Trouble::new("lost", detail)
+        Trouble::new(Trouble::LOST, detail)
     } else {
         Trouble::new(
-            "unreachable",
+            Trouble::UNREACHABLE,
             format!("The server at {host} did not answer."),
         )
     }

@@ -5,16 +5,20 @@
 //!
 //! Read next: `cli/ask.rs`, [`cordboard_core::wire::PairingAsk`].
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use cordboard_core::{
     api::PairingMade,
     wire::{ClientMsg, PairingAsk, ServerMsg, VERSION},
 };
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::json;
 
 use super::{Exit, Failure, Out, ask};
-use crate::client::{Client, ClientError, Socket, address};
+use crate::{
+    client::{Client, ClientError, Socket},
+    reach::Reach,
+};
 
 /// How long to wait before the server is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -61,15 +65,11 @@ async fn meet(
     if out.json {
         out.json(&json!({ "pairing": made }))?;
     } else {
-        out.lines([
-            format!("Open {}", &*made.link),
-            format!(
-                "or type {} at {}/phone.",
-                &*made.code,
-                address(client.url())
-            ),
-            format!("The code holds for {}.", minutes(made.expires_in)),
-        ])?;
+        let reach = Reach::of(&made.link);
+        if reach == Reach::Anywhere && out.terminal {
+            scanned(made, out)?;
+        }
+        out.lines(told(&reach, made))?;
     }
     let mut page = Page {
         client,
@@ -114,6 +114,49 @@ async fn meet(
     client.confirm_pairing(&made.id).await?;
     let line = format!("{} is paired.", ask.device);
     Ok(out.say(&json!({ "ok": true, "paired": ask }), [line])?)
+}
+
+/// How a page is opened with the code.
+fn told(reach: &Reach, made: &PairingMade) -> Vec<String> {
+    let mut lines = Vec::new();
+    match reach {
+        Reach::Anywhere | Reach::Here => {
+            lines.push(format!("Open {}", &*made.link));
+            let page = made.link.split('#').next().unwrap_or_default();
+            lines.push(format!("or type {} at {page}.", &*made.code));
+            lines.extend(reach.told());
+        }
+        Reach::Deaf(tunnel) => {
+            lines.extend(reach.told());
+            if let Some(tunnel) = tunnel {
+                lines.push(format!(
+                    "Or, on the machine with your browser, run {}",
+                    tunnel.command
+                ));
+                lines.push(format!("and open {}", tunnel.address));
+            }
+            lines.push(format!("There, type {}", &*made.code));
+        }
+    }
+    lines.push(format!("The code holds for {}.", minutes(made.expires_in)));
+    lines
+}
+
+/// The link for a camera: black on white whatever the terminal's colours are, as nothing else is read.
+fn scanned(made: &PairingMade, out: &mut Out<'_>) -> io::Result<()> {
+    let Ok(code) = QrCode::with_error_correction_level(made.link.as_bytes(), EcLevel::L) else {
+        return Ok(());
+    };
+    let picture = code.render::<Dense1x2>().quiet_zone(true).build();
+    let wide = picture.lines().next().map_or(0, |l| l.chars().count());
+    let room = crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width));
+    if wide > room {
+        return Ok(());
+    }
+    for line in picture.lines() {
+        writeln!(out.out, "\x1b[30;107m{line}\x1b[0m")?;
+    }
+    out.out.flush()
 }
 
 fn minutes(seconds: u32) -> String {

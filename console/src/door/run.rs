@@ -18,12 +18,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::{Answer, Door, DoorCmd, DoorMsg, Request, Trouble, pages, update};
+use super::{Answer, Door, DoorCmd, DoorMsg, Request, pages, update};
 use crate::{
     app::Msg,
+    ask::Trouble,
     client::{address, loopback},
     clock::Clock,
-    preferences::Preferences,
     run::{
         ConsoleError, ExitReason, Settings, Stage,
         stage::{self, Do, Ends, Over, Play},
@@ -60,14 +60,13 @@ pub struct DoorOptions {
 
 impl DoorOptions {
     /// A door with the usual settings, as the environment suggests them.
-    pub fn new(url: Option<Url>, log: PathBuf) -> Self {
+    pub fn new(url: Option<Url>, theme: Option<Theme>, log: PathBuf) -> Self {
         let said = |name| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-        let liked = Preferences::file().and_then(|path| Preferences::read(&path).ok());
         let host = said("HOSTNAME").or_else(|| said("HOST"));
         Self {
             url,
             device: host.map_or_else(|| "Console".to_owned(), |h| format!("Console on {h}")),
-            theme: liked.and_then(|likes| likes.theme),
+            theme,
             mouse: true,
             remote: std::env::var_os("SSH_CONNECTION").is_some(),
             log,
@@ -360,7 +359,7 @@ impl<'a> Link<'a> {
                 "It was sent, and no answer came: {}. It may have been done all the same.",
                 deepest(why)
             );
-            return Trouble::new("unknown", detail);
+            return Trouble::new(Trouble::LOST, detail);
         }
         unreachable(self.url, &deepest(why))
     }

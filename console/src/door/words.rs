@@ -5,15 +5,12 @@
 use std::fmt;
 
 use cordboard_core::{
-    api::{
-        FieldError, Front, InvitationLook, InvitationSeen, Join, Newcomer, Reset, Setup, SignIn,
-        Tokens,
-    },
+    api::{Front, InvitationLook, InvitationSeen, Join, Newcomer, Reset, Setup, SignIn, Tokens},
     ids::Timestamp,
 };
 use url::Url;
 
-use crate::{app::Spot, keymap::Key};
+use crate::{app::Spot, ask::Trouble, keymap::Key};
 
 /// A question to the server.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,36 +75,6 @@ impl fmt::Debug for Answer {
             Self::Tokens(_) => "tokens",
             Self::Registered => "registered",
         })
-    }
-}
-
-/// Why there is no good answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// A short word for programs: the server's own, or [`Trouble::UNREACHABLE`].
-    pub code: String,
-    /// A sentence that a person can act on.
-    pub detail: String,
-    /// What is wrong, field by field.
-    pub errors: Vec<FieldError>,
-    /// For how many seconds nothing should be asked again.
-    pub retry_after: Option<u32>,
-}
-
-impl Trouble {
-    /// The code where no server has answered.
-    pub const UNREACHABLE: &'static str = "unreachable";
-    /// The code where it has said something else than it should.
-    pub const GARBLED: &'static str = "garbled";
-
-    /// One that is all in its sentence.
-    pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            detail: detail.into(),
-            errors: Vec::new(),
-            retry_after: None,
-        }
     }
 }
 

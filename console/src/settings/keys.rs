@@ -5,7 +5,7 @@
 
 use cordboard_core::policy::{self, Act, Actor, Permission};
 
-use super::{About, Around, Doing, List, Pane, Section, Settings, Wish, route, rows};
+use super::{About, Around, Asked, Doing, List, Pane, Section, Settings, Wish, route, rows};
 use crate::{
     app::{Mood, Sentence},
     keymap::{Dir, Key, row_of},
@@ -21,19 +21,15 @@ impl Settings {
         if self.secret.is_some() {
             return self.key_at_secret(key);
         }
-        if let Some((doing, text)) = self.question.take() {
-            match key {
-                Key::Esc => {}
-                key if matches!(doing, Doing::Choose(_)) => {
-                    let Doing::Choose(action) = doing else {
-                        return Vec::new();
-                    };
-                    return vec![Wish::Key(action, Some(key))];
+        if let Some((asked, text)) = self.question.take() {
+            match (key, asked) {
+                (Key::Esc, _) | (Key::Char('n' | 'N'), Asked::Sure(_)) => {}
+                (key, Asked::Press(action)) => return vec![Wish::Key(action, Some(key))],
+                (Key::Char('y' | 'Y'), Asked::Sure(doing)) => {
+                    return Self::go_ahead(doing, around);
                 }
-                Key::Char('y' | 'Y') => return Self::go_ahead(doing, around),
-                Key::Char('n' | 'N') => {}
                 // Enter is no answer: nothing here can be taken back.
-                _ => self.question = Some((doing, text)),
+                (_, asked) => self.question = Some((asked, text)),
             }
             return Vec::new();
         }
@@ -225,7 +221,7 @@ impl Settings {
             row_of(*action).word,
             around.keys.name(*action)
         );
-        self.question = Some((Doing::Choose(*action), Sentence::new(&text)));
+        self.question = Some((Asked::Press(*action), Sentence::new(&text)));
     }
 
     fn make_new(&mut self, around: &Around<'_>) {
@@ -333,7 +329,7 @@ impl Settings {
             }
             _ => return Vec::new(),
         };
-        self.question = Some((doing, Sentence::new(&text)));
+        self.question = Some((Asked::Sure(doing), Sentence::new(&text)));
         Vec::new()
     }
 
@@ -459,7 +455,7 @@ impl Settings {
                 None => vec![(Key::Char('y'), "y", "copy the code"), close],
             };
         }
-        if matches!(self.question, Some((Doing::Choose(_), _))) {
+        if matches!(self.question, Some((Asked::Press(_), _))) {
             return vec![(Key::Esc, "Esc", "leave it")];
         }
         let asked = self.question.is_some() || self.route.as_ref().is_some_and(|r| r.asking);

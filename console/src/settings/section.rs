@@ -90,7 +90,7 @@ impl Section {
             Self::Devices => "The consoles, scripts and phone pages that are signed in as you.",
             Self::Phone => "The phone page you talk with: pair it with this console.",
             Self::Theme => "The colours of this console.",
-            Self::Keys => "What every key does.",
+            Self::Keys => "What every key does. Where another suits you better, choose it.",
             Self::People => "Who works here: change them, invite them, let them in, keep them out.",
             Self::Invitations => "Who was invited and has not come yet.",
             Self::Groups => "People who are called together, and found together on the board.",

@@ -11,11 +11,10 @@ use cordboard_core::{
     ids::{SafeText, Timestamp},
     machine::PhonePage,
     policy::Role,
-    wire::PageState,
 };
 use ratatui::layout::Rect;
 
-use super::{Canvas, ink::Ink, title};
+use super::{Canvas, ink::Ink, pair, phone, title};
 use crate::{
     app::{Area, Dialog, Hand, Link, Model, Mood, Offer, Spot},
     keymap::{Action, row_of},
@@ -69,9 +68,9 @@ pub(super) fn header(canvas: &mut Canvas<'_>) {
     }
     left = left.then(link(canvas));
     if rect.width >= 60 {
-        let phone = phone(canvas);
-        if phone.width() > 0 {
-            left = left.gap(3).then(phone);
+        let mine = my_phone(canvas);
+        if mine.width() > 0 {
+            left = left.gap(3).then(mine);
         }
     }
     canvas.line_both(rect, &left, &right);
@@ -154,7 +153,7 @@ fn link(canvas: &Canvas<'_>) -> Ink {
     }
 }
 
-fn phone(canvas: &Canvas<'_>) -> Ink {
+fn my_phone(canvas: &Canvas<'_>) -> Ink {
     let ink = canvas.ink();
     // With the link down there are more important words for this line, and nothing is known.
     if canvas.model.me.is_none() || !canvas.model.link.is_live() {
@@ -169,29 +168,20 @@ fn phone(canvas: &Canvas<'_>) -> Ink {
         return ink.say(text, Tone::Ring);
     }
     if let Some(page) = canvas.model.my_page() {
-        let (text, tone) = page_state(page);
-        let sign = if tone == Tone::Good {
-            "● phone "
-        } else {
-            "◌ phone "
-        };
-        return ink.say(sign, tone).say(text, tone);
+        let (sign, words, tone) = phone::brief(page);
+        return ink.say(sign, tone).say("phone ", tone).say(words, tone);
     }
     match canvas.model.my_phone() {
+        // Its person has taken another page than those of this console.
+        PhonePage::Ready if !canvas.model.pages.is_empty() => {
+            ink.say("● phone: another page", Tone::Good)
+        }
         PhonePage::Ready => ink.say("● phone ready", Tone::Good),
+        PhonePage::Unreachable if !canvas.model.pages.is_empty() => {
+            ink.say("◌ phone: another page, not ready", Tone::Bad)
+        }
         PhonePage::Unreachable => ink.say("◌ no phone page", Tone::Bad),
         PhonePage::Unknown => ink.say("? phone unknown", Tone::Unknown),
-    }
-}
-
-/// What a paired page has said of itself.
-pub(super) const fn page_state(page: &PageState) -> (&'static str, Tone) {
-    match (page.here, page.ready, page.muted) {
-        (false, ..) => ("not reachable", Tone::Bad),
-        (_, false, _) => ("not ready", Tone::Ring),
-        (.., Some(true)) => ("muted", Tone::Ring),
-        (.., Some(false)) => ("ready", Tone::Good),
-        (.., None) => ("ready, microphone unknown", Tone::Good),
     }
 }
 
@@ -265,6 +255,9 @@ pub(super) fn note(canvas: &mut Canvas<'_>) {
             .sentence(&asked.sentence, Tone::Text)
     } else if model.open_settings().is_some() {
         ink
+    } else if let (Some(why), None) = (model.page_trouble(), &model.dialog) {
+        // Before what Enter would do: most of it needs the page.
+        ink.say("! ", Tone::Ring).say(why, Tone::Ring)
     } else if let (Offer::Yes { sentence, .. }, None) =
         (model.offer(Action::Activate), &model.dialog)
     {
@@ -345,10 +338,11 @@ pub(super) fn hints(canvas: &mut Canvas<'_>) {
         (None, Some(_)) => Some(&[(Action::Activate, "do it"), (Action::Back, "close")]),
         (None, None) => None,
     };
-    let holds = |code| super::pair::code_hints(model.code_holds(code)).to_vec();
+    let holds = |code| pair::code_hints(model, code).to_vec();
     let own = match (&model.carry, &model.dialog) {
         (None, Some(Dialog::Code(code))) => Some(holds(code)),
-        (None, Some(Dialog::Admit(_))) => Some(super::pair::ADMIT.to_vec()),
+        (None, Some(Dialog::Admit(_))) => Some(pair::ADMIT.to_vec()),
+        (None, Some(Dialog::Pages)) => Some(pair::PAGES.to_vec()),
         (_, None) => match (model.open_settings(), model.around()) {
             (Some(settings), Some(around)) => Some(settings.hints(&around)),
             _ => None,
@@ -457,6 +451,9 @@ fn word(model: &Model, action: Action) -> Option<&'static str> {
         let muted = model.my_page().is_some_and(|p| p.muted == Some(true));
         return muted.then_some("unmute");
     }
+    if action == Action::Pair {
+        return (!model.pages.is_empty()).then_some("phone");
+    }
     let Offer::Yes {
         call: Some(call), ..
     } = model.offer(action)
@@ -495,7 +492,7 @@ fn skipped(model: &Model, action: Action) -> bool {
         Action::Mute => {
             model.current().is_none() && model.my_page().is_none_or(|p| p.muted != Some(true))
         }
-        Action::Pair => !without_phone(model),
+        Action::Pair => !without_phone(model) && model.page_trouble().is_none(),
         // Picking up is what one does with a call that is pointed at, or with one's own.
         Action::PickUp | Action::Park | Action::Transfer | Action::HangUp => {
             let own = model

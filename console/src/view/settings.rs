@@ -7,7 +7,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, bars, form, ink, ink::Ink, windows};
+use super::{Canvas, bars, form, frame, ink, ink::Ink, phone};
 use crate::{
     app::{Model, Sentence, Spot},
     keymap::{Action, Key},
@@ -91,11 +91,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
             .gap(1)
             .sentence(&secret.head, Tone::Accent)
             .gap(1);
-        windows::notice(canvas, &head, lines, &settings.hints(&around));
+        frame::notice(canvas, &head, lines, &settings.hints(&around));
     } else if let Some((_, question)) = &settings.question {
         let lines = wrapped(canvas, question.as_str(), 56, Tone::Strong);
         let head = canvas.ink();
-        windows::notice(canvas, &head, lines, &settings.hints(&around));
+        frame::notice(canvas, &head, lines, &settings.hints(&around));
     }
 }
 
@@ -524,8 +524,7 @@ fn page(canvas: &mut Canvas<'_>, section: Section, at: usize, rect: Rect) {
         Section::Phone => {
             let mut lines: Vec<(String, Tone)> = Vec::new();
             for page in &model.pages {
-                let (state, tone) = bars::page_state(page);
-                lines.push((format!("{}: {state}", page.device), tone));
+                lines.extend(phone::about(page));
             }
             if lines.is_empty() {
                 let told = "No phone page is paired with this console.";

@@ -4,13 +4,19 @@
 //! still be seen.
 
 use cordboard_core::ids::{CallId, SafeText};
-use ratatui::layout::Rect;
+use ratatui::{layout::Rect, style::Style};
 
-use super::{Canvas, doing, ink, ink::Ink, lately::said, slots, title};
+use super::{
+    Canvas, doing, frame,
+    frame::{Typing, row, window},
+    ink,
+    ink::Ink,
+    lately::said,
+    pair, palette, slots, text_width, title,
+};
 use crate::{
     app::{Dialog, Find, Found, Model, Offer, Purpose, Question, Sentence, Spot},
     keymap::{Action, Group, TABLE},
-    settings::Hint,
     theme::Tone,
 };
 
@@ -21,7 +27,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
         Some(Dialog::Help(top)) => help(canvas, *top),
         Some(Dialog::Log(top)) => log(canvas, *top),
         Some(Dialog::Find(find)) => finder(canvas, find),
-        Some(Dialog::Palette(palette)) => super::palette::draw(canvas, palette),
+        Some(Dialog::Palette(palette)) => palette::draw(canvas, palette),
         Some(Dialog::Park(call, _)) => {
             let who = named(canvas, *call, 24);
             let head = canvas
@@ -67,8 +73,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>) {
                 .collect();
             list(canvas, &head, 64, lines);
         }
-        Some(Dialog::Code(code)) => super::pair::code(canvas, code),
-        Some(Dialog::Admit(since)) => super::pair::admit(canvas, *since),
+        Some(Dialog::Pages) => pair::pages(canvas),
+        Some(Dialog::Code(code)) => pair::code(canvas, code),
+        Some(Dialog::Admit(since)) => pair::admit(canvas, *since),
     }
 }
 
@@ -95,58 +102,6 @@ fn leaving(model: &Model) -> String {
 fn named(canvas: &Canvas<'_>, call: CallId, cells: usize) -> SafeText {
     let card = canvas.model.board.calls.get(&call);
     card.map(|c| title(c, cells)).unwrap_or_default()
-}
-
-/// Opens a window of that size in the middle, a little above it, and returns its inside.
-pub(super) fn window(canvas: &mut Canvas<'_>, width: u16, height: u16, head: &Ink) -> Rect {
-    let screen = canvas.buf.area;
-    let width = width.min(screen.width.saturating_sub(2)).max(4);
-    // The footer stays visible: it says what the keys do.
-    let height = height.min(screen.height.saturating_sub(3)).max(3);
-    let rect = Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + 1 + screen.height.saturating_sub(height + 3) / 3,
-        width,
-        height,
-    };
-    let raised = canvas.theme.raised();
-    canvas.ground(rect, raised);
-    // The whole screen under it takes clicks as "beside the window".
-    canvas.hit(rect, Spot::Window);
-    let style = canvas.style(Tone::Accent);
-    let style = style.patch(ratatui::style::Style {
-        bg: raised.bg,
-        ..Default::default()
-    });
-    canvas.boxed(rect, style, false);
-    canvas.line(
-        Rect {
-            x: rect.x + 2,
-            width: rect.width.saturating_sub(4),
-            height: 1,
-            ..rect
-        },
-        &head.clone().on(raised),
-    );
-    Rect {
-        x: rect.x + 2,
-        y: rect.y + 1,
-        width: rect.width.saturating_sub(4),
-        height: rect.height.saturating_sub(2),
-    }
-}
-
-pub(super) fn row(inner: Rect, n: usize) -> Rect {
-    let n = u16::try_from(n).unwrap_or(u16::MAX);
-    if n < inner.height {
-        Rect {
-            y: inner.y + n,
-            height: 1,
-            ..inner
-        }
-    } else {
-        Rect { height: 0, ..inner }
-    }
 }
 
 fn list(canvas: &mut Canvas<'_>, head: &Ink, width: u16, lines: Vec<Ink>) {
@@ -221,40 +176,6 @@ fn ask(canvas: &mut Canvas<'_>, question: &Sentence) {
     }
 }
 
-/// A window with a few lines, and the keys that do something with them.
-pub(super) fn notice(canvas: &mut Canvas<'_>, head: &Ink, lines: Vec<Ink>, keys: &[Hint]) {
-    let widest = lines.iter().map(Ink::width).max().unwrap_or(0);
-    let buttons: u16 = keys
-        .iter()
-        .map(|(_, key, word)| super::text_width(key) + super::text_width(word) + 6)
-        .sum();
-    let width = widest.max(head.width() + 2).max(buttons).max(40) + 4;
-    let height = u16::try_from(lines.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(4);
-    let inner = window(canvas, width, height, head);
-    let raised = canvas.theme.raised();
-    let last = row(inner, usize::from(inner.height).saturating_sub(1));
-    for (n, line) in lines.into_iter().enumerate() {
-        let rect = row(inner, n);
-        if rect.y < last.y {
-            canvas.line(rect, &line.on(raised));
-        }
-    }
-    let mut x = last.x;
-    for (key, name, word) in keys {
-        let ink = canvas
-            .ink()
-            .say(" ", Tone::Key)
-            .say(name, Tone::Key)
-            .say(" ", Tone::Key)
-            .gap(1)
-            .say(word, Tone::Text)
-            .on(raised);
-        x += canvas.button(x, last.y, last.right(), &ink, Spot::Key(*key)) + 3;
-    }
-}
-
 fn finder(canvas: &mut Canvas<'_>, find: &Find) {
     let model = canvas.model;
     let who = find
@@ -274,41 +195,8 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
         (Purpose::Dial, _) => head.say(" Call ", Tone::Accent),
         _ => head.say(" Find ", Tone::Accent),
     };
-    // Its height does not follow the list: a window that jumps with every letter is hard to read.
-    let height = if canvas.buf.area.height < 30 { 13 } else { 18 };
-    let inner = window(canvas, 72, height, &head);
-    let raised = canvas.theme.raised();
-    let sign = canvas.ink().say("› ", Tone::Accent);
-    let shown = find
-        .text
-        .shown(inner.width.saturating_sub(sign.width()).max(1));
-    let at = sign.width() + shown.cursor;
-    let field = sign.typed(&shown.text, Tone::Strong);
-    let field = if find.text.is_empty() {
-        let ghost = match find.purpose {
-            Purpose::Search(_) => "letters of a name, or an extension",
-            Purpose::Transfer(..) => "a name, an extension, or a number such as +14155550132",
-            Purpose::Dial => "a number with its country code, such as +14155550132",
-        };
-        field.say(ghost, Tone::Faint)
-    } else {
-        field
-    };
-    canvas.line(row(inner, 0), &field.on(raised));
-    canvas.drawn.cursor = Some(ratatui::layout::Position {
-        x: (inner.x + at).min(inner.right().saturating_sub(1)),
-        y: inner.y,
-    });
-
-    let room = usize::from(inner.height).saturating_sub(4);
-    let first = find.picked.map_or(0, |p| (p + 1).saturating_sub(room));
-    for (n, found) in find.found.iter().enumerate().skip(first).take(room) {
-        let rect = row(inner, 1 + n - first);
-        candidate(canvas, find, found, find.picked == Some(n), rect);
-        canvas.hit(rect, Spot::Line(n));
-    }
-    let picked = find.picked.and_then(|n| find.found.get(n));
-    let (text, tone) = if !model.link.is_live() && !matches!(find.purpose, Purpose::Search(None)) {
+    let picked = find.typed.chosen();
+    let said = if !model.link.is_live() && !matches!(find.purpose, Purpose::Search(None)) {
         // Nothing that is listed here could be done now.
         let text = match (find.purpose, picked) {
             (Purpose::Dial, Some(Found::Emergency(number))) => {
@@ -338,8 +226,8 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             Offer::Yes { sentence, .. } => (format!("Enter: {sentence}"), Tone::Ring),
             Offer::No(_) => (String::new(), Tone::Faint),
         }
-    } else if find.found.is_empty() {
-        let text = match (find.purpose, find.text.is_empty()) {
+    } else if find.typed.found.is_empty() {
+        let text = match (find.purpose, find.typed.text.is_empty()) {
             (Purpose::Dial, true) => {
                 "Type the number. An emergency number stands as it is dialled."
             }
@@ -355,32 +243,40 @@ fn finder(canvas: &mut Canvas<'_>, find: &Find) {
             Tone::Faint,
         )
     };
-    let last = usize::from(inner.height).saturating_sub(2);
-    for (n, part) in ink::wrap(&text, inner.width.into())
-        .iter()
-        .take(2)
-        .enumerate()
-    {
-        let ink = canvas.ink().ours(part, tone).on(raised);
-        canvas.line(row(inner, last + n), &ink);
-    }
+    let ghost = match find.purpose {
+        Purpose::Search(_) => "letters of a name, or an extension",
+        Purpose::Transfer(..) => "a name, an extension, or a number such as +14155550132",
+        Purpose::Dial => "a number with its country code, such as +14155550132",
+    };
+    let height = if canvas.buf.area.height < 30 { 13 } else { 18 };
+    let typing = Typing {
+        head,
+        size: (72, height),
+        sign: "› ",
+        ghost,
+        said,
+    };
+    frame::typing(
+        canvas,
+        &typing,
+        &find.typed,
+        |canvas, found, rect, ink, ground| {
+            candidate(canvas, find, found, rect, ink, ground);
+        },
+    );
 }
 
-fn candidate(canvas: &mut Canvas<'_>, find: &Find, found: &Found, picked: bool, rect: Rect) {
+fn candidate(
+    canvas: &mut Canvas<'_>,
+    find: &Find,
+    found: &Found,
+    rect: Rect,
+    ink: Ink,
+    ground: Style,
+) {
     let model = canvas.model;
-    let ground = if picked {
-        canvas.style(Tone::Selected)
-    } else {
-        canvas.theme.raised()
-    };
-    if picked {
-        canvas.ground(rect, ground);
-    }
     let legal = model.find_legal(find, found);
     let tone = if legal { Tone::Strong } else { Tone::Faint };
-    let ink = canvas
-        .ink()
-        .say(if picked { "▶ " } else { "  " }, Tone::Accent);
     match found {
         Found::Person(user) => {
             let Some(person) = model.board.people.get(user) else {
@@ -449,7 +345,7 @@ fn help(canvas: &mut Canvas<'_>, top: usize) {
             let key = model.keys.name(entry.action);
             let key = canvas
                 .ink()
-                .gap(usize::from(10_u16.saturating_sub(super::text_width(&key))))
+                .gap(usize::from(10_u16.saturating_sub(text_width(&key))))
                 .key(key, Tone::Key);
             let name = canvas.ink().say(entry.word, word);
             let pad = usize::from(16_u16.saturating_sub(name.width()));

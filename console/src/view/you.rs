@@ -207,6 +207,13 @@ fn state(canvas: &Canvas<'_>, card: &Card) -> Ink {
             if mine && model.my_page().is_some_and(|p| p.muted == Some(true)) {
                 ink = ink.say("  ⊘ you are muted", Tone::Ring);
             }
+            let page = model
+                .my_page()
+                .filter(|p| mine && p.here && model.link.is_live());
+            let quality = page.and_then(|p| p.quality);
+            if let Some(warning) = quality.and_then(|q| q.warning) {
+                ink = ink.say("  ▲ ", Tone::Ring).say(warning.words(), Tone::Ring);
+            }
             ink
         }
         _ => ink

@@ -78,6 +78,7 @@ pub(crate) async fn run(env: &Environment, line: &str) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut to = Out {
         json: cli.common.json,
+        terminal: false,
         out: &mut out,
         err: &mut err,
     };

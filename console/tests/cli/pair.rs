@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     kit::{read, refusal},
     script::{Script, told},
+    terminal::Terminal,
 };
 
 const PAIRING: &str = "00000000000000c1";
@@ -23,8 +24,19 @@ async fn house(
     std::sync::Arc<Script>,
     cordboard::cli::session::Environment,
 ) {
+    house_at("https://desk.example/phone", expires_in).await
+}
+
+async fn house_at(
+    address: &str,
+    expires_in: u32,
+) -> (
+    tempfile::TempDir,
+    std::sync::Arc<Script>,
+    cordboard::cli::session::Environment,
+) {
     let script = Script::start().await;
-    let made = json!({ "id": PAIRING, "code": "WDJB-MJHT", "link": "https://desk.example/phone#WDJB-MJHT", "expires_in": expires_in });
+    let made = json!({ "id": PAIRING, "code": "WDJB-MJHT", "link": format!("{address}#WDJB-MJHT"), "expires_in": expires_in });
     script
         .says("POST /api/pairings", 201, made)
         .says(
@@ -134,4 +146,59 @@ async fn nobody_is_let_in_where_nobody_can_be_asked_or_the_server_says_no() {
     );
     let (_home, env) = script.signed_in(0).await;
     assert_eq!(told(&script, &env, "cordboard pair --yes").await.exit, 3);
+}
+
+#[tokio::test]
+async fn a_link_without_a_microphone_is_not_printed_but_the_way_to_one_is() {
+    let (_home, script, env) = house_at("http://desk.lan:8080/phone", 1).await;
+    let told = told(&script, &env, "cordboard pair --yes").await;
+    assert!(!told.out.contains("http://desk.lan"), "{}", told.out);
+    for part in [
+        "CORDBOARD_PUBLIC_URL=https://…",
+        "ssh -L 8080:127.0.0.1:8080 desk.lan",
+        "http://localhost:8080/phone",
+        "WDJB-MJHT",
+    ] {
+        assert!(told.out.contains(part), "{part}: {}", told.out);
+    }
+}
+
+#[tokio::test]
+async fn a_link_of_this_machine_is_printed_with_that_it_is_one() {
+    let (_home, script, env) = house_at("http://localhost:8080/phone", 1).await;
+    let told = told(&script, &env, "cordboard pair --yes").await;
+    for part in [
+        "Open http://localhost:8080/phone#WDJB-MJHT",
+        "this machine only",
+    ] {
+        assert!(told.out.contains(part), "{part}: {}", told.out);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_a_picture_on_a_terminal_and_nowhere_else() {
+    let (home, script, env) = house(1).await;
+    // Black on white, whatever the terminal's colours are.
+    let paper = "\x1b[30;107m";
+    let told = told(&script, &env, "cordboard pair --yes").await;
+    assert!(!told.out.contains(paper), "{}", told.out);
+
+    let mut terminal = Terminal::start(home.path(), "cordboard pair --yes; echo the end");
+    terminal.wait(paper);
+    terminal.wait("Open https://desk.example/phone#WDJB-MJHT");
+    terminal.wait("the end");
+    let mut terminal = Terminal::start(home.path(), "cordboard pair --yes --json; echo the end");
+    let seen = terminal.wait("the end");
+    assert!(
+        seen.contains("WDJB-MJHT") && !seen.contains(paper),
+        "{seen}"
+    );
+
+    let (home, _script, _env) = house_at("http://127.0.0.1:8080/phone", 1).await;
+    let mut terminal = Terminal::start(home.path(), "cordboard pair --yes; echo the end");
+    let seen = terminal.wait("the end");
+    assert!(
+        seen.contains("this machine only") && !seen.contains(paper),
+        "{seen}"
+    );
 }

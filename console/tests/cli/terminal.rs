@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{kit::tokens, script::Script};
 
 /// A shell line on a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     output: mpsc::Receiver<Vec<u8>>,
     input: Box<dyn std::io::Write + Send>,
     seen: String,
@@ -22,7 +22,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(home: &std::path::Path, line: &str) -> Self {
+    pub(crate) fn start(home: &std::path::Path, line: &str) -> Self {
         let pair = native_pty_system().openpty(PtySize::default()).unwrap();
         let mut command = CommandBuilder::new("sh");
         command.args([
@@ -52,7 +52,7 @@ impl Terminal {
     }
 
     /// Waits for a text that was not seen before, and forgets what came before it.
-    fn wait(&mut self, text: &str) -> String {
+    pub(crate) fn wait(&mut self, text: &str) -> String {
         let limit = Duration::from_secs(20);
         loop {
             if let Some(at) = self.seen.find(text) {

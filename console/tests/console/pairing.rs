@@ -7,12 +7,19 @@ use cordboard::{
     theme::Theme,
 };
 use cordboard_core::{
-    ids::SessionId,
-    wire::{ClientMsg, PageOrder, PageState, PairingAsk, ServerMsg},
+    ids::{CallId, SessionId},
+    machine::PhonePage,
+    wire::{
+        ClientMsg, PageOrder, PageState, PageTrouble, PairingAsk, PersonPresence, Quality,
+        QualityWarning, ServerMsg,
+    },
 };
 use ratatui::style::Color;
 
-use crate::desk::{Desk, MORNING, quiet};
+use crate::{
+    desk::{Desk, MORNING, quiet},
+    scene::ME,
+};
 
 fn desk(width: u16, height: u16) -> Desk {
     Desk::new(quiet(), width, height)
@@ -40,18 +47,73 @@ fn page_id() -> SessionId {
     "00000000000000aa".parse().unwrap()
 }
 
+/// A page that is its person's phone, and well.
+fn well() -> PageState {
+    PageState {
+        page: page_id(),
+        device: "Firefox on Linux".into(),
+        here: true,
+        ready: true,
+        active: true,
+        muted: Some(false),
+        call: None,
+        trouble: None,
+        quality: None,
+    }
+}
+
+fn ill(trouble: PageTrouble) -> PageState {
+    PageState {
+        ready: false,
+        trouble: Some(trouble),
+        ..well()
+    }
+}
+
+/// Another one, that is not the phone.
+fn beside() -> PageState {
+    PageState {
+        page: "00000000000000bb".parse().unwrap(),
+        device: "Chrome on Android".into(),
+        active: false,
+        ..well()
+    }
+}
+
+fn lossy(call: CallId) -> PageState {
+    PageState {
+        call: Some(call),
+        quality: Some(Quality {
+            rtt_ms: 40,
+            jitter_ms: 5,
+            loss_percent: 3,
+            warning: Some(QualityWarning::HighLoss),
+        }),
+        ..well()
+    }
+}
+
+fn pages(pages: Vec<PageState>) -> ServerMsg {
+    ServerMsg::Pages { pages }
+}
+
 fn page(here: bool, muted: Option<bool>) -> ServerMsg {
-    ServerMsg::Pages {
-        pages: vec![PageState {
-            page: page_id(),
-            device: "Firefox on Linux".into(),
-            here,
-            ready: true,
-            active: true,
-            muted,
-            call: None,
-            trouble: None,
-            quality: None,
+    pages(vec![PageState {
+        here,
+        muted,
+        ..well()
+    }])
+}
+
+/// What everybody is told of my phone.
+fn my_phone(desk: &Desk, phone: PhonePage) -> ServerMsg {
+    let me = &desk.model.board.people[&ME];
+    ServerMsg::Presence {
+        people: vec![PersonPresence {
+            id: ME,
+            phone,
+            online: me.online,
+            status: me.status.clone(),
         }],
     }
 }
@@ -237,7 +299,7 @@ fn the_microphone_is_off_when_the_page_has_said_so() {
     );
     desk.hear(page(false, Some(true)));
     assert!(
-        desk.screen().contains("phone not reachable"),
+        desk.screen().contains("phone silent"),
         "\n{}",
         desk.screen()
     );
@@ -267,4 +329,301 @@ fn without_a_link_no_page_is_paired_or_let_in() {
         "{}",
         desk.said()
     );
+}
+
+#[test]
+fn what_stands_in_the_way_of_my_page_is_said_on_the_board() {
+    for trouble in [
+        PageTrouble::Asleep,
+        PageTrouble::MicrophoneDenied,
+        PageTrouble::NoMicrophone,
+        PageTrouble::Carrier,
+        PageTrouble::NoNetworkAudio,
+        PageTrouble::Insecure,
+    ] {
+        let mut desk = desk(80, 24);
+        desk.hear(pages(vec![ill(trouble)]));
+        let screen = desk.screen();
+        assert!(screen.contains("◌ phone not ready"), "\n{screen}");
+        assert!(screen.contains(trouble.advice()), "\n{screen}");
+        desk.hear(pages(vec![well()]));
+        let screen = desk.screen();
+        assert!(screen.contains("● phone ready"), "\n{screen}");
+        assert!(!screen.contains(trouble.advice()), "\n{screen}");
+    }
+}
+
+#[test]
+fn of_a_silent_page_nothing_is_claimed() {
+    let mut desk = desk(100, 30);
+    let gone = PageState {
+        here: false,
+        quality: Some(Quality {
+            warning: Some(QualityWarning::HighRtt),
+            ..Quality::default()
+        }),
+        ..ill(PageTrouble::NoMicrophone)
+    };
+    desk.hear(pages(vec![gone]));
+    let screen = desk.screen();
+    assert!(screen.contains("○ phone silent"), "\n{screen}");
+    assert!(screen.contains("fallen silent"), "\n{screen}");
+    desk.keys("P");
+    let screen = desk.screen();
+    assert!(screen.contains("Firefox on Linux: silent"), "\n{screen}");
+    assert!(
+        !screen.contains("microphone") && !screen.contains("slow line"),
+        "\n{screen}"
+    );
+}
+
+#[test]
+fn a_page_that_is_not_ready_and_says_no_more_is_not_explained() {
+    let mut desk = desk(100, 30);
+    desk.hear(pages(vec![PageState {
+        ready: false,
+        ..well()
+    }]));
+    assert!(
+        desk.screen().contains("has not said why"),
+        "\n{}",
+        desk.screen()
+    );
+}
+
+#[test]
+fn every_page_of_this_console_is_listed_as_it_has_said_it_is() {
+    for (width, height) in [(80, 24), (160, 48)] {
+        let mut desk = desk(width, height);
+        let call = desk.call();
+        let silent = PageState {
+            page: "00000000000000cc".parse().unwrap(),
+            device: "Safari on iPad".into(),
+            here: false,
+            ..beside()
+        };
+        let ill = PageState {
+            muted: Some(true),
+            active: false,
+            page: beside().page,
+            device: beside().device,
+            ..ill(PageTrouble::NoMicrophone)
+        };
+        desk.hear(pages(vec![ill, silent, lossy(call)]));
+        desk.keys("P");
+        assert!(desk.asked.is_empty(), "a code is made when it is wanted");
+        picture(&format!("pages_{width}x{height}"), &desk);
+        desk.enter();
+        assert!(desk.asked.is_empty(), "Enter is no answer");
+        desk.keys("n");
+        assert_eq!(desk.asked, [Ask::Pair]);
+        assert!(desk.screen().contains("WDJB-MJHT"), "\n{}", desk.screen());
+    }
+}
+
+#[test]
+fn more_pages_than_fit_are_counted() {
+    let mut desk = desk(80, 24);
+    let many = (1..=9).map(|n| PageState {
+        page: format!("{n:016x}").parse().unwrap(),
+        active: n == 9,
+        device: format!("Page {n}").as_str().into(),
+        ..well()
+    });
+    desk.hear(pages(many.collect()));
+    desk.keys("P");
+    let screen = desk.screen();
+    assert!(
+        screen.contains("Page 9: ready · your phone"),
+        "it comes first\n{screen}"
+    );
+    let shown = screen.matches(": ready · ").count();
+    assert!(shown < 9);
+    assert!(
+        screen.contains(&format!("and {} more", 9 - shown)),
+        "\n{screen}"
+    );
+}
+
+#[test]
+fn a_page_that_asks_comes_before_the_list_of_them() {
+    let mut desk = desk(100, 30);
+    desk.hear(pages(vec![well()]));
+    desk.keys("P");
+    assert!(matches!(desk.model.dialog, Some(Dialog::Pages)));
+    desk.hear(asks());
+    assert!(matches!(desk.model.dialog, Some(Dialog::Admit(_))));
+}
+
+#[test]
+fn the_settings_pair_another_page_at_once() {
+    let mut desk = desk(100, 30);
+    desk.hear(pages(vec![well()]));
+    desk.keys(",p");
+    for _ in 0..4 {
+        if !desk.screen().contains("Enter shows a code") {
+            desk.keys("p");
+            desk.enter();
+        }
+    }
+    assert!(
+        desk.screen().contains("Firefox on Linux: ready"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.enter();
+    assert_eq!(desk.asked.last(), Some(&Ask::Pair));
+}
+
+#[test]
+fn a_bad_line_is_seen_on_the_call_for_as_long_as_it_is_bad() {
+    let mut desk = desk(120, 34);
+    let call = desk.call();
+    desk.keys("a");
+    desk.pass(2_000);
+    desk.hear(pages(vec![lossy(call)]));
+    let screen = desk.screen();
+    let line = screen.lines().find(|l| l.contains("talking"));
+    assert!(
+        line.is_some_and(|l| l.contains("▲ words are lost")),
+        "\n{screen}"
+    );
+    desk.hear(pages(vec![PageState {
+        here: false,
+        ..lossy(call)
+    }]));
+    assert!(
+        !desk.screen().contains("words are lost"),
+        "it is silent:\n{}",
+        desk.screen()
+    );
+    let mut fair = lossy(call);
+    fair.quality = Some(Quality {
+        warning: None,
+        ..fair.quality.unwrap()
+    });
+    desk.hear(pages(vec![lossy(call)]));
+    desk.hear(pages(vec![fair]));
+    assert!(
+        !desk.screen().contains("words are lost"),
+        "\n{}",
+        desk.screen()
+    );
+}
+
+#[test]
+fn the_active_page_is_muted_and_no_other() {
+    let mut desk = desk(120, 34);
+    let busy = PageState {
+        call: Some(desk.call()),
+        ..beside()
+    };
+    desk.hear(pages(vec![busy.clone(), well()]));
+    desk.keys("M");
+    let order = ClientMsg::Page {
+        page: page_id(),
+        order: PageOrder::Mute { on: true },
+    };
+    assert_eq!(desk.orders, [order]);
+    desk.hear(pages(vec![busy]));
+    desk.keys("M");
+    assert_eq!(desk.orders.len(), 1);
+    assert!(desk.said().contains("another page"), "{}", desk.said());
+}
+
+#[test]
+fn a_page_of_another_console_is_not_taken_for_one_of_these() {
+    let mut desk = desk(120, 34);
+    desk.hear(pages(vec![beside()]));
+    assert!(
+        desk.screen().contains("● phone: another page"),
+        "\n{}",
+        desk.screen()
+    );
+    let gone = my_phone(&desk, PhonePage::Unreachable);
+    desk.hear(gone);
+    assert!(
+        desk.screen().contains("◌ phone: another page, not ready"),
+        "\n{}",
+        desk.screen()
+    );
+    desk.keys("P");
+    assert!(
+        desk.screen().contains("a page of another console"),
+        "\n{}",
+        desk.screen()
+    );
+}
+
+#[test]
+fn a_call_that_a_page_cannot_take_is_refused_with_what_to_do() {
+    let mut desk = desk(120, 34);
+    desk.call();
+    let gone = my_phone(&desk, PhonePage::Unreachable);
+    desk.hear(gone);
+    desk.keys("a");
+    assert!(desk.said().contains("Open it"), "{}", desk.said());
+    desk.hear(pages(vec![ill(PageTrouble::Asleep)]));
+    desk.keys("a");
+    assert!(
+        desk.said().ends_with(PageTrouble::Asleep.advice()) && !desk.said().contains("Open it"),
+        "{}",
+        desk.said()
+    );
+    desk.hear(pages(vec![PageState {
+        here: false,
+        ..ill(PageTrouble::Asleep)
+    }]));
+    desk.keys("a");
+    assert!(desk.said().contains("Open it"), "{}", desk.said());
+}
+
+#[test]
+fn a_link_without_a_microphone_is_not_shown_but_the_way_to_one_is() {
+    for (width, height) in [(80, 24), (160, 48), (48, 20)] {
+        let mut desk = desk(width, height);
+        desk.office.link = "http://desk.lan:8080/phone".to_owned();
+        desk.keys("P");
+        picture(&format!("pair_deaf_{width}x{height}"), &desk);
+        let screen = desk.screen();
+        assert!(
+            screen.contains("WDJB-MJHT") && screen.contains("CORDBOARD_PUBLIC_URL=https://…"),
+            "\n{screen}"
+        );
+        assert!(!screen.contains("http://desk.lan"), "\n{screen}");
+        assert!(screen.contains("http://localhost:8080/phone"), "\n{screen}");
+        assert!(!paper(&desk), "\n{screen}");
+        desk.keys("y");
+        assert!(desk.copied.is_empty());
+        desk.hear(asks());
+        assert!(
+            matches!(desk.model.dialog, Some(Dialog::Admit(_))),
+            "the code works"
+        );
+    }
+}
+
+#[test]
+fn a_link_of_this_machine_is_no_picture_for_a_telephone() {
+    for (width, height) in [(80, 24), (160, 48)] {
+        let mut desk = desk(width, height);
+        desk.office.link = "http://127.0.0.1:8080/phone".to_owned();
+        desk.keys("P");
+        picture(&format!("pair_here_{width}x{height}"), &desk);
+        let screen = desk.screen();
+        assert!(
+            screen.contains("http://127.0.0.1:8080/phone") && screen.contains("WDJB-MJHT"),
+            "\n{screen}"
+        );
+        assert!(screen.contains("this machine only"), "\n{screen}");
+        assert!(!paper(&desk), "\n{screen}");
+        desk.keys("y");
+        assert_eq!(desk.copied, ["http://127.0.0.1:8080/phone#WDJB-MJHT"]);
+    }
+}
+
+/// Whether there is a code for a camera.
+fn paper(desk: &Desk) -> bool {
+    let white = Color::Rgb(255, 255, 255);
+    desk.buf.content().iter().any(|cell| cell.bg == white)
 }

@@ -6,10 +6,14 @@ use cordboard::{
     keymap::{Action, Dir, Key},
     settings::{Pane, Section},
 };
-use cordboard_core::{machine::Intent, policy::Role, wire::Order};
+use cordboard_core::{
+    machine::Intent,
+    policy::Role,
+    wire::{Me, Order, ServerMsg, VERSION},
+};
 
 use crate::{
-    desk::{Desk, busy, quiet},
+    desk::{Desk, MORNING, busy, quiet},
     scene::House,
 };
 
@@ -19,7 +23,14 @@ fn desk(house: House) -> Desk {
 
 fn found(desk: &Desk) -> Vec<Choice> {
     match &desk.model.dialog {
-        Some(Dialog::Palette(palette)) => palette.found.clone(),
+        Some(Dialog::Palette(palette)) => palette.typed.found.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn picked(desk: &Desk) -> Option<usize> {
+    match &desk.model.dialog {
+        Some(Dialog::Palette(palette)) => palette.typed.picked,
         other => panic!("{other:?}"),
     }
 }
@@ -158,4 +169,35 @@ fn what_is_typed_in_the_settings_is_not_thrown_away_by_it() {
     let settings = desk.model.open_settings().unwrap();
     assert_eq!(settings.section, Section::Profile);
     assert!(settings.unsaved());
+}
+
+#[test]
+fn up_from_the_first_line_is_back_to_the_empty_one() {
+    let mut desk = desk(quiet());
+    desk.keys(":");
+    desk.arrow(Dir::Down);
+    assert_eq!(picked(&desk), Some(0));
+    desk.arrow(Dir::Up);
+    assert_eq!(picked(&desk), None, "Enter does nothing again");
+    desk.keys("co");
+    desk.arrow(Dir::Up);
+    assert_eq!(picked(&desk), Some(0), "what is typed means one of them");
+}
+
+#[test]
+fn what_can_be_chosen_follows_the_rights_while_the_palette_is_open() {
+    let mut desk = desk(quiet().in_role(Role::Admin));
+    desk.keys(":");
+    assert!(found(&desk).contains(&Choice::Open(Section::People)));
+    let me = desk.model.me.clone().unwrap();
+    desk.hear(ServerMsg::Welcome {
+        version: VERSION,
+        me: Me {
+            role: Role::ReadOnly,
+            rights: Role::ReadOnly.rights(),
+            ..me
+        },
+        now: MORNING,
+    });
+    assert!(!found(&desk).contains(&Choice::Open(Section::People)));
 }

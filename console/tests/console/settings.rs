@@ -799,11 +799,11 @@ fn groups_are_looked_at_one_by_one_and_nobody_is_lost() {
     };
     assert!(
         matches!(
-            find.found.first(),
+            find.typed.found.first(),
             Some(cordboard::app::Found::Person(UserId(4)))
         ),
         "who speaks it first: {:?}",
-        find.found
+        find.typed.found
     );
 }
 

@@ -285,7 +285,7 @@ fn only_calls_that_can_be_made_are_offered() {
         let Some(Dialog::Find(find)) = &desk.model.dialog else {
             panic!("the window is open")
         };
-        assert_eq!(!find.found.is_empty(), offered, "{typed:?}: {find:?}");
+        assert_eq!(!find.typed.found.is_empty(), offered, "{typed:?}: {find:?}");
         let screen = desk.screen();
         assert_eq!(screen.contains("Enter: call"), offered, "{screen}");
         desk.key(Key::Ctrl('u'));

@@ -490,7 +490,7 @@ fn a_paste_fills_a_field_and_is_never_a_command() {
     let Some(Dialog::Find(find)) = &desk.model.dialog else {
         panic!("the window is open")
     };
-    assert_eq!(find.text.text(), "[2J+1 (415) 555-0199");
+    assert_eq!(find.typed.text.text(), "[2J+1 (415) 555-0199");
 }
 
 #[test]

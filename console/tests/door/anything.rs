@@ -3,7 +3,8 @@
 
 use cordboard::{
     app::Spot,
-    door::{Answer, DoorMsg, Page, Request, Trouble},
+    ask::Trouble,
+    door::{Answer, DoorMsg, Page, Request},
     form::{Kind, Part},
     keymap::{Dir, Key},
     theme::Theme,

@@ -2,7 +2,8 @@
 
 use cordboard::{
     app::Spot,
-    door::{Answer, DoorMsg, Trouble},
+    ask::Trouble,
+    door::{Answer, DoorMsg},
     keymap::Key,
     theme::Theme,
 };

@@ -8,9 +8,10 @@ use std::{
 };
 
 use cordboard::{
+    ask::Trouble,
     clock::Clock,
     door::{
-        Answer, Door, Request, SignedIn, Trouble,
+        Answer, Door, Request, SignedIn,
         run::{ask, drive},
     },
     run::Settings,
@@ -271,7 +272,7 @@ async fn whatever_else_answers_there_is_said_in_a_sentence() {
 
     let silent = saying("").await;
     let (code, why) = said(&silent, Request::Join(Join::default())).await;
-    assert_eq!(code, "unknown");
+    assert_eq!(code, Trouble::LOST);
     assert!(why.contains("It may have been done all the same"), "{why}");
     assert_eq!(
         said(&silent, sign_in(PASSWORD)).await.0,

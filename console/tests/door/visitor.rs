@@ -2,7 +2,8 @@
 
 use cordboard::{
     app::{Msg, Spot},
-    door::{Answer, Door, DoorCmd, DoorMsg, Page, Request, Trouble, update},
+    ask::Trouble,
+    door::{Answer, Door, DoorCmd, DoorMsg, Page, Request, update},
     form::Part,
     input::Pointer,
     keymap::Key,

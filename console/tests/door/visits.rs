@@ -2,7 +2,8 @@
 
 use cordboard::{
     app::Spot,
-    door::{Answer, DoorCmd, DoorMsg, Page, Request, Trouble},
+    ask::Trouble,
+    door::{Answer, DoorCmd, DoorMsg, Page, Request},
     form::Part,
     keymap::{Action, Dir, Key},
     theme::Theme,

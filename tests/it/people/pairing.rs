@@ -79,15 +79,21 @@ impl Line {
             .unwrap();
     }
 
+    /// The next message; none: the socket is closed.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        while let Some(Ok(message)) = self.0.next().await {
+            if let Message::Text(text) = message {
+                return Some(serde_json::from_str(&text).unwrap());
+            }
+        }
+        None
+    }
+
     /// The first message that fits.
     pub(crate) async fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut heard = Vec::new();
         let waiting = async {
-            while let Some(Ok(message)) = self.0.next().await {
-                let Message::Text(text) = message else {
-                    continue;
-                };
-                let message: Value = serde_json::from_str(&text).unwrap();
+            while let Some(message) = self.next().await {
                 if fits(&message) {
                     return Some(message);
                 }

@@ -8,6 +8,7 @@ use cordboard_tests::{
 };
 use cordboard_twin::{Caller, Voice, control};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::people::{
     kit::{Client, House},
@@ -18,6 +19,8 @@ use crate::people::{
 pub(super) const DESK: &str = "+14155550190";
 /// The longest anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a console says that it is there.
+const BEAT: Duration = Duration::from_secs(5);
 /// How loud a tone is, of full scale, that counts as heard; a page's microphone and a caller are both far above it.
 const AUDIBLE: f64 = 0.01;
 
@@ -28,10 +31,71 @@ pub(super) struct Rig {
     installed: (OsString, OsString),
 }
 
+/// Somebody's console, by its socket. It says every few seconds that it is there, as a console does, also while a test
+/// looks elsewhere.
+pub(super) struct Console {
+    said: mpsc::Sender<Value>,
+    heard: mpsc::Receiver<Value>,
+}
+
+impl Console {
+    async fn open(client: &Client) -> Self {
+        let mut line = Line::of(client, "/ws/console").await;
+        let (said, mut to_say) = mpsc::channel(16);
+        let (to_hear, heard) = mpsc::channel(10_000);
+        tokio::spawn(async move {
+            let mut beat = tokio::time::interval(BEAT);
+            loop {
+                tokio::select! {
+                    said = to_say.recv() => match said {
+                        Some(said) => line.say(said).await,
+                        None => return,
+                    },
+                    _ = beat.tick() => line.say(json!({ "t": "ping", "n": 1 })).await,
+                    heard = line.next() => match heard {
+                        Some(heard) => to_hear.send(heard).await.unwrap_or_default(),
+                        None => return,
+                    },
+                }
+            }
+        });
+        Self { said, heard }
+    }
+
+    pub(super) async fn say(&self, message: Value) {
+        self.said.send(message).await.unwrap();
+    }
+
+    /// The first message that fits, from where the last search ended.
+    pub(super) async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let mut heard = Vec::new();
+        let waiting = async {
+            while let Some(message) = self.heard.recv().await {
+                if fits(&message) {
+                    return Some(message);
+                }
+                heard.push(message);
+            }
+            None
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Some(message)) => message,
+            Ok(None) => panic!("never: {what}; the socket was closed"),
+            Err(late) => {
+                let from = heard.len().saturating_sub(8);
+                panic!(
+                    "never: {what} ({late}); the last messages: {:#?}",
+                    &heard[from..]
+                )
+            }
+        }
+    }
+}
+
 /// Somebody at work: a console, by its socket, and a browser.
 pub(super) struct Worker {
     pub(super) client: Client,
-    pub(super) console: Line,
+    pub(super) console: Console,
     pub(super) browser: Browser,
     pub(super) id: String,
     /// What their microphone hears.
@@ -68,7 +132,7 @@ impl Rig {
     /// The same, with a page that is paired and asleep.
     pub(super) async fn at_the_door(&self, name: &str, extension: &str, plan: Plan) -> Worker {
         let (client, tokens) = self.house.join(name, extension, "operator").await;
-        let console = Line::of(&client, "/ws/console").await;
+        let console = Console::open(&client).await;
         let mut browser = Browser::start(&self.installed, plan);
         // What is measured is the tone, not what a browser makes of a voice.
         browser.run(
@@ -127,21 +191,22 @@ impl Rig {
         .await
     }
 
-    /// The call of somebody's browser at the carrier.
-    pub(super) async fn leg(&self, worker: &Worker) -> String {
-        let of = |clients: &Value| {
-            let rows = clients["clients"].as_array().into_iter().flatten();
-            rows.filter(|c| c["identity"] == worker.id.as_str())
-                .map(|c| c["call_sid"].as_str().unwrap().to_owned())
-                .next()
-        };
+    /// The call of somebody's browser at the carrier: one other than `before`.
+    pub(super) async fn leg(&self, worker: &mut Worker, before: &str) -> String {
         until("a leg of the browser", async || {
             let clients = self
                 .twin
                 .clients()
                 .await
                 .map_err(|e| json!(e.to_string()))?;
-            of(&clients).ok_or(clients)
+            let rows = clients["clients"].as_array().into_iter().flatten();
+            let theirs = rows.filter(|c| c["identity"] == worker.id.as_str());
+            let sids = theirs.filter_map(|c| c["call_sid"].as_str());
+            let found = sids
+                .filter(|sid| *sid != before)
+                .map(ToOwned::to_owned)
+                .next();
+            found.ok_or_else(|| json!({ "clients": clients, "page": worker.browser.text() }))
         })
         .await
     }
@@ -182,13 +247,10 @@ pub(super) async fn pair(house: &House, client: &Client, browser: &mut Browser) 
     let code = made["code"].as_str().unwrap();
     browser.go(&format!("{}/phone#{code}", house.anyone.url));
     browser.press("Pair this page");
-    browser.wait_until(
-        "the digits to compare",
-        "/\\b\\d\\d\\b/.test(document.body.innerText)",
-    );
+    browser.wait_for_form("the digits to compare", r"^\d\d$");
     let confirm = format!("/api/pairings/{}/confirm", made["id"].as_str().unwrap());
     client.post(&confirm, json!({})).await.ok::<Value>();
-    browser.wait_for("Enable sound");
+    browser.wait_for_form("the page inside", "^Enable sound$|^Use this one$");
 }
 
 impl Worker {

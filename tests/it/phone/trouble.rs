@@ -1,1 +1,283 @@
-//! What goes wrong.
+//! What goes wrong with a page, and what the caller, the console and the colleagues notice of it.
+
+use cordboard_tests::browser::{Microphone, Plan};
+use serde_json::{Value, json};
+
+use super::rig::{Rig, Worker, pair, until};
+
+/// Somebody who talks to somebody, and both are heard.
+async fn talking(rig: &Rig, worker: &mut Worker, name: &str, hz: f32) -> (String, String) {
+    let caller = rig.caller(name, hz).await;
+    let card = worker
+        .card("the call waits", |c| {
+            c["place"]["kind"] == "queued" && c["caller"]["name"] == name
+        })
+        .await;
+    let call = card["id"].as_str().unwrap().to_owned();
+    worker.does("answer", &call, json!({})).await;
+    rig.hears("the caller", &caller, worker.tone, true).await;
+    worker.plays_tone(hz).await;
+    (caller, call)
+}
+
+fn kind(card: &Value) -> &str {
+    card["place"]["kind"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in_silence() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut alan = rig.worker("Alan Turing", "103", 880.0).await;
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    grace.browser.kill();
+    // The tile says within five seconds that her phone cannot be reached, and the caller hears that they wait.
+    let id = grace.id.clone();
+    let unreachable = |m: &Value| {
+        let people = m["people"].as_array().into_iter().flatten();
+        let hers = people.into_iter().find(|p| p["id"] == id.as_str());
+        m["t"] == "presence" && hers.is_some_and(|p| p["phone"] == "unreachable")
+    };
+    alan.console.until("her tile says so", unreachable).await;
+    rig.sound("the caller has music", &caller, |s| {
+        s["heard"]["rms"].as_f64().unwrap() > 0.005
+    })
+    .await;
+    // Whoever takes it is heard at once.
+    alan.card("the call can be taken", |c| {
+        c["id"] == call.as_str() && kind(c) == "queued"
+    })
+    .await;
+    alan.does("answer", &call, json!({})).await;
+    rig.hears("the caller", &caller, alan.tone, true).await;
+    alan.plays_tone(440.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_dies_between_the_accept_and_the_join_loses_the_call_to_the_others_only() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let mut alan = rig.worker("Alan Turing", "103", 880.0).await;
+    let caller = rig.caller("Rosa Diaz", 440.0).await;
+    let card = alan.card("the call waits", |c| kind(c) == "queued").await;
+    let call = card["id"].as_str().unwrap().to_owned();
+    // Her page is stopped at the moment in which it would connect.
+    grace.browser.run(
+        "await page.evaluate(() => { window.WebSocket.prototype.send = () => { for (;;) {} } })",
+    );
+    grace
+        .console
+        .say(json!({ "t": "do", "id": "k1", "do": "call", "call": call, "intent": "answer" }))
+        .await;
+    alan.card("she is on the way", |c| kind(c) == "connecting")
+        .await;
+    grace.browser.kill();
+    alan.card("the claim has lapsed", |c| {
+        c["id"] == call.as_str() && kind(c) == "queued"
+    })
+    .await;
+    alan.does("answer", &call, json!({})).await;
+    rig.hears("the caller", &caller, alan.tone, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn between_two_held_calls_the_one_leg_of_the_page_is_moved_ten_times() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let (rosa, first) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let leg = rig.leg(&mut grace, "").await;
+    grace.does("hold", &first, json!({})).await;
+    let (bob, second) = talking(&rig, &mut grace, "Bob Stone", 1000.0).await;
+    for turn in 0..10 {
+        let (to, with, other, hz) = if turn % 2 == 0 {
+            (&first, &rosa, &bob, 440.0)
+        } else {
+            (&second, &bob, &rosa, 1000.0)
+        };
+        grace.does("resume", to, json!({})).await;
+        rig.hears("the one she turns to", with, grace.tone, true)
+            .await;
+        rig.hears("the other", other, grace.tone, false).await;
+        grace.plays_tone(hz).await;
+    }
+    assert_eq!(
+        rig.leg(&mut grace, "").await,
+        leg,
+        "the page was asked for nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
+    let Some(rig) = Rig::open().await else { return };
+    let plan = Plan {
+        tone: 660.0,
+        plays_unasked: true,
+        ..Plan::default()
+    };
+    let mut grace = rig.at_the_door("Grace Hopper", "102", plan).await;
+    grace.browser.press("Enable sound");
+    grace.ready().await;
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let leg = rig.leg(&mut grace, "").await;
+    grace.browser.run("await page.reload()");
+    // Nobody presses anything.
+    rig.leg(&mut grace, &leg).await;
+    rig.hears("the caller", &caller, grace.tone, true).await;
+    grace.plays_tone(440.0).await;
+    grace.browser.wait_for("In call");
+    grace.does("hold", &call, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let leg = rig.leg(&mut grace, "").await;
+    rig.twin
+        .fault(&[
+            "client.offline_for=4s".to_owned(),
+            format!("client.offline={}", grace.id),
+        ])
+        .await
+        .unwrap();
+    grace
+        .pages("the console says that it reconnects", |p| {
+            p["quality"]["warning"] == "reconnecting"
+        })
+        .await;
+    rig.hears("the caller", &caller, grace.tone, true).await;
+    grace.plays_tone(440.0).await;
+    grace
+        .pages("and that it has", |p| {
+            p["ready"] == true && p["quality"]["warning"].is_null()
+        })
+        .await;
+    assert_eq!(rig.leg(&mut grace, "").await, leg, "the same call");
+    rig.hears("the caller", &caller, grace.tone, true).await;
+    grace.browser.press("Hang up");
+    grace.card("the call is over", |c| kind(c) == "ended").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_token_costs_no_call() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    rig.twin
+        .fault(&[format!("client.expire={}", grace.id)])
+        .await
+        .unwrap();
+    until("the page shows another token", async || {
+        let clients = rig.twin.clients().await.map_err(|e| json!(e.to_string()))?;
+        match clients["browsers"][0]["tokens"].as_u64() {
+            Some(2..) => Ok(()),
+            _ => Err(clients),
+        }
+    })
+    .await;
+    rig.hears("the caller", &caller, grace.tone, true).await;
+    grace.does("hangup", &call, json!({})).await;
+    // And the next one.
+    talking(&rig, &mut grace, "Bob Stone", 1000.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_microphone_nobody_is_rung_and_everybody_knows_why() {
+    let Some(rig) = Rig::open().await else { return };
+    let plan = Plan {
+        microphone: Microphone::Denied,
+        ..Plan::default()
+    };
+    let mut grace = rig.at_the_door("Grace Hopper", "102", plan).await;
+    grace.browser.press("Enable sound");
+    grace.browser.wait_for("The microphone is blocked");
+    grace
+        .pages("the console says why", |p| {
+            p["trouble"] == "microphone-denied" && p["ready"] == false
+        })
+        .await;
+    // The caller waits at the desk, and rings into nothing.
+    let caller = rig.caller("Rosa Diaz", 440.0).await;
+    grace.card("the call waits", |c| kind(c) == "queued").await;
+    let world = rig.twin.world().await.unwrap();
+    let clients = rig.twin.clients().await.unwrap();
+    assert_eq!(clients["clients"], json!([]), "{world:#}");
+    let heard = rig.sound("they hear that they wait", &caller, |s| {
+        s["heard"]["rms"].as_f64().unwrap() > 0.005
+    });
+    heard.await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_tabs_one_is_the_phone_and_the_other_says_so() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let url = format!("{}/phone", rig.house.anyone.url);
+    grace.browser.run(&format!(
+        "globalThis.other = await context.newPage(); await globalThis.other.goto({})",
+        json!(url)
+    ));
+    let shown = |text: &str| {
+        format!(
+            "await globalThis.other.getByText({}).first().waitFor()",
+            json!(text)
+        )
+    };
+    grace.browser.run(&shown("Another page is your phone"));
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    // One leg, one voice: the other tab neither rings nor connects.
+    let clients = rig.twin.clients().await.unwrap();
+    assert_eq!(
+        clients["clients"].as_array().unwrap().len(),
+        1,
+        "{clients:#}"
+    );
+    grace.does("hangup", &call, json!({})).await;
+    // Taken over on purpose: the first one says so now.
+    let take = "await globalThis.other.getByRole('button', { name: 'Use this one' }).click()";
+    grace.browser.run(take);
+    grace.browser.wait_for("Another page is your phone");
+    let gone = rig
+        .twin
+        .wait_call(&caller, "completed", std::time::Duration::from_secs(20));
+    gone.await.unwrap();
+    // What rings now is taken there.
+    let caller = rig.caller("Bob Stone", 1000.0).await;
+    let card = grace
+        .card("the call waits", |c| {
+            kind(c) == "queued" && c["caller"]["name"] == "Bob Stone"
+        })
+        .await;
+    let call = card["id"].as_str().unwrap().to_owned();
+    until("the other tab can talk", async || {
+        let board: Value = grace.client.get("/api/board").await.ok();
+        let people = board["people"].as_array().into_iter().flatten();
+        let hers = people.into_iter().find(|p| p["id"] == grace.id.as_str());
+        match hers {
+            Some(p) if p["phone"] == "ready" => Ok(()),
+            other => Err(json!(other)),
+        }
+    })
+    .await;
+    grace.does("answer", &call, json!({})).await;
+    rig.hears("the caller", &caller, grace.tone, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_on_another_machine_takes_the_phone_and_the_call_with_it() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 660.0).await;
+    let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let plan = Plan {
+        tone: 1200.0,
+        ..Plan::default()
+    };
+    let mut mobile = rig.browser(plan);
+    pair(&rig.house, &grace.client, &mut mobile).await;
+    mobile.press("Use this one");
+    rig.hears("the caller", &caller, 1200.0, true).await;
+    rig.hears("the caller", &caller, 660.0, false).await;
+    grace.browser.wait_for("Another page is your phone");
+}

@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// Clients with a live call: `{"clients":[{"identity","call_sid","status","vanished","browser"}]}`, and the
-    /// browsers that are connected: `{"browsers":[{"identity","registered"}]}`.
+    /// browsers that are connected: `{"browsers":[{"identity","registered","tokens"}]}`.
     pub async fn clients(&self) -> Result<Value, ControlError> {
         self.get("clients").await
     }

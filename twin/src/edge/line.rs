@@ -183,6 +183,7 @@ impl Line {
             socket.identity = Some(identity.name.clone());
             socket.incoming = identity.incoming;
             socket.expires = identity.expires;
+            socket.tokens += 1;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
