@@ -177,8 +177,7 @@ async fn another_window(rig: &Rig, page: &mut Page) {
         "window.second = new Twilio.Device({token}, usual);
         window.moved = watch(await second.connect({{ connectToken: call.connectToken, rtcConstraints: raw }}), 'moved');"
     ));
-    page.came("call cancel");
-    page.came("moved accept");
+    page.all_came(&["call cancel", "moved accept"]);
     rig.sound(&caller, "heard", TONE, true).await;
     page.run("moved.disconnect()");
     page.came("moved disconnect");

@@ -246,10 +246,26 @@ impl Page {
             .run(&format!("return await page.evaluate({code})"))
     }
 
+    /// Waits until an expression is true in the page.
+    fn until(&mut self, what: &str, expression: &str) {
+        let (what, expression) = (json!(format!("never: {what}")), json!(expression));
+        self.browser.run(&format!(
+            "await page.waitForFunction({expression}, null, {{ timeout: 30000, polling: 50 }})
+                .catch((error) => {{ throw new Error({what} + '; ' + error.message); }})"
+        ));
+    }
+
     /// Waits for an event, after the last one that was waited for.
     pub(super) fn came(&mut self, event: &str) {
-        let came = format!("came({})", json!(event));
-        self.browser.wait_until(event, &came);
+        self.until(event, &format!("came({})", json!(event)));
+    }
+
+    /// The same for several, in whatever order.
+    pub(super) fn all_came(&mut self, events: &[&str]) {
+        let all = json!(events);
+        let every = format!("{all}.every((e) => since().includes(e))");
+        self.until(&all.to_string(), &every);
+        self.run("read = events.length");
     }
 
     /// What has happened since then.
@@ -272,7 +288,7 @@ impl Page {
 
     /// Waits until the page plays a tone, and hardly any of another.
     pub(super) fn plays(&mut self, hz: f32, not: f32) {
-        self.browser.wait_until(
+        self.until(
             &format!("the page plays {hz} Hz and not {not} Hz"),
             &format!("level({hz}) > -50 && level({not}) < -75"),
         );

@@ -182,8 +182,8 @@ impl Line {
             };
             socket.identity = Some(identity.name.clone());
             socket.incoming = identity.incoming;
-            socket.tokens += 1;
             socket.expires = identity.expires;
+            socket.tokens += 1;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
