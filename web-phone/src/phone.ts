@@ -8,7 +8,7 @@
 // Read next: device.ts (who does what is asked here), test/phone.test.ts (the rules, one by one).
 
 import type { PageMsg, ServerMsg, Warning } from "./wire";
-import { beat, micOn, ready, ring, ringing, seatOf } from "./state";
+import { beat, micOn, ready, ring, ringing, seatOf, waking } from "./state";
 import type { Command, Event, Own, State } from "./state";
 
 /** A call of ours that belongs to no seat for so long is hung up. Long: while a hold is confirmed, the leg has to stay. */
@@ -314,8 +314,8 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
   }
   if (s.enabled !== before.enabled || s.muted !== before.muted) ask({ c: "remember", enabled: s.enabled, muted: s.muted });
   const saying = JSON.stringify(beat(s));
-  if (s.line.up && (saying !== s.told.beat || event.e === "tick")) {
-    if (!before.line.up) ask({ c: "send", msg: { t: "hello", version: 2 } });
+  if (s.line.up && !before.line.up) ask({ c: "send", msg: { t: "hello", version: 2 } });
+  if (s.line.up && !waking(s) && (saying !== s.told.beat || event.e === "tick")) {
     s.told = { ...s.told, beat: saying };
     ask({ c: "send", msg: beat(s) });
   }

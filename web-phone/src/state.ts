@@ -45,6 +45,8 @@ export interface Wish { readonly call: string; readonly at: number }
 export interface State {
   /** Of the newest event, by our clock. */
   readonly now: number;
+  /** When the page was loaded. */
+  readonly born: number;
   /** The server's clock minus ours. */
   readonly skew: number;
   readonly secure: boolean;
@@ -57,6 +59,8 @@ export interface State {
   readonly token: { readonly value: string; readonly expires: number } | null;
   /** When we asked for a token. */
   readonly asked: number | null;
+  /** Somebody had before it was loaded again. */
+  readonly revived: boolean;
   /** Somebody has pressed "Enable sound" in this tab. */
   readonly enabled: boolean;
   readonly mic: Mic;
@@ -129,10 +133,10 @@ export interface Boot { at: number; secure: boolean; enabled: boolean; muted: bo
 
 export function initial(boot: Boot): State {
   return {
-    now: boot.at, skew: 0, secure: boot.secure, door: { at: "opening" },
+    now: boot.at, born: boot.at, skew: 0, secure: boot.secure, door: { at: "opening" },
     line: { up: false, welcomed: false, since: boot.at, bye: null }, lastTick: null, lastHeard: boot.at,
     name: "", signalling: null, token: null, asked: null,
-    enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
+    revived: boot.enabled, enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
     house: null, own: null, serial: 0, was: "", retry: { at: 0, failed: 0 }, urgent: null,
     muted: boot.muted, holding: null, answering: null, rejoined: -Infinity, declined: [], owed: null,
     keypad: false, digits: "", note: null, told: { beat: "", mic: true, ring: "off" },
@@ -171,6 +175,16 @@ export function micOn(s: State): boolean {
   if (s.own.emergency) return true;
   const seat = seatOf(s);
   return seat !== null && OPEN.includes(seat.at) && s.holding?.call !== seat.call;
+}
+
+/** How long a page that was awake before it was loaded again may take to be so again, before it says that it is not. */
+const WAKING = 3000;
+
+/** It is being loaded again. Until it knows whether it can talk it says nothing of that: "no" would give its call away,
+ *  and the server's patience with silence is longer. */
+export function waking(s: State): boolean {
+  const hopeless = s.mic === "denied" || s.mic === "missing" || s.device.refused || !s.secure;
+  return s.revived && !hopeless && !ready(s) && s.now - s.born < WAKING;
 }
 
 /** The offers to ring for, without those that were just answered or declined here. */

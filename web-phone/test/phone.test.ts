@@ -26,6 +26,19 @@ describe("a call that was cut off", () => {
     expect(said).toEqual([true, "accept"]);
   });
 
+  it("is not given away by a page that is loaded again and does not know yet whether it can talk", () => {
+    const reloaded = () => new Page({ enabled: true }).tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }).welcome().house({ offers: [cut] });
+    const beats = (page: Page) => page.asked("send", page.commands).flatMap(({ msg }) => (msg.t === "heartbeat" ? [msg.ready] : []));
+    const page = reloaded();
+    expect(page.asked("send", page.commands).map(({ msg }) => msg.t)).toEqual(["hello"]);
+    page.tell({ e: "mic", mic: "granted" }).tell({ e: "device", up: true });
+    expect(beats(page)).toEqual([true]);
+    // Not for ever, and not where there is no hope; and whoever was never awake says so at once.
+    expect(beats(reloaded().tell({ e: "tick" }, 4000))).toEqual([false]);
+    expect(beats(reloaded().tell({ e: "mic", mic: "denied" }))).toEqual([false]);
+    expect(beats(new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true }))).toEqual([false]);
+  });
+
   it("is not taken by a page that is not the phone, has no sound, or is in a call, nor is any other call", () => {
     const took = (page: Page) => page.asked("send", page.commands).some(({ msg }) => msg.t === "accept");
     expect(took(new Page().ready().house({ active: false, offers: [cut] }))).toBe(false);

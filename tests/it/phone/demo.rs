@@ -148,17 +148,6 @@ async fn a_newcomer_pairs_a_browser_with_the_demo_and_talks() {
         let over = twin.wait_call(&caller, "completed", Duration::from_secs(20));
         assert_eq!(over.await.unwrap()["status"], "completed", "{ends}");
     }
-
-    // Two colleagues talk to each other, each in a browser.
-    desk.keys("d");
-    desk.keys("102");
-    desk.keys("\r");
-    grace.press("Accept");
-    ears.plays(&mut ada, GRACE).await;
-    ears.plays(&mut grace, ADA).await;
-    grace.press("Hang up");
-    ada.wait_for("Ready");
-    desk.wait_for("No call on your line");
 }
 
 async fn ring(twin: &control::Client, demo: &Process, name: &str) -> String {

@@ -26,7 +26,7 @@ pub(crate) fn dial_in(
     }
     let app_sid = identity.application_sid.as_deref();
     let app_sid =
-        app_sid.ok_or_else(|| unfit(31002, "the access token has no grant for outgoing calls"))?;
+        app_sid.ok_or_else(|| unfit(20106, "the access token has no grant for outgoing calls"))?;
     let app = w.account.application(app_sid).map(|a| a.voice.clone());
     let app = app.ok_or_else(|| unfit(31001, "there is no application of that sid"))?;
     let source = app

@@ -144,7 +144,7 @@ async fn only_who_is_registered_and_may_be_is_rung() {
     dial(&kit, "client:only").await;
     only.next("invite").await;
     only.invite("TJS1", "v=0", "").await;
-    assert_eq!(only.refused("TJS1").await, 31002);
+    assert_eq!(only.refused("TJS1").await, 20106);
 }
 
 #[tokio::test(flavor = "multi_thread")]
