@@ -8,11 +8,12 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use cordboard_media::{RATE, Report, Sound, Stage};
+use cordboard_media::{Report, Sound, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Control, Refused, live, no_such_call};
+use crate::sound;
 use crate::switch::Switch;
 
 /// How many seconds can be had.
@@ -84,22 +85,5 @@ pub(super) async fn wav(
         _ => None,
     };
     let samples = samples.ok_or_else(|| no_such_call(&sid))?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], file(&samples)))
-}
-
-/// RIFF, PCM, mono, 16 bit (Microsoft, "Multiple channel audio data and WAVE files").
-fn file(samples: &[i16]) -> Vec<u8> {
-    let bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - 36);
-    let mut out = Vec::with_capacity(samples.len() * 2 + 44);
-    out.extend(b"RIFF");
-    out.extend((36 + bytes).to_le_bytes());
-    out.extend(b"WAVEfmt ");
-    out.extend(16_u32.to_le_bytes());
-    out.extend([1_u16, 1].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([RATE, RATE * 2].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([2_u16, 16].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend(b"data");
-    out.extend(bytes.to_le_bytes());
-    out.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
-    out
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], sound::wav(&samples)))
 }

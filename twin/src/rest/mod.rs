@@ -17,10 +17,12 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method as Verb, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
+use cordboard_media::RATE;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::form::Form;
+use crate::sound;
 use crate::switch::Switch;
 use crate::wire::Wire;
 use crate::world::{Method, Refusal, Subscription, Target, World};
@@ -210,7 +212,6 @@ async fn hold_is_heard(
 /// minutes. Open to everybody who knows the address, as Twilio's media are unless an account forbids it. MP3 is
 /// not offered.
 fn recorded(switch: &Switch, path: &str) -> Option<Vec<u8>> {
-    const RATE: u32 = 8000;
     let (_, sid) = path
         .strip_suffix(".wav")
         .unwrap_or(path)
@@ -223,17 +224,8 @@ fn recorded(switch: &Switch, path: &str) -> Option<Vec<u8>> {
             .find(|r| r.sid == sid && !r.deleted && !r.is_live())?;
         u32::try_from(recording.seconds(w.now)).ok()
     })?;
-    let bytes = seconds.clamp(1, 300) * RATE * 2;
-    let mut wav = Vec::with_capacity(44 + bytes as usize);
-    wav.extend(b"RIFF");
-    wav.extend((36 + bytes).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    wav.extend(RATE.to_le_bytes());
-    wav.extend((RATE * 2).to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend(bytes.to_le_bytes());
-    wav.resize(44 + bytes as usize, 0);
-    Some(wav)
+    let samples = seconds.clamp(1, 300) * RATE;
+    Some(sound::wav(&vec![0; samples as usize]))
 }
 
 /// An error body, as all client libraries read it.
