@@ -159,6 +159,7 @@ impl House {
             "url": address(&self.server.url),
             "twin": self.twin.url(),
             "phone": self.server.url.join("phone").ok().map(|url| url.to_string()),
+            "telephone": self.twin.telephone_url(),
             "operator": self.server.operator.as_ref().map(|(email, password)| json!({ "email": email, "password": password })),
             "number": self.server.number,
             "account_sid": credentials.account_sid,

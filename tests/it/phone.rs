@@ -9,6 +9,7 @@
 mod calls;
 mod demo;
 pub(crate) mod rig;
+mod telephone;
 mod trouble;
 
 /// What is served without a browser to look at it.

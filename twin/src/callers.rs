@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::form::is_e164;
 use crate::switch::Switch;
 use crate::world::call::{CallStatus, Direction, NewCall};
-use crate::world::{Program, Signal, Source, Subscription, World};
+use crate::world::{Effect, Program, Signal, Source, Subscription, World};
 
 /// What a telephone does when it is called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,9 +187,11 @@ pub(crate) fn place(switch: &Arc<Switch>, caller: Caller) -> Result<String, Stri
         ));
     }
     let sid = switch.world(|w| {
-        let sid = ring(w, &caller)?;
+        let (call, program) = ring(w, &caller)?;
         // In the same step, so that no end of the call comes before it.
-        switch.telephones(|t| t.set_talk_time(&sid, caller.talks));
+        switch.telephones(|t| t.set_talk_time(&call, caller.talks));
+        let sid = call.clone();
+        w.effect(Effect::Start { call, program });
         Ok::<_, String>(sid)
     })?;
     for press in caller.script {
@@ -213,8 +215,8 @@ pub(crate) fn place(switch: &Arc<Switch>, caller: Caller) -> Result<String, Stri
     Ok(sid)
 }
 
-/// A call arrives at a number of the account.
-pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
+/// A call arrives at a number of the account; and what it shall run. Whoever has made everything ready starts that.
+pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<(String, Program), String> {
     let Some(number) = w.account.number(&caller.to) else {
         return Err(format!(
             "{} is not a number of this account; buy it first (POST IncomingPhoneNumbers)",
@@ -245,19 +247,15 @@ pub(crate) fn ring(w: &mut World, caller: &Caller) -> Result<String, String> {
         callbacks,
         fallback: voice.fallback(),
     };
-    let sid = w.create_call(
-        new,
-        Program::Incoming {
-            source: Source::Url(source),
-        },
-    );
+    let sid = w.create_quiet_call(new);
     if let Some(call) = w.call_mut(&sid) {
         call.name.clone_from(&caller.name);
         call.mood.clone_from(&caller.mood);
         call.voice = caller.voice;
         call.app_sid = app;
     }
-    Ok(sid)
+    let source = Source::Url(source);
+    Ok((sid, Program::Incoming { source }))
 }
 
 /// A person was heard for the first time: from now on a talker's time runs, as long as somebody is heard.

@@ -251,10 +251,16 @@ impl Leg {
             .world(|w| w.call(&self.sid).map(|c| c.to.clone()))
             .unwrap_or_default();
         let address = to.split(['?', ';']).next().unwrap_or(&to).to_owned();
-        if let Some(identity) = address.strip_prefix("client:")
-            && self.ring_browsers(dial, identity, &to).await?
+        let client = address.strip_prefix("client:");
+        // A telephone in a browser is known by its number.
+        if self
+            .ring_browsers(dial, client.unwrap_or(&address), &to)
+            .await?
         {
-            return Ok(());
+            return match client {
+                Some(_) => Ok(()),
+                None => self.once_answered(dial, false).await,
+            };
         }
         let behaviour = self.switch.telephones(|t| t.behaviour(&address));
         self.pass(Duration::from_millis(200)).await?;
@@ -293,8 +299,13 @@ impl Leg {
             return Err(Break::Over);
         }
         callers::answered(&self.switch, &self.sid, &behaviour);
-        self.detect_machine(dial, matches!(behaviour, Behaviour::Voicemail { .. }))
-            .await?;
+        let machine = matches!(behaviour, Behaviour::Voicemail { .. });
+        self.once_answered(dial, machine).await
+    }
+
+    /// What is done to a telephone that has answered before its program begins.
+    async fn once_answered(&mut self, dial: &Dial, machine: bool) -> Step<()> {
+        self.detect_machine(dial, machine).await?;
         if let Some(digits) = &dial.send_digits {
             let waits = digits.chars().filter(|c| matches!(c, 'w' | 'W')).count() as u64;
             self.pass(Duration::from_millis(500 * waits)).await?;

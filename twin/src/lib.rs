@@ -12,8 +12,9 @@
 //!
 //! A tour: `world` holds the state machines; `switch` gives them time and runs their effects; `legs`, `verbs`
 //! and `dial` run the TwiML of a call, `music` that of a waiting participant; `webhooks` talks to the
-//! customer's server; `edge` is where browsers connect, and `sound` what they hear; `rest` and `control` are the two APIs; `faults` decides what goes wrong; `callers` are
-//! the people at the far end.
+//! customer's server; `edge` is where browsers connect, and `sound` what they hear; `rest` and `control` are the two
+//! APIs; `faults` decides what goes wrong; `callers` are the people at the far end, and `telephone` is there for a person
+//! who would be one of them.
 
 pub mod clock;
 pub mod control;
@@ -28,6 +29,7 @@ mod music;
 mod rest;
 mod sound;
 mod switch;
+mod telephone;
 mod token;
 mod twiml;
 mod verbs;
@@ -126,6 +128,12 @@ impl Twin {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// The page that is a telephone: with it, a person in a browser calls, and is called.
+    #[must_use]
+    pub fn telephone_url(&self) -> String {
+        format!("{}/telephone", self.url())
     }
 
     /// Where it listens.

@@ -22,6 +22,8 @@ export interface Scene {
   hint: string;
   /** What one button does. */
   action: { label: string; key: "enable" | "take" } | null;
+  /** Another page that is of use now. */
+  link: { label: string; href: string } | null;
   /** There are cards for calls: the face is only a line above them, or nothing where all is well. */
   calls: boolean;
 }
@@ -52,8 +54,10 @@ export function scene(s: State): Scene {
   const at = face(s);
   const calls = s.own !== null || seatOf(s) !== null || (s.house?.active === true && s.house.held.length > 0) ||
     (ringing(s).length > 0 && at !== "asleep" && at !== "prompting");
+  // Where the carrier is a double, nobody rings by chance: its own page is a telephone to ring with.
+  const link = at === "ready" && !calls && s.signalling !== null ? { label: WORDS.double.telephone, href: `http://${s.signalling}/telephone` } : null;
   const say = (tone: Tone, title: string, text = "", action: Scene["action"] = null, hint = ""): Scene =>
-    ({ face: at, tone, title, text, hint, action, calls });
+    ({ face: at, tone, title, text, hint, action, link, calls });
   switch (at) {
     case "opening": return say("busy", WORDS.moment);
     case "connecting": return say("busy", WORDS.moment);

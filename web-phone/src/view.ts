@@ -22,6 +22,7 @@ export class View {
   readonly #text = h("p", { class: "say" });
   readonly #other = h("bdi", { class: "other" });
   readonly #more = h("p", { class: "hint" });
+  readonly #link = h("a", { target: "_blank", rel: "noopener" });
   readonly #steps = h("ol", { class: "steps" });
   readonly #digits = h("p", { class: "digits" });
   readonly #code = h("input", {
@@ -52,7 +53,7 @@ export class View {
     this.#act = button("", { class: "main" }, () => say({ e: "press", key: this.#action }));
     this.#calling.append(this.#caller, ` ${WORDS.enable.waiting}`);
     this.#face = h("section", { class: "face" }, h("div", { class: "head" }, this.#lamp, this.#title), this.#text, this.#other,
-      this.#digits, this.#steps, this.#form, this.#refused, this.#calling, this.#act, this.#more);
+      this.#digits, this.#steps, this.#form, this.#refused, this.#calling, this.#act, this.#more, this.#link);
     this.#offers = new Offers(say);
     this.#seat = new Seat(say);
     this.#held = new HeldCalls(say);
@@ -87,6 +88,8 @@ export class View {
     if (at.action) { this.#action = at.action.key; relabel(this.#act, at.action.label); }
     text(this.#more, at.hint);
     show(this.#more, at.hint !== "");
+    show(this.#link, at.link !== null);
+    if (at.link) { text(this.#link, at.link.label); attr(this.#link, "href", at.link.href); }
     const steps = at.face === "denied" ? undo(browserOf(navigator.userAgent)) : [];
     show(this.#steps, steps.length > 0);
     keyed(this.#steps, this.#stepsKept, steps, (step) => step, () => h("li"), text);

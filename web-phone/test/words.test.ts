@@ -73,6 +73,15 @@ describe("faces", () => {
     expect(face(new Page({ secure: false }).ready().state)).toBe("insecure");
   });
 
+  it("show the way to a telephone where the carrier is a double, and nowhere else", () => {
+    const double = new Page().ready().welcome({ signalling: "127.0.0.1:4010" });
+    const ready = scene(double.tell({ e: "device", up: true }).state);
+    expect(ready.face).toBe("ready");
+    expect(ready.link?.href).toBe("http://127.0.0.1:4010/telephone");
+    expect(scene(double.house({ offers: [offer()] }).state).link).toBeNull();
+    expect(scene(new Page().ready().state).link).toBeNull();
+  });
+
   it("say how old what is shown is when the server is away, and that a call goes on", () => {
     const page = new Page().talking().tell({ e: "line", up: false });
     expect(face(page.state)).toBe("ready");

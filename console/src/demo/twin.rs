@@ -157,6 +157,7 @@ async fn serve(
     let ready = json!({
         "ready": true, "url": twin.url(), "account_sid": c.account_sid, "auth_token": c.auth_token,
         "api_key": c.api_key, "api_secret": c.api_secret, "app_sid": c.app_sid,
+        "telephone": twin.telephone_url(),
     });
     let lines = [
         format!(
@@ -169,6 +170,7 @@ async fn serve(
         format!("TWILIO_API_KEY={}", c.api_key),
         format!("TWILIO_API_SECRET={}", c.api_secret),
         format!("TWILIO_APP_SID={}", c.app_sid),
+        format!("To be a caller yourself, open {}", twin.telephone_url()),
     ];
     out.say(&ready, lines)?;
     quit.wait().await;

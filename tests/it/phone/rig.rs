@@ -318,19 +318,33 @@ impl Worker {
 
     /// Does something to a call, and waits until the carrier has confirmed it.
     pub(super) async fn does(&mut self, intent: &str, call: &str, more: Value) {
-        self.orders += 1;
-        let id = format!("{}-{}", self.id, self.orders);
-        let mut order =
-            json!({ "t": "do", "id": id, "do": "call", "call": call, "intent": intent });
+        let mut order = json!({ "do": "call", "call": call, "intent": intent });
         if let (Some(order), Some(more)) = (order.as_object_mut(), more.as_object()) {
             order.extend(more.clone());
         }
-        self.console.say(order).await;
+        let id = self.orders(order).await;
         let ended = |m: &Value| m["id"] == id.as_str() && m["t"] != "yes";
         let end = self
             .console
             .until(&format!("the end of {intent}"), ended)
             .await;
         assert_eq!(end["t"], "done", "{intent}: {end}");
+    }
+
+    /// Calls a number, and waits until the server has said yes.
+    pub(super) async fn dials(&mut self, to: &str) {
+        let id = self.orders(json!({ "do": "dial", "to": to })).await;
+        let answered = |m: &Value| m["id"] == id.as_str();
+        let answer = self.console.until(&format!("{to} dialled"), answered).await;
+        assert_eq!(answer["t"], "yes", "{answer}");
+    }
+
+    async fn orders(&mut self, mut order: Value) -> String {
+        self.orders += 1;
+        let id = format!("{}-{}", self.id, self.orders);
+        order["t"] = json!("do");
+        order["id"] = json!(id);
+        self.console.say(order).await;
+        id
     }
 }

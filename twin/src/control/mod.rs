@@ -44,10 +44,10 @@ use crate::clock::parse_duration;
 use crate::edge::outgoing::dial_in;
 use crate::faults::Order;
 use crate::switch::{Switch, is_local};
-use crate::token;
 use crate::wire::Wire;
 use crate::world::call::{CallStatus, Direction};
 use crate::world::{Effect, Signal, World};
+use crate::{telephone, token};
 
 /// How long a finished call or conference is shown by `GET /control/world`, in milliseconds.
 const SHOWN_AFTER_END: i64 = 600_000;
@@ -158,6 +158,7 @@ pub(crate) fn routes(switch: Arc<Switch>, from_anywhere: bool) -> Router {
         .route("/control/sound/{sid}", get(sound::report))
         .route("/control/sound/{sid}/{which}", get(sound::wav))
         .route("/control/events", get(events))
+        .merge(telephone::routes())
         .layer(axum::middleware::from_fn(guard))
         .with_state(switch)
 }

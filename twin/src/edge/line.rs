@@ -1,5 +1,6 @@
 //! One socket of the edge: what a browser says, step by step, and what it is told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use tokio::time::MissedTickBehavior;
 use super::frames::{Extra, HEARTBEAT, Said, error};
 use super::outgoing::dial_in;
 use super::{Claim, expired};
+use crate::callers::{self, Caller};
+use crate::form::is_e164;
 use crate::switch::Switch;
-use crate::token::{self, Identity};
+use crate::token::{self, Identity, Unfit};
 use crate::world::call::CallStatus;
-use crate::world::{Effect, Signal};
+use crate::world::{Effect, Program, Signal, World};
 
 /// How often a browser hears of us. After 15 s of silence the SDK gives the socket up.
 const BEAT: Duration = Duration::from_secs(5);
@@ -28,12 +31,21 @@ const LONGEST_MESSAGE: usize = 10 * 1024;
 struct Line {
     switch: Arc<Switch>,
     id: u64,
-    /// Who its token says it is.
-    identity: Option<Identity>,
+    who: Who,
     /// It has been told that the token has run out.
     told: bool,
     /// What it said while its network was down, and until when that is; it is heard of then, and so is all that follows.
     held: Option<Held>,
+}
+
+/// Whose socket it is.
+enum Who {
+    /// Nobody has said so yet.
+    Unknown,
+    /// A client, by its token.
+    Client(Identity),
+    /// A telephone of the public network, which calls so.
+    Telephone(Caller),
 }
 
 struct Held {
@@ -42,16 +54,28 @@ struct Held {
     patience: f64,
 }
 
-/// Serves a browser's socket until it ends, or is cut off.
-pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
+/// Serves a `Device`'s socket until it ends, or is cut off.
+pub(crate) async fn serve(switch: Arc<Switch>, socket: WebSocket) {
+    attend(switch, socket, Who::Unknown).await;
+}
+
+/// Serves a telephone, as [`serve`] does a `Device`. It says who it is by being there: `caller` is what it calls as.
+pub(crate) async fn serve_telephone(switch: Arc<Switch>, socket: WebSocket, caller: Caller) {
+    attend(switch, socket, Who::Telephone(caller)).await;
+}
+
+async fn attend(switch: Arc<Switch>, mut socket: WebSocket, who: Who) {
     let (id, mut frames, cut) = switch.edge(super::Edge::open);
     let mut line = Line {
         switch: switch.clone(),
         id,
-        identity: None,
+        who,
         told: false,
         held: None,
     };
+    if let Who::Telephone(caller) = &line.who {
+        line.plug_in(&caller.from);
+    }
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -94,6 +118,30 @@ pub(crate) async fn serve(switch: Arc<Switch>, mut socket: WebSocket) {
         }
     }
     line.lost();
+}
+
+impl Who {
+    /// Makes a call of theirs, and what it shall run.
+    fn calls(
+        &self,
+        w: &mut World,
+        mut params: BTreeMap<String, String>,
+    ) -> Result<(String, Program), Unfit> {
+        match self {
+            Self::Unknown => Err(Unfit {
+                code: 31204,
+                why: String::from("nobody has said who this is"),
+            }),
+            Self::Client(identity) => dial_in(w, identity, &params),
+            Self::Telephone(caller) => {
+                let caller = Caller {
+                    to: params.remove("To").unwrap_or_default(),
+                    ..caller.clone()
+                };
+                callers::ring(w, &caller).map_err(|why| Unfit { code: 31404, why })
+            }
+        }
+    }
 }
 
 impl Line {
@@ -144,7 +192,27 @@ impl Line {
         self.switch.edge(|e| e.meant(self.id, name))
     }
 
+    /// A telephone is there, and can be rung if its number is known. It holds no token that could run out.
+    fn plug_in(&self, number: &str) {
+        let numbers: Vec<String> = self.switch.world(|w| {
+            let numbers = w.account.numbers.iter();
+            numbers.map(|n| n.e164.clone()).collect()
+        });
+        self.switch.edge(|e| {
+            if let Some(socket) = e.sockets.get_mut(&self.id) {
+                socket.identity = is_e164(number).then(|| number.to_owned());
+                socket.incoming = true;
+                socket.registered = true;
+                socket.expires = i64::MAX;
+            }
+            e.say(self.id, "connected", &json!({ "numbers": numbers }));
+        });
+    }
+
     fn listen(&mut self, token: String, patience: f64) {
+        if matches!(self.who, Who::Telephone(_)) {
+            return self.wrong(31204, "a telephone has no token");
+        }
         let checked = self
             .switch
             .world(|w| token::check(&token, &w.account, w.now));
@@ -152,11 +220,7 @@ impl Line {
             Ok(identity) => identity,
             Err(unfit) => return self.wrong(unfit.code, &unfit.why),
         };
-        if self
-            .identity
-            .as_ref()
-            .is_some_and(|known| known.name != identity.name)
-        {
+        if matches!(&self.who, Who::Client(known) if known.name != identity.name) {
             return self.wrong(31204, "another token of this socket was somebody else's");
         }
         let now = self.switch.clock.now_ms();
@@ -193,7 +257,7 @@ impl Line {
             socket.patience = seconds;
             e.say(self.id, "connected", &connected);
         });
-        self.identity = Some(identity);
+        self.who = Who::Client(identity);
         self.told = false;
     }
 
@@ -223,8 +287,8 @@ impl Line {
 
     /// Until the token runs out; for ever, if it has and that was said.
     async fn expiry(&self) {
-        match &self.identity {
-            Some(identity) if !self.told => self.until(identity.expires).await,
+        match &self.who {
+            Who::Client(identity) if !self.told => self.until(identity.expires).await,
             _ => std::future::pending().await,
         }
     }
@@ -235,7 +299,7 @@ impl Line {
     }
 
     fn register(&self, on: bool) {
-        if self.identity.is_none() {
+        if matches!(self.who, Who::Unknown) {
             // As at Twilio, by what the SDK says of it.
             return self.wrong(31204, "nobody has said who this is");
         }
@@ -258,9 +322,9 @@ impl Line {
 
     /// A call out.
     async fn invite(&self, temporary: String, offer: &str, twilio: &Extra) {
-        let Some(identity) = &self.identity else {
+        if matches!(self.who, Who::Unknown) {
             return self.refuse(&temporary, 31204, "nobody has said who this is");
-        };
+        }
         if self.meant(&temporary).is_some() {
             return; // said again over a socket that was slow
         }
@@ -279,14 +343,14 @@ impl Line {
         };
         let params = twilio.params();
         let made = self.switch.world(|w| {
-            let (sid, program) = dial_in(w, identity, &params)?;
+            let (sid, program) = self.who.calls(w, params)?;
             if let Some(call) = w.call_mut(&sid) {
                 call.browser = true;
             }
             let reconnect = w.sid("RC");
             self.switch
                 .edge(|e| e.dialled(&sid, self.id, temporary.clone(), reconnect));
-            Ok::<_, token::Unfit>((sid, program))
+            Ok::<_, Unfit>((sid, program))
         });
         let (sid, program) = match made {
             Ok(made) => made,
@@ -317,7 +381,7 @@ impl Line {
     /// A call that another socket spoke for, or was rung over, is spoken for by this one.
     async fn reconnect(&self, sid: &str, token: &str, sdp: &str) {
         let not_theirs = || self.refuse(sid, 31209, "this call cannot be reconnected");
-        if self.identity.is_none() {
+        if matches!(self.who, Who::Unknown) {
             return not_theirs();
         }
         let claim = self.switch.edge(|e| e.claim(sid, self.id, token, sdp));

@@ -11,6 +11,7 @@ mod hostile;
 mod lost;
 mod out;
 mod rung;
+mod telephone;
 
 use std::time::Duration;
 
@@ -37,7 +38,12 @@ struct Browser {
 impl Browser {
     /// A socket that has said nothing yet.
     async fn open(kit: &Kit) -> Self {
-        let url = format!("{}/signal", kit.twin.url().replace("http", "ws"));
+        Self::at(kit, "/signal").await
+    }
+
+    /// The same, of whatever else speaks so.
+    async fn at(kit: &Kit, path: &str) -> Self {
+        let url = format!("{}{path}", kit.twin.url().replace("http", "ws"));
         let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         Self {
             socket,
