@@ -59,8 +59,6 @@ pub struct Parts {
     pub urls: Urls,
     /// Tells the carrier's requests from others.
     pub verifier: Verifier,
-    /// The number people see when we dial.
-    pub caller_id: Phone,
     /// Where browsers and the carrier reach us.
     pub public_url: Url,
     /// Cancelled when the server is to stop.

@@ -16,7 +16,7 @@ use std::{
 
 use cordboard_core::{
     call::{CUSTOMER, Call, Place, RingWhy, Role},
-    ids::{CallId, Phone, Timestamp},
+    ids::{CallId, Timestamp},
     machine::{Aspect, Effect, Fact},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -48,17 +48,15 @@ const AT_ONCE: usize = 64;
 pub struct Dispatcher {
     exchange: Exchange,
     rest: Rest,
-    caller_id: Phone,
     unsettled: Mutex<HashSet<u64>>,
 }
 
 impl Dispatcher {
-    /// For that door and that carrier. People see `caller_id` when we dial.
-    pub fn new(exchange: Exchange, rest: Rest, caller_id: Phone) -> Self {
+    /// For that door and that carrier.
+    pub fn new(exchange: Exchange, rest: Rest) -> Self {
         Self {
             exchange,
             rest,
-            caller_id,
             unsettled: Mutex::default(),
         }
     }
@@ -249,10 +247,13 @@ impl Dispatcher {
                 if !wanted(&call, *leg) {
                     return self.never_sent(row).await;
                 }
+                let Some(from) = self.exchange.house().caller_id().cloned() else {
+                    return self.no_number(row).await;
+                };
                 let new = NewCall {
                     leg: call.id.leg(*leg),
                     to: to.clone(),
-                    from: self.caller_id.clone(),
+                    from,
                     seconds: RING_SECONDS,
                     detect_machine: false,
                 };
@@ -263,10 +264,13 @@ impl Dispatcher {
                 let Some(room) = call.room_sid().filter(|_| wanted(&call, *leg)) else {
                     return self.never_sent(row).await;
                 };
+                let Some(from) = self.exchange.house().caller_id().cloned() else {
+                    return self.no_number(row).await;
+                };
                 let new = NewParticipant {
                     leg: call.id.leg(*leg),
                     to: to.clone(),
-                    from: self.caller_id.clone(),
+                    from,
                     seconds: RING_SECONDS,
                     end_on_exit: *leg == CUSTOMER,
                     early_media: true,
@@ -423,6 +427,14 @@ impl Dispatcher {
     /// The leg was given up before its dial was sent.
     async fn never_sent(&self, row: &OutboxRow) -> Result<(), StoreError> {
         self.over(row, None).await?;
+        self.exchange.store().outbox_done(row.id).await
+    }
+
+    /// We have no number to dial from, so nothing is asked of the carrier.
+    async fn no_number(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        tracing::warn!(call.id = %row.call, "there is no number of ours to dial from");
+        self.over(row, Some(cordboard_core::call::NoWhy::Failed))
+            .await?;
         self.exchange.store().outbox_done(row.id).await
     }
 

@@ -66,13 +66,15 @@ pub fn write_down(app: &App, user: UserId, sid: CallSid, number: Emergency) {
 }
 
 /// Keeps what is known of the number's address up to date, for ever. Somebody may register it at any time.
-pub async fn watch_address(exchange: Exchange, rest: Rest, caller_id: Phone) {
+pub async fn watch_address(exchange: Exchange, rest: Rest) {
     loop {
         let pause = match rest.numbers().await {
             Answer::Done(numbers) => {
+                let house = exchange.house();
+                let ours = house.caller_id();
                 let registered = numbers
                     .iter()
-                    .any(|n| n.phone == caller_id && n.has_emergency_address());
+                    .any(|n| Some(&n.phone) == ours && n.has_emergency_address());
                 let state = if registered {
                     EmergencyAddress::Registered
                 } else {
@@ -80,7 +82,7 @@ pub async fn watch_address(exchange: Exchange, rest: Rest, caller_id: Phone) {
                 };
                 if exchange.live().tell_emergency_address(state) && !registered {
                     tracing::warn!(
-                        number = %caller_id,
+                        number = ours.map_or("none", Phone::as_str),
                         "no emergency address is registered for the number we dial from: a call for help goes \
                          through, but may reach the wrong place and costs extra. Register one at the carrier."
                     );

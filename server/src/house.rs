@@ -130,6 +130,11 @@ impl House {
         self.queues.iter().find(|q| q.id == *id)
     }
 
+    /// The number that people see when we dial: the first of ours. None: we have none, and cannot dial.
+    pub fn caller_id(&self) -> Option<&Phone> {
+        self.numbers.keys().next()
+    }
+
     /// The way a call to one of our numbers takes. None: it is none of ours.
     pub fn route(&self, number: &Phone) -> Option<Vec<Stop>> {
         let row = self.numbers.get(number)?;

@@ -147,14 +147,6 @@ pub async fn serve(
     };
     let house = House::load(&store).await?;
     let live = Live::memory(house.board(&store).await?, clock.now());
-    let caller_id = seeded
-        .clone()
-        .or_else(|| house.numbers.keys().next().cloned())
-        .unwrap_or_else(|| {
-            seed::DEMO_NUMBER
-                .parse()
-                .expect("the demo's number is a number")
-        });
     // Before anybody can ask for anything: its first line would come in between.
     let sealer = Sealer::open(store.clone(), &keys, clock.clone()).await?;
     let (exchange, looks) = Exchange::open(store, live, clock, keys, house).await?;
@@ -175,7 +167,6 @@ pub async fn serve(
         urls: Urls::new(&twilio),
         verifier: Verifier::new(&twilio),
         twilio,
-        caller_id: caller_id.clone(),
         public_url,
         stop: stop.clone(),
     });
@@ -204,13 +195,9 @@ pub async fn serve(
     ));
     tasks.spawn(
         stop.clone()
-            .run_until_cancelled_owned(emergency::watch_address(
-                exchange.clone(),
-                rest.clone(),
-                caller_id.clone(),
-            )),
+            .run_until_cancelled_owned(emergency::watch_address(exchange.clone(), rest.clone())),
     );
-    tasks.spawn(Dispatcher::new(exchange.clone(), rest, caller_id).run(stop.clone()));
+    tasks.spawn(Dispatcher::new(exchange.clone(), rest).run(stop.clone()));
     let sealing = tasks.spawn(sealer.run(stop.clone()));
     tasks.spawn(dispatch::keep_time(exchange.clone(), stop.clone()));
     tasks.spawn(app.watch_pages());

@@ -18,6 +18,9 @@ use crate::{
     store::{CommandRecord, CommandRow, Commit, Conflict, Outcome},
 };
 
+/// Why nobody can be dialled from here.
+const NO_NUMBER: &str = "This desk has no telephone number of its own to dial from. An administrator opens one in the settings, under Numbers.";
+
 /// What came of a command.
 #[derive(Debug, Clone)]
 pub struct Accepted {
@@ -236,6 +239,9 @@ impl Exchange {
     ) -> Result<Step, ApiError> {
         let actor = self.session(session.user).ok_or_else(signed_off)?.actor();
         policy::may(actor, Act::Dial).map_err(|why| ApiError::NotAllowed(why.to_owned()))?;
+        if self.house().caller_id().is_none() {
+            return Err(ApiError::Refused(NO_NUMBER.to_owned()));
+        }
         let ctx = self.context(vec![session.user], now);
         Call::dial(id, &by(session, command), number.clone(), &ctx).map_err(refused)
     }

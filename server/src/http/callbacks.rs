@@ -291,7 +291,8 @@ async fn page(app: &App, request: &VoiceRequest) -> Result<Document, StoreError>
         if let Some(user) = app.exchange.by_identity(identity) {
             emergency::write_down(app, user, request.call_sid.clone(), number);
         }
-        return Ok(twiml::emergency(number, Some(app.caller_id.clone())));
+        let caller_id = app.exchange.house().caller_id().cloned();
+        return Ok(twiml::emergency(number, caller_id));
     }
     let Some(leg) = ticketed(app, request) else {
         tracing::warn!(identity, "a page connected without a ticket that holds");

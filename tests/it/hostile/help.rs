@@ -39,7 +39,7 @@ async fn an_address_that_is_registered_is_found_and_ends_the_warning() {
         )
         .await;
     // What the server's own watch does at start and every hour.
-    let watch = emergency::watch_address(scene.desk.server.exchange.clone(), rest, number.phone);
+    let watch = emergency::watch_address(scene.desk.server.exchange.clone(), rest);
     tokio::spawn(watch);
     while console.hear("emergency_address").await["state"] != "registered" {}
     assert_eq!(would().await, "dial 911 from your phone page at once.");

@@ -27,6 +27,7 @@ on_both!(
     the_last_administrator_stays_one,
     whoever_is_kept_out_is_out_at_once_and_their_history_stays,
     whoever_is_kept_out_in_the_middle_of_a_call_leaves_its_caller_to_the_others,
+    a_desk_dials_from_its_own_number_as_soon_as_it_has_one,
     a_reset_code_gives_a_password_back_once_and_ends_every_sign_in,
     a_new_password_takes_the_old_one_and_ends_the_other_sign_ins,
     sign_ins_are_listed_and_ended_one_by_one,
@@ -411,6 +412,29 @@ async fn whoever_is_kept_out_in_the_middle_of_a_call_leaves_its_caller_to_the_ot
     let moved = |m: &Value| !m["call"].is_null() && !talks(m);
     let moved = console.until("the caller is elsewhere", moved).await;
     assert_eq!(moved["call"]["place"]["kind"], "queued", "{moved}");
+}
+
+async fn a_desk_dials_from_its_own_number_as_soon_as_it_has_one(database: TestDatabase) {
+    let house = House::open(database).await;
+    let _phone = house.phone("ada@example.com").await;
+    let dial = async |id: &str| {
+        let order = json!({ "id": id, "do": "dial", "to": "+14155550177" });
+        house.ada.post("/api/commands?wait=30000", order).await
+    };
+    let refused = dial("1").await;
+    assert_eq!(refused.no(), "refused", "{refused:?}");
+    let why = refused.body["detail"].as_str().unwrap();
+    assert!(
+        why.starts_with("This desk has no telephone number"),
+        "{why}"
+    );
+    // Not the first that there ever was, and without a restart.
+    house.open_number("+14155550190").await;
+    dial("2").await.ok::<Value>();
+    let world = house.desk.twin.control().world().await.unwrap();
+    let calls = world["calls"].as_array().unwrap();
+    let dialled = calls.iter().find(|c| c["to"] == "+14155550177");
+    assert_eq!(dialled.unwrap()["from"], "+14155550190", "{calls:#?}");
 }
 
 async fn a_reset_code_gives_a_password_back_once_and_ends_every_sign_in(database: TestDatabase) {

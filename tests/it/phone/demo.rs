@@ -1,7 +1,7 @@
 //! The whole of it, as a newcomer has it: `cordboard demo`, a console in a terminal, and two browsers.
 //!
 //! The page is paired by the code on the screen, the call is worked with keys and heard in the browsers, and each side
-//! hangs up once.
+//! hangs up once. In the end one of the browsers is a caller's.
 
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use cordboard_tests::{
 use cordboard_twin::{Caller, Voice, control};
 use serde_json::{Value, json};
 
-use super::rig::{Ears, measured, pair};
+use super::{
+    rig::{Ears, measured, pair},
+    telephone::telephone,
+};
 use crate::people::{kit::Client, paired::code};
 
 // Neither is in the music that waiting callers hear.
@@ -148,6 +151,16 @@ async fn a_newcomer_pairs_a_browser_with_the_demo_and_talks() {
         let over = twin.wait_call(&caller, "completed", Duration::from_secs(20));
         assert_eq!(over.await.unwrap()["status"], "completed", "{ends}");
     }
+
+    // The other browser is a caller's telephone now: two people talk.
+    telephone(&mut grace, &demo.said("telephone"));
+    grace.press("Call");
+    desk.wait_for("answer Your other browser");
+    desk.keys("a");
+    ears.plays(&mut ada, GRACE).await;
+    ears.plays(&mut grace, ADA).await;
+    desk.keys("x");
+    grace.wait_for("The other end has hung up.");
 }
 
 async fn ring(twin: &control::Client, demo: &Process, name: &str) -> String {

@@ -11,7 +11,7 @@ const ROSA: f32 = 1130.0;
 const NUMBER: &str = "+14155550177";
 
 /// A telephone in a browser, plugged in.
-pub(super) fn telephone(browser: &mut Browser, twin: &str) {
+pub(super) fn telephone(browser: &mut Browser, url: &str) {
     // What it says is the tone, not what a browser makes of a voice; what it plays can be asked for, as of the phone page.
     browser.run(
         "await context.addInitScript(() => {
@@ -36,7 +36,7 @@ pub(super) fn telephone(browser: &mut Browser, twin: &str) {
             } };
         })",
     );
-    browser.go(&format!("{twin}/telephone"));
+    browser.go(url);
     browser.wait_for("Ready. Nobody is on the line.");
 }
 
@@ -48,7 +48,7 @@ async fn two_people_with_a_browser_each_talk_whoever_calls() {
         tone: ROSA,
         ..Plan::default()
     });
-    telephone(&mut rosa, &rig.house.desk.twin.url());
+    telephone(&mut rosa, &rig.house.desk.twin.telephone_url());
 
     // She calls the desk under her name, and both hear each other.
     rosa.run("await page.getByLabel('Name').fill('Rosa Diaz')");
