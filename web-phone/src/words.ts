@@ -167,7 +167,7 @@ export const WORDS = {
     asks: "Your browser will then ask whether this page may use the microphone. Choose “Allow”." },
   starting: { title: "Getting ready", text: "Connecting to the telephone network." },
   ready: { title: "Ready", text: "Calls ring here. Keep this page open; it may stay in the background." },
-  double: { telephone: "Ring it yourself: a telephone in another tab" },
+  double: { telephone: "Be a caller yourself: open a telephone" },
   carrier: { title: "The telephone network cannot be reached", text: "Nobody can ring you here just now. This page keeps trying.", refused: "It did not accept this page’s token. A new one has been asked for." },
   server: {
     title: "The server cannot be reached", never: "This page has not reached it yet, and keeps trying.",
