@@ -1,7 +1,8 @@
-//! Who is connected, with what: consoles and phone pages.
+//! Who is connected, with what: consoles and phone pages, and which of a person's pages is the phone.
 //!
 //! A page says something every 2 s and a console every 5 s; whoever falls silent is not there any more, whatever TCP
-//! still believes. Nothing here is stored, and nothing here tells anybody: [`super::Live`] does. Read next: `ws.rs`.
+//! still believes. Nothing here is stored, and nothing here tells anybody: [`super::Live`] does. Read next:
+//! `live/pages.rs`.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use cordboard_core::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::PAGE_SILENCE_MS;
+/// A phone page is unreachable when it has not been heard of for so long (it says something every 2 s).
+pub const PAGE_SILENCE_MS: i64 = 5_000;
 
 /// A console that has not been heard of for so long may be gone: its socket is cut off a little later. It pings every
 /// 5 s, and one ping may be late.
