@@ -11,6 +11,8 @@ import type { Door } from "./state";
 export const KEPT = "cordboard.refresh";
 const LOCK = "cordboard.refresh";
 const SLOW_DOWN = 5000;
+/** How long a ticket may take. Where a network swallows everything, a browser would wait for minutes. */
+const TICKET = 10_000;
 
 /** A refusal with the server's own sentence. No `code`: nobody could be asked. */
 export class Refusal extends Error {
@@ -34,13 +36,13 @@ export class Account {
   constructor(private readonly world: World, private readonly door: (door: Door) => void) {}
 
   /** A request to our API: what it answers, or a refusal. */
-  async #ask<T>(path: string, body: unknown, token?: string): Promise<T> {
+  async #ask<T>(path: string, body: unknown, token?: string, more: RequestInit = {}): Promise<T> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (token) headers["authorization"] = `Bearer ${token}`;
     let response: Response;
     let answer: unknown;
     try {
-      response = await this.world.fetch(path, { method: "POST", headers, body: JSON.stringify(body), cache: "no-store" });
+      response = await this.world.fetch(path, { method: "POST", headers, body: JSON.stringify(body), cache: "no-store", ...more });
       answer = await response.json();
     } catch {
       throw new Refusal("The server cannot be reached.", null, 0);
@@ -104,7 +106,10 @@ export class Account {
         if (!(await this.renew())) return null;
       }
       try {
-        return (await this.#ask<{ ticket: string }>("/api/ticket", {}, this.#access ?? "")).ticket;
+        // Only this is given up when it takes too long. A renewal that was given up, and arrives after the next one,
+        // would look like a thief's, and end the sign-in.
+        const signal = AbortSignal.timeout(TICKET);
+        return (await this.#ask<{ ticket: string }>("/api/ticket", {}, this.#access ?? "", { signal })).ticket;
       } catch (problem) {
         if (fresh || !(problem instanceof Refusal) || problem.status !== 401) throw problem;
       }

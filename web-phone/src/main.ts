@@ -178,11 +178,16 @@ const policy = trusted?.createPolicy("cordboard", {
   createScriptURL: (url: string) => { if (url !== BEAT) throw new TypeError("not our worker"); return url; },
 });
 
+function beat(): void {
+  say({ e: "tick" });
+  line.look();
+}
+
 function heart(): void {
   try {
-    new Worker(policy ? policy.createScriptURL(BEAT) : BEAT).onmessage = () => say({ e: "tick" });
+    new Worker(policy ? policy.createScriptURL(BEAT) : BEAT).onmessage = beat;
   } catch {
-    setInterval(() => say({ e: "tick" }), 2000);
+    setInterval(beat, 2000);
   }
 }
 

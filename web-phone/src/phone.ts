@@ -26,7 +26,11 @@ const OWED = 30_000;
 const REJOIN = 2000;
 /** How long a note stays. */
 const NOTE = 12_000;
-/** With the carrier lost, a server that was silent for so long is asked again, too: nothing else shows a dead network. */
+/** So many pulses of the server may be missed. No browser says of a network that swallows everything that it is dead. */
+const MISSED = 3;
+/** How long a server may take to welcome us. */
+const UNWELCOMED = 15_000;
+/** With the carrier lost as well, a server that was silent for so long is asked again: two signs are enough. */
 const STALE = 10_000;
 
 type Draft = { -readonly [K in keyof State]: State[K] };
@@ -49,7 +53,7 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       s.door = event.door;
       break;
     case "line":
-      s.line = { up: event.up, welcomed: false, since: event.at, bye: event.up ? null : s.line.bye };
+      s.line = { up: event.up, welcomed: false, since: event.at, bye: event.up ? null : s.line.bye, pulse: null };
       s.told = { ...s.told, beat: "" };
       if (event.up) s.lastHeard = event.at;
       break;
@@ -126,7 +130,7 @@ function hear(s: Draft, msg: ServerMsg, ask: Ask): void {
     case "welcome": {
       s.skew = Number.isFinite(msg.now) ? msg.now - s.now : 0;
       s.name = msg.name ?? "";
-      s.line = { ...s.line, welcomed: true };
+      s.line = { ...s.line, welcomed: true, pulse: msg.pulse_ms || null };
       const moved = s.signalling !== (msg.signalling ?? null) && s.device.at !== "none";
       s.signalling = msg.signalling ?? null;
       // Every token that the SDK is given makes it say hello again, which may cost a moment of sound: one that still
@@ -280,10 +284,8 @@ function callEvent(s: Draft, event: Event & { e: "call" }, ask: Ask): void {
 function tick(s: Draft, ask: Ask): void {
   const slept = s.lastTick !== null && s.now - s.lastTick > SLEPT;
   s.lastTick = s.now;
-  if (slept) {
-    ask({ c: "reconnect" });
-    if (s.device.at !== "none" && !s.own) ask({ c: "rebuild" });
-  }
+  if (slept || silent(s)) ask({ c: "reconnect" });
+  if (slept && s.device.at !== "none" && !s.own) ask({ c: "rebuild" });
   if (s.token && s.device.at !== "none" && s.token.expires - (s.now + s.skew) < TOKEN_EARLY) wantToken(s, ask);
   if (s.answering && s.now - s.answering.at > UNANSWERED) s.answering = null;
   if (s.holding && s.holding.at !== -Infinity && s.now - s.holding.at > UNANSWERED) {
@@ -291,6 +293,13 @@ function tick(s: Draft, ask: Ask): void {
     s.note = { say: "hold-late", at: s.now };
   }
   if (s.note && s.now - s.note.at > NOTE) s.note = null;
+}
+
+/** The server has been silent for longer than it ever is while its socket stands. */
+function silent(s: Draft): boolean {
+  if (!s.line.up) return false;
+  const patience = !s.line.welcomed ? UNWELCOMED : s.line.pulse === null ? Infinity : s.line.pulse * MISSED;
+  return s.now - s.lastHeard > patience;
 }
 
 /** Brings the world in line with what we know. `before` is the state that the event found. */

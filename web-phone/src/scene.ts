@@ -75,7 +75,7 @@ export function scene(s: State): Scene {
     case "starting": return say("busy", WORDS.starting.title, WORDS.starting.text);
     case "ready": return say("good", WORDS.ready.title, WORDS.ready.text);
     case "server": {
-      const since = s.house ? WORDS.server.since(s.now - s.line.since) : WORDS.server.never;
+      const since = s.house ? WORDS.server.since(s.now - s.lastHeard) : WORDS.server.never;
       return say("bad", WORDS.server.title, s.own ? `${since} ${WORDS.server.call}` : since);
     }
   }

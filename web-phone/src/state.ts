@@ -51,7 +51,10 @@ export interface State {
   readonly skew: number;
   readonly secure: boolean;
   readonly door: Door;
-  readonly line: { readonly up: boolean; readonly welcomed: boolean; readonly since: number; readonly bye: string | null };
+  /** `pulse`: the server says something at least so often, as it has said itself. None: only when there is something. */
+  readonly line: {
+    readonly up: boolean; readonly welcomed: boolean; readonly since: number; readonly bye: string | null; readonly pulse: number | null;
+  };
   readonly lastTick: number | null;
   readonly lastHeard: number;
   readonly name: string;
@@ -134,7 +137,7 @@ export interface Boot { at: number; secure: boolean; enabled: boolean; muted: bo
 export function initial(boot: Boot): State {
   return {
     now: boot.at, born: boot.at, skew: 0, secure: boot.secure, door: { at: "opening" },
-    line: { up: false, welcomed: false, since: boot.at, bye: null }, lastTick: null, lastHeard: boot.at,
+    line: { up: false, welcomed: false, since: boot.at, bye: null, pulse: null }, lastTick: null, lastHeard: boot.at,
     name: "", signalling: null, token: null, asked: null,
     revived: boot.enabled, enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
     house: null, own: null, serial: 0, was: "", retry: { at: 0, failed: 0 }, urgent: null,

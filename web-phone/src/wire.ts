@@ -45,7 +45,7 @@ export interface House {
 
 export type ServerMsg =
   | { t: "welcome"; version: number; identity: string; name: string; token: string; expires: number; now: number;
-      signalling?: string | null }
+      signalling?: string | null; pulse_ms?: number | null }
   | ({ t: "state" } & House)
   | { t: "token"; token: string; expires: number }
   | { t: "no"; call: string; why: string }
@@ -67,7 +67,7 @@ function seat(v: unknown): boolean {
 
 const SHAPES: Record<ServerMsg["t"], (m: Json) => boolean> = {
   // A server that does not say its time is taken to have ours; see `skew` in state.ts.
-  welcome: (m) => text(m["token"]) && whole(m["expires"]) && maybe(m["signalling"]),
+  welcome: (m) => text(m["token"]) && whole(m["expires"]) && maybe(m["signalling"]) && (!m["pulse_ms"] || whole(m["pulse_ms"])),
   state: (m) => typeof m["active"] === "boolean" && maybe(m["other"]) && seat(m["seat"])
     && Array.isArray(m["offers"]) && m["offers"].every((o) => named(o) && text(o["why"]))
     && Array.isArray(m["held"]) && m["held"].every(named),

@@ -10,7 +10,7 @@ type Answer = { status?: number; body: unknown } | "away";
 /** A browser: one store and one lock for all its tabs, and a server that answers what the test says. */
 class Browser {
   readonly kept = new Map<string, string>();
-  readonly asked: { path: string; body: Record<string, string>; bearer: string | null }[] = [];
+  readonly asked: { path: string; body: Record<string, string>; bearer: string | null; hurried: boolean }[] = [];
   readonly slept: number[] = [];
   /** How many requests are on the way. */
   under = 0;
@@ -22,7 +22,7 @@ class Browser {
     fetch: async (path, init) => {
       const headers = init.headers as Record<string, string>;
       const body = JSON.parse(String(init.body)) as Record<string, string>;
-      this.asked.push({ path, body, bearer: headers["authorization"] ?? null });
+      this.asked.push({ path, body, bearer: headers["authorization"] ?? null, hurried: init.signal instanceof AbortSignal });
       this.under += 1;
       await Promise.resolve();
       const answer = this.answer(path, body, this.asked.filter((one) => one.path === path).length);
@@ -117,6 +117,8 @@ describe("renewing", () => {
     expect(browser.asked.map(({ path, bearer }) => [path, bearer])).toEqual([
       ["/api/token", null], ["/api/ticket", "Bearer A1"], ["/api/ticket", "Bearer A1"], ["/api/token", null], ["/api/ticket", "Bearer A2"],
     ]);
+    // A ticket is given up when it takes too long, and a renewal never: it must not arrive after the next one.
+    expect(browser.asked.map(({ hurried }) => hurried)).toEqual([false, true, true, false, true]);
     account.forget();
     expect(await account.ticket()).toBeNull();
   });

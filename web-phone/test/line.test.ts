@@ -94,6 +94,24 @@ describe("the line", () => {
     expect(rig.sockets).toHaveLength(2);
   });
 
+  it("is not late where the browser lets the timers of a hidden tab sleep, if it is looked at", async () => {
+    vi.stubGlobal("setTimeout", () => 0);
+    const rig = new Rig();
+    rig.line.start();
+    const looked = async (after: number) => { vi.setSystemTime(Date.now() + after); rig.line.look(); await Promise.resolve(); return rig.sockets.length; };
+    expect(await looked(0)).toBe(1);
+    // Opening takes too long, and then the pause is over.
+    expect(await looked(9999)).toBe(1);
+    expect(await looked(1)).toBe(1);
+    expect(rig.socket.closed).toBe(true);
+    expect(await looked(499)).toBe(1);
+    expect(await looked(1)).toBe(2);
+    // Nothing is due while it stands.
+    rig.socket.opens();
+    expect(await looked(60_000)).toBe(2);
+    vi.unstubAllGlobals();
+  });
+
   it("opens a new one at once when told, and the old one says nothing more", async () => {
     const rig = await new Rig().started();
     const old = rig.socket;

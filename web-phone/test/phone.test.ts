@@ -375,6 +375,21 @@ describe("sleep and loss", () => {
     expect(new Page().ready().wait(4000).tell({ e: "tick" }, 9000).asked("reconnect")).toEqual([]);
   });
 
+  it("gives up a socket on which it has heard nothing for three of the server's pulses, once", () => {
+    const fresh = () => new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true });
+    const heard = () => fresh().welcome({ pulse_ms: 5000 }).house();
+    const asks = (page: Page) => page.asked("reconnect", page.commands).length;
+    expect(asks(heard().wait(14_000))).toBe(0);
+    expect(asks(heard().wait(14_000).house().wait(14_000))).toBe(0);
+    const dead = heard().wait(16_000);
+    expect(asks(dead)).toBe(1);
+    // The line does so, and is asked for nothing while it looks for the server.
+    expect(asks(dead.tell({ e: "line", up: false }).wait(60_000))).toBe(1);
+    // A server that has never welcomed us, and one that says only what there is.
+    expect(asks(fresh().wait(16_000))).toBe(1);
+    expect(asks(fresh().welcome().house().wait(600_000))).toBe(0);
+  });
+
   it("asks a silent server again when the carrier is lost: nothing else shows a dead network", () => {
     expect(new Page().ready().wait(12_000).tell({ e: "device", up: false }).asked("reconnect")).toHaveLength(1);
     expect(new Page().ready().house().tell({ e: "device", up: false }).asked("reconnect")).toEqual([]);

@@ -37,7 +37,7 @@ export class Page {
     return this.tell({ e: "heard", msg: { t: "state", active: true, offers: [], held: [], ...over } });
   }
 
-  welcome(over: { signalling?: string; token?: string; expires?: number } = {}): this {
+  welcome(over: { signalling?: string; token?: string; expires?: number; pulse_ms?: number } = {}): this {
     return this.tell({ e: "heard", msg: {
       t: "welcome", version: 2, identity: "u1", name: "Grace", token: "T1", expires: this.at + 3_600_000, now: this.at + 10, ...over,
     } });

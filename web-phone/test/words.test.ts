@@ -83,11 +83,12 @@ describe("faces", () => {
   });
 
   it("say how old what is shown is when the server is away, and that a call goes on", () => {
-    const page = new Page().talking().tell({ e: "line", up: false });
+    // It was silent for a while before its socket was given up.
+    const page = new Page().talking().tell({ e: "line", up: false }, 15_000);
     expect(face(page.state)).toBe("ready");
     const later = scene({ ...page.state, now: page.at + 12_000 });
     expect(later).toMatchObject({ face: "server", tone: "bad", calls: true });
-    expect(later.text).toBe("Lost for 12 seconds. This page keeps trying. Your call goes on. What is shown here may be old.");
+    expect(later.text).toBe("Lost for 27 seconds. This page keeps trying. Your call goes on. What is shown here may be old.");
   });
 
   it("put into the window's title what somebody elsewhere must know", () => {
