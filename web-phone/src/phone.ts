@@ -8,7 +8,7 @@
 // Read next: device.ts (who does what is asked here), test/phone.test.ts (the rules, one by one).
 
 import type { PageMsg, ServerMsg, Warning } from "./wire";
-import { beat, micOn, ready, ring, ringing, seatOf, waking } from "./state";
+import { beat, micOn, ready, ring, ringing, same, seatOf, waking } from "./state";
 import type { Command, Event, Own, State } from "./state";
 
 /** A call of ours that belongs to no seat for so long is hung up. Long: while a hold is confirmed, the leg has to stay. */
@@ -54,7 +54,7 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       break;
     case "line":
       s.line = { up: event.up, welcomed: false, since: event.at, bye: event.up ? null : s.line.bye, pulse: null };
-      s.told = { ...s.told, beat: "" };
+      s.told = { ...s.told, beat: null };
       if (event.up) s.lastHeard = event.at;
       break;
     case "heard":
@@ -93,7 +93,7 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       if (s.told.ring !== "off") s.note = { say: "press-for-ring", at: event.at };
       break;
     case "tick": tick(s, ask); break;
-    case "stir": s.told = { ...s.told, beat: "" }; break;
+    case "stir": s.told = { ...s.told, beat: null }; break;
   }
 }
 
@@ -322,11 +322,11 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
     ask({ c: "ring", ring: s.told.ring });
   }
   if (s.enabled !== before.enabled || s.muted !== before.muted) ask({ c: "remember", enabled: s.enabled, muted: s.muted });
-  const saying = JSON.stringify(beat(s));
+  const saying = beat(s);
   if (s.line.up && !before.line.up) ask({ c: "send", msg: { t: "hello", version: 2 } });
-  if (s.line.up && !waking(s) && (saying !== s.told.beat || event.e === "tick")) {
+  if (s.line.up && !waking(s) && (event.e === "tick" || !same(saying, s.told.beat))) {
     s.told = { ...s.told, beat: saying };
-    ask({ c: "send", msg: beat(s) });
+    ask({ c: "send", msg: saying });
   }
   // Last: the server gives a call only to a page that has said it can talk.
   rejoin(s, ask);

@@ -90,7 +90,7 @@ export interface State {
   readonly digits: string;
   readonly note: (Note & { readonly at: number }) | null;
   /** What the world was told last: only changes become commands. */
-  readonly told: { readonly beat: string; readonly mic: boolean; readonly ring: Ring };
+  readonly told: { readonly beat: Heartbeat | null; readonly mic: boolean; readonly ring: Ring };
 }
 
 export type Ring = "off" | "ring" | "knock";
@@ -142,7 +142,7 @@ export function initial(boot: Boot): State {
     revived: boot.enabled, enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
     house: null, own: null, serial: 0, was: "", retry: { at: 0, failed: 0 }, urgent: null,
     muted: boot.muted, holding: null, answering: null, rejoined: -Infinity, declined: [], owed: null,
-    keypad: false, digits: "", note: null, told: { beat: "", mic: true, ring: "off" },
+    keypad: false, digits: "", note: null, told: { beat: null, mic: true, ring: "off" },
   };
 }
 
@@ -210,6 +210,13 @@ const WORST: readonly Warning[] =
 
 export function warning(own: Own | null): Warning | null {
   return WORST.find((w) => own?.warnings.includes(w)) ?? null;
+}
+
+/** Whether both say the same. Asked after every event, so it writes nothing down to compare it. */
+export function same(a: Heartbeat | null, b: Heartbeat | null): boolean {
+  const [q, r] = [a?.quality, b?.quality];
+  return a?.ready === b?.ready && a?.sid === b?.sid && a?.muted === b?.muted && a?.trouble === b?.trouble
+    && q?.rtt_ms === r?.rtt_ms && q?.jitter_ms === r?.jitter_ms && q?.loss_percent === r?.loss_percent && q?.warning === r?.warning;
 }
 
 /** What the page says of itself. `muted` is the person's own choice: that a held call is silent says its place. */

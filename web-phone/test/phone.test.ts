@@ -1,6 +1,8 @@
 // The rules of the page's mind, one by one. The names say the rules.
 
 import { describe, expect, it } from "vitest";
+import { same } from "../src/state";
+import type { Heartbeat, Quality } from "../src/wire";
 import { START, Page, offer, seat } from "./story";
 
 describe("a call that was cut off", () => {
@@ -321,6 +323,16 @@ describe("what it says of itself", () => {
     expect(beat(cut.wait(4000))).toBe("carrier");
     expect(beat(new Page().talking().tell({ e: "call", n: 1, is: "silent" }))).toBe("no-network-audio");
     expect(beat(new Page().talking().tell({ e: "call", n: 1, is: "silent" }).tell({ e: "call", n: 1, is: "flowing" }))).toBeUndefined();
+  });
+
+  it("is said again when any part of it is new, and only then", () => {
+    // Whole, so that a part that is added later is compared as well.
+    const quality: Required<Quality> = { rtt_ms: 1, jitter_ms: 2, loss_percent: 3, warning: "high-rtt" };
+    const whole: Required<Heartbeat> = { t: "heartbeat", ready: true, sid: "CA1", muted: false, trouble: "carrier", quality };
+    expect(same(whole, { ...whole, quality: { ...quality } })).toBe(true);
+    expect([same(null, null), same(whole, null), same(null, whole)]).toEqual([true, false, false]);
+    for (const part of Object.keys(whole).slice(1)) expect(same(whole, { ...whole, [part]: undefined }), part).toBe(false);
+    for (const part of Object.keys(quality)) expect(same(whole, { ...whole, quality: { ...quality, [part]: undefined } }), part).toBe(false);
   });
 
   it("rounds what it measures, and tells the worst warning", () => {
