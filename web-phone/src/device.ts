@@ -52,6 +52,7 @@ export class Carrier {
   #signalling: string | null = null;
   #live: Live | null = null;
   #up = false;
+  #forgotten = false;
   #downSince = 0;
   /** There is no microphone left. */
   #deaf = false;
@@ -108,17 +109,30 @@ export class Carrier {
     void this.useChoice();
   }
 
-  /** Looks whether the stream is connected. */
+  /** Registers again where the SDK has forgotten that it was. It would not by itself. */
+  register(): void {
+    if (this.#device?.state === "unregistered") this.#device.register().catch(() => this.check());
+  }
+
+  /** Looks whether the stream is connected, and whether the SDK knows that it is registered: it forgets that when its
+   *  gateway drops a socket before it has said that it is connected, and comes back without. */
   check(): void {
     const device = this.#device;
     if (!device || device.state === "destroyed") return;
-    if (this.#setUp(device.edge !== null) || this.#up || this.#live) return;
+    const news = this.#setUp(device.edge !== null);
+    const forgotten = this.#up && device.state === "unregistered";
+    if (forgotten !== this.#forgotten) {
+      this.#forgotten = forgotten;
+      this.hooks.report({ e: "forgotten", is: forgotten });
+    }
+    if (news || this.#up || this.#live) return;
     if (Date.now() - this.#downSince > HOPELESS) this.rebuild();
   }
 
   #setUp(up: boolean): boolean {
     if (up === this.#up) return false;
     this.#up = up;
+    this.#forgotten = false;
     this.#downSince = Date.now();
     this.hooks.report({ e: "device", up });
     return true;

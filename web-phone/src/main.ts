@@ -96,6 +96,7 @@ function carryOut(command: Command): void {
     case "ring": sound.ring(command.ring); break;
     case "reconnect": line.again(); break;
     case "rebuild": carrier.rebuild(); break;
+    case "register": carrier.register(); break;
     case "wake": setTimeout(() => say({ e: "stir" }), command.after); break;
     case "mark": performance.mark(command.name); break;
     case "remember":

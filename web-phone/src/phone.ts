@@ -24,6 +24,9 @@ const TOKEN_PAUSE = 5_000;
 const OWED = 30_000;
 /** How soon a call that was cut off is asked for again, if it was refused. */
 const REJOIN = 2000;
+/** How soon a registration that was forgotten is asked for: the SDK may be about to do so itself. Each time it takes twice
+ *  as long, up to the second; after the second in peace it begins at the first again. */
+const REGISTER = { first: 2000, most: 60_000 };
 /** How long a note stays. */
 const NOTE = 12_000;
 /** So many pulses of the server may be missed. No browser says of a network that swallows everything that it is dead. */
@@ -76,8 +79,13 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       break;
     case "device":
       if (s.device.at === "none" || (s.device.at === "up") === event.up) break;
-      s.device = { at: event.up ? "up" : "down", since: event.at, refused: event.up ? false : s.device.refused };
+      s.device = { at: event.up ? "up" : "down", since: event.at, refused: event.up ? false : s.device.refused, forgotten: false };
       if (!event.up && event.at - s.lastHeard > STALE) ask({ c: "reconnect" });
+      break;
+    case "forgotten":
+      if (s.device.at !== "up" || s.device.forgotten === event.is) break;
+      s.device = { ...s.device, forgotten: event.is };
+      if (event.is) registerLater(s, s.now - s.again.at > REGISTER.most ? 0 : s.again.tried);
       break;
     case "token-wanted":
       if (event.refused) s.device = { ...s.device, refused: true };
@@ -137,7 +145,7 @@ function hear(s: Draft, msg: ServerMsg, ask: Ask): void {
       // holds is kept.
       const holds = s.token !== null && !s.device.refused && s.token.expires - (s.now + s.skew) > TOKEN_EARLY;
       if (!holds || moved) takeToken(s, msg, ask);
-      if (moved) s.device = { at: "none", since: s.now, refused: false };
+      if (moved) s.device = { at: "none", since: s.now, refused: false, forgotten: false };
       // The next state is the whole truth: a hold that it does not show did not happen.
       if (s.holding) s.holding = { ...s.holding, at: -Infinity };
       if (s.owed && s.now - s.owed.at < OWED) ask({ c: "send", msg: { t: "leave", call: s.owed.call } });
@@ -185,6 +193,10 @@ function takeToken(s: Draft, { token, expires }: { token: string; expires: numbe
     s.device = { ...s.device, refused: false };
     ask({ c: "token", token });
   }
+}
+
+function registerLater(s: Draft, tried: number): void {
+  s.again = { at: s.now + Math.min(REGISTER.first * 2 ** tried, REGISTER.most), tried };
 }
 
 function hangUp(s: Draft, ask: Ask): void {
@@ -305,8 +317,12 @@ function silent(s: Draft): boolean {
 /** Brings the world in line with what we know. `before` is the state that the event found. */
 function settle(s: Draft, before: State, event: Event, ask: Ask): void {
   if (s.token && s.device.at === "none" && ((s.enabled && s.mic === "granted") || s.urgent)) {
-    s.device = { at: "starting", since: s.now, refused: false };
+    s.device = { at: "starting", since: s.now, refused: false, forgotten: false };
     ask({ c: "start", token: s.token.value, signalling: s.signalling });
+  }
+  if (s.device.forgotten && s.now >= s.again.at) {
+    registerLater(s, s.again.tried + 1);
+    ask({ c: "register" });
   }
   seatAndCall(s, ask);
   if (!s.own?.open && s.keypad) s.keypad = false;

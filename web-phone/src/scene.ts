@@ -73,7 +73,7 @@ export function scene(s: State): Scene {
     case "missing": return say("bad", WORDS.missing.title, WORDS.missing.text, { label: WORDS.missing.button, key: "enable" });
     case "carrier": return say("bad", WORDS.carrier.title, s.device.refused ? WORDS.carrier.refused : WORDS.carrier.text);
     case "starting": return say("busy", WORDS.starting.title, WORDS.starting.text);
-    case "ready": return say("good", WORDS.ready.title, WORDS.ready.text);
+    case "ready": return s.device.forgotten ? say("busy", WORDS.ready.title, WORDS.ready.forgotten) : say("good", WORDS.ready.title, WORDS.ready.text);
     case "server": {
       const since = s.house ? WORDS.server.since(s.now - s.lastHeard) : WORDS.server.never;
       return say("bad", WORDS.server.title, s.own ? `${since} ${WORDS.server.call}` : since);

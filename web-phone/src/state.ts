@@ -67,8 +67,13 @@ export interface State {
   /** Somebody has pressed "Enable sound" in this tab. */
   readonly enabled: boolean;
   readonly mic: Mic;
-  /** The connection to the carrier, and since when it is so. */
-  readonly device: { readonly at: "none" | "starting" | "up" | "down"; readonly since: number; readonly refused: boolean };
+  /** The connection to the carrier, and since when it is so. `forgotten`: it stands, and the page is not registered there
+   *  any more though it never asked for that. */
+  readonly device: {
+    readonly at: "none" | "starting" | "up" | "down"; readonly since: number; readonly refused: boolean; readonly forgotten: boolean;
+  };
+  /** Not before this moment is it registered again, and how often that was tried in a row. */
+  readonly again: { readonly at: number; readonly tried: number };
   readonly house: House | null;
   readonly own: Own | null;
   readonly serial: number;
@@ -105,6 +110,7 @@ export type Happening =
   | { e: "mic"; mic: Mic }
   | { e: "lost"; what: "microphone" | "output"; label: string }
   | { e: "device"; up: boolean }
+  | { e: "forgotten"; is: boolean }
   | { e: "token-wanted"; refused: boolean }
   | { e: "call"; n: number; is: "open" | "flowing" | "silent" | "ended" | "unplaced" }
   | { e: "call-sid"; n: number; sid: string }
@@ -128,6 +134,7 @@ export type Command =
   | { c: "ring"; ring: Ring }
   | { c: "reconnect" }
   | { c: "rebuild" }
+  | { c: "register" }
   | { c: "wake"; after: number }
   | { c: "remember"; enabled: boolean; muted: boolean }
   | { c: "mark"; name: string };
@@ -139,7 +146,8 @@ export function initial(boot: Boot): State {
     now: boot.at, born: boot.at, skew: 0, secure: boot.secure, door: { at: "opening" },
     line: { up: false, welcomed: false, since: boot.at, bye: null, pulse: null }, lastTick: null, lastHeard: boot.at,
     name: "", signalling: null, token: null, asked: null,
-    revived: boot.enabled, enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false },
+    revived: boot.enabled, enabled: boot.enabled, mic: "unasked", device: { at: "none", since: boot.at, refused: false, forgotten: false },
+    again: { at: -Infinity, tried: 0 },
     house: null, own: null, serial: 0, was: "", retry: { at: 0, failed: 0 }, urgent: null,
     muted: boot.muted, holding: null, answering: null, rejoined: -Infinity, declined: [], owed: null,
     keypad: false, digits: "", note: null, told: { beat: null, mic: true, ring: "off" },

@@ -166,7 +166,7 @@ export const WORDS = {
   second: { title: "Another page is your phone", there: "Calls ring there:", text: "Calls ring there, not here.", button: "Use this one",
     asks: "Your browser will then ask whether this page may use the microphone. Choose “Allow”." },
   starting: { title: "Getting ready", text: "Connecting to the telephone network." },
-  ready: { title: "Ready", text: "Calls ring here. Keep this page open; it may stay in the background." },
+  ready: { title: "Ready", text: "Calls ring here. Keep this page open; it may stay in the background.", forgotten: "The telephone network has lost track of this page and is being asked to take it back. You can talk meanwhile." },
   double: { telephone: "Be a caller yourself: open a telephone" },
   carrier: { title: "The telephone network cannot be reached", text: "Nobody can ring you here just now. This page keeps trying.", refused: "It did not accept this page’s token. A new one has been asked for." },
   server: {

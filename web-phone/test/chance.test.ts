@@ -83,7 +83,7 @@ function play(seed: number, steps: number): number {
       case 10: return { e: "press", key: pick(["enable", "take", "mute", "hold", "hangup", "keypad"]) };
       case 11: return { e: "press", key: pick(["accept", "decline", "resume"]), call };
       case 12: return { e: "mic", mic: some(0.85) ? "granted" : pick(["denied", "missing", "unasked"]) };
-      case 13: return { e: "device", up: some(0.85) };
+      case 13: return some(0.7) ? { e: "device", up: some(0.85) } : { e: "forgotten", is: some(0.5) };
       case 14: return { e: "token-wanted", refused: some(0.5) };
       case 15: return { e: "call", n: some(0.8) ? n : n - 1, is: pick(["open", "flowing", "silent"]) };
       case 16: return { e: "warning", n, warning: pick(["high-rtt", "reconnecting"]), on: some(0.5) };

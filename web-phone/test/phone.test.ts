@@ -377,6 +377,45 @@ describe("tokens", () => {
   });
 });
 
+describe("a registration that the SDK has forgotten", () => {
+  /** When it was asked for, in seconds since it was forgotten. */
+  const asked = (page: Page, seconds: number): number[] => {
+    const begin = page.at;
+    const moments = [];
+    for (let waited = 0; waited < seconds; waited += 2) {
+      page.tell({ e: "tick" }, 2000);
+      if (page.asked("register").length > 0) moments.push((page.at - begin) / 1000);
+    }
+    return moments;
+  };
+  const forgotten = () => new Page().ready().tell({ e: "forgotten", is: true });
+
+  it("is asked for again, later each time, and the page can talk meanwhile", () => {
+    const page = forgotten();
+    expect(page.asked("register")).toEqual([]);
+    expect(asked(page, 240)).toEqual([2, 6, 14, 30, 62, 122, 182]);
+    expect(page.tell({ e: "tick" }).beats).toMatchObject([{ ready: true }]);
+    expect(page.house({ seat: seat() }).asked("connect")).toHaveLength(1);
+  });
+
+  it("is asked for no more when it is held, or the stream is gone", () => {
+    expect(asked(forgotten().tell({ e: "forgotten", is: false }), 60)).toEqual([]);
+    expect(asked(forgotten().tell({ e: "device", up: false }), 60)).toEqual([]);
+    expect(asked(forgotten().tell({ e: "device", up: false }).tell({ e: "device", up: true }), 60)).toEqual([]);
+    expect(asked(new Page().tell({ e: "forgotten", is: true }), 60)).toEqual([]);
+  });
+
+  it("is not asked for in a storm where it is taken and forgotten again, and soon again where it held for long", () => {
+    const flapping = () => {
+      const page = forgotten();
+      expect(asked(page, 6)).toEqual([2, 6]);
+      return page.tell({ e: "forgotten", is: false });
+    };
+    expect(asked(flapping().tell({ e: "forgotten", is: true }), 12)).toEqual([8]);
+    expect(asked(flapping().wait(120_000).tell({ e: "forgotten", is: true }), 4)).toEqual([2]);
+  });
+});
+
 describe("sleep and loss", () => {
   it("connects everything anew when the machine has slept, but lets a call be", () => {
     const page = new Page().ready().wait(4000).tell({ e: "tick" }, 11_000);

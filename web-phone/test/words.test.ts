@@ -82,6 +82,13 @@ describe("faces", () => {
     expect(scene(new Page().ready().state).link).toBeNull();
   });
 
+  it("say that the telephone network has lost track of the page, as long as it has", () => {
+    const page = new Page().ready();
+    const well = scene(page.state);
+    expect(scene(page.tell({ e: "forgotten", is: true }).state)).toMatchObject({ face: "ready", tone: "busy", text: expect.stringMatching(/lost track.*can talk/) as string });
+    expect(scene(page.tell({ e: "forgotten", is: false }).state)).toEqual(well);
+  });
+
   it("say how old what is shown is when the server is away, and that a call goes on", () => {
     // It was silent for a while before its socket was given up.
     const page = new Page().talking().tell({ e: "line", up: false }, 15_000);

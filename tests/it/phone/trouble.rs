@@ -158,6 +158,46 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_sdk_forgets_its_registration_says_so_and_registers_again() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
+    grace.browser.wait_for("Calls ring here");
+    // Its socket is cut, and the next one is dropped before the gateway has said that it is connected.
+    grace.browser.run(
+        r#"await page.evaluate(() => {
+            const { send } = WebSocket.prototype;
+            let dropped = false;
+            WebSocket.prototype.send = function (text) {
+                if (dropped || !text.includes('"listen"')) return send.call(this, text);
+                dropped = true;
+                this.close();
+            };
+        })"#,
+    );
+    rig.twin
+        .fault(&[
+            "client.offline_for=1s".to_owned(),
+            format!("client.offline={}", grace.id),
+        ])
+        .await
+        .unwrap();
+    grace.browser.wait_for("lost track of this page");
+    until("it is registered again", async || {
+        let clients = rig.twin.clients().await.map_err(|e| json!(e.to_string()))?;
+        let mut browsers = clients["browsers"].as_array().into_iter().flatten();
+        let hers = |b: &Value| b["identity"] == grace.id.as_str() && b["registered"] == true;
+        if browsers.any(hers) {
+            Ok(())
+        } else {
+            Err(clients)
+        }
+    })
+    .await;
+    grace.browser.wait_for("Calls ring here");
+    talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expired_token_costs_no_call() {
     let Some(rig) = Rig::open().await else { return };
     let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
