@@ -362,20 +362,55 @@ pub struct Aside {
     pub to: LegId,
 }
 
-/// Why an intent was not taken: a sentence a person can act on.
+/// Why an intent was not taken: a sentence a person can act on, and what a program goes by instead of its words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
+#[error("{why}")]
+pub struct Refusal {
+    /// What kind of a no it is.
+    pub code: RefusalCode,
+    /// The sentence.
+    pub why: String,
+}
+
+/// The kinds of refusals that a program can do something about. For all others there is the sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// Any other.
+    Refused,
+    /// Whoever wants the call has no phone page that could take it.
+    NoPage,
+}
+
+impl RefusalCode {
+    /// As it travels ([`crate::wire::ServerMsg::No`]).
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NoPage => "no-page",
+        }
+    }
+}
+
+impl Refusal {
+    /// The call has nowhere to go. The board and the machine refuse with it alike.
+    pub(crate) fn no_page() -> Self {
+        Self {
+            code: RefusalCode::NoPage,
+            why: say::NO_PAGE.to_owned(),
+        }
+    }
+}
 
 impl From<&str> for Refusal {
     fn from(why: &str) -> Self {
-        Self(why.to_owned())
+        why.to_owned().into()
     }
 }
 
 impl From<String> for Refusal {
     fn from(why: String) -> Self {
-        Self(why)
+        let code = RefusalCode::Refused;
+        Self { code, why }
     }
 }
 

@@ -189,6 +189,7 @@ pub enum ServerMsg {
         /// The command.
         id: String,
         /// A short word for programs: `refused`, `not-allowed`, `unknown-call`, `moved`, `bad-input`;
+        /// `no-page`: it is refused because its person's phone page could not take the call;
         /// `emergency`: the page dials it by itself.
         code: String,
         /// A sentence for people.

@@ -8,7 +8,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use cordboard_core::api::{FieldError, Problem};
+use cordboard_core::{
+    api::{FieldError, Problem},
+    machine::RefusalCode,
+};
 
 tokio::task_local! {
     /// The id of the request that is being answered, for whoever looks for it in the log.
@@ -36,6 +39,9 @@ pub enum ApiError {
     /// The machine said no: the sentence is its.
     #[error("{0}")]
     Refused(String),
+    /// The machine said no, because of the phone page of whoever asks.
+    #[error("{0}")]
+    NoPage(String),
     /// Somebody was first: with a call.
     #[error("{0}")]
     Moved(String),
@@ -104,7 +110,8 @@ impl ApiError {
             Self::NotFound(_) => "not-found",
             Self::BadInput(_) => "bad-input",
             Self::Invalid(_) => "invalid",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) => RefusalCode::Refused.word(),
+            Self::NoPage(_) => RefusalCode::NoPage.word(),
             Self::Moved(_) => "moved",
             Self::Changed(_) => "changed",
             Self::Failed(_) => "failed",
@@ -140,9 +147,11 @@ impl ApiError {
             }
             // The RFC's 400 is for servers that also answer other things there; this says more.
             Self::ExpiredToken => StatusCode::GONE,
-            Self::Refused(_) | Self::Moved(_) | Self::Failed(_) | Self::Changed(_) => {
-                StatusCode::CONFLICT
-            }
+            Self::Refused(_)
+            | Self::NoPage(_)
+            | Self::Moved(_)
+            | Self::Failed(_)
+            | Self::Changed(_) => StatusCode::CONFLICT,
             Self::OtherContent | Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany | Self::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

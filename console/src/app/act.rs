@@ -459,7 +459,7 @@ impl Model {
                     about,
                 )
             }
-            Drop::No(why) => Plan::No(self.advised(why)),
+            Drop::No(no) => Plan::No(self.advised(no.code.word(), no.why)),
         }
     }
 
@@ -474,7 +474,7 @@ impl Model {
             .board
             .drop_on(me, card.id, &DropTarget::Number(anybody))
         {
-            Drop::No(why) => Err(why),
+            Drop::No(no) => Err(no.why),
             Drop::Do(..) | Drop::Choose(_) => Ok(()),
         }
     }
@@ -704,8 +704,8 @@ impl Model {
         };
         match self.board.drop_on(me, call, &DropTarget::Slot(slot)) {
             Drop::Do(intent, sentence) => self.order(call, intent, &sentence, seen),
-            Drop::No(why) => {
-                self.say(Mood::Bad, &why);
+            Drop::No(no) => {
+                self.say(Mood::Bad, &no.why);
                 self.dialog = Some(Dialog::Park(call, seen));
                 Vec::new()
             }

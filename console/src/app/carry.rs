@@ -221,9 +221,9 @@ impl Model {
                 legal: true,
                 sentence: Sentence::new("choose what to do"),
             },
-            Drop::No(why) => Preview {
+            Drop::No(no) => Preview {
                 legal: false,
-                sentence: Sentence::new(&why),
+                sentence: Sentence::new(&no.why),
             },
         })
     }
@@ -267,8 +267,8 @@ impl Model {
                 self.dialog = Some(Dialog::Choose(carry.call, carry.seen, options));
                 Vec::new()
             }
-            Drop::No(why) => {
-                self.say(Mood::Bad, &why);
+            Drop::No(no) => {
+                self.say(Mood::Bad, &no.why);
                 Vec::new()
             }
         }

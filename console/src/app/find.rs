@@ -114,8 +114,8 @@ impl Model {
                         self.dialog = Some(Dialog::Choose(call, seen, options));
                         Vec::new()
                     }
-                    Drop::No(why) => {
-                        self.say(Mood::Bad, &why);
+                    Drop::No(no) => {
+                        self.say(Mood::Bad, &no.why);
                         self.dialog = Some(Dialog::Find(find));
                         Vec::new()
                     }

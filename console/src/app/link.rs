@@ -227,7 +227,7 @@ impl Model {
                 if self.asked.remove(&id).is_some() {
                     // No row was made, and yet it is no refusal: the phone page dials past the board.
                     let done = code == "emergency";
-                    let why = self.advised(why);
+                    let why = self.advised(&code, why);
                     self.say(if done { Mood::Good } else { Mood::Bad }, &why);
                 }
             }

@@ -10,7 +10,7 @@
 use cordboard_core::{
     api::PairingMade,
     ids::{SessionId, Timestamp},
-    machine::PhonePage,
+    machine::{PhonePage, RefusalCode},
     wire::{ClientMsg, PageOrder, PageState, PairingAsk},
 };
 
@@ -24,8 +24,6 @@ use super::{Cmd, Dialog, Model, Mood, Offer, Sentence, settings::Waiter};
 
 /// How long the window that asks takes no key, in milliseconds: nobody reads faster.
 pub const UNREADY_MS: i64 = 700;
-/// What the refusal of a call that no page can take has in it, here and at the server.
-const NOWHERE: &str = "nowhere to go";
 /// How long a page has to say that it is muted, in milliseconds.
 const MUTE_MS: i64 = 3_000;
 
@@ -83,11 +81,14 @@ impl Model {
         }
     }
 
-    /// A refusal that is about my page, with what the page has said: to open it is no advice for one that is open.
-    pub(super) fn advised(&self, why: String) -> String {
+    /// The sentence of a refusal, mine or the server's. One that is about my page goes with what the page has said: to
+    /// open it is no advice for one that is open.
+    pub(super) fn advised(&self, code: &str, why: String) -> String {
         let trouble = self.my_page().filter(|p| p.here && !p.ready);
         match trouble.and_then(|p| p.trouble) {
-            Some(trouble) if why.contains(NOWHERE) && self.my_phone() != PhonePage::Ready => {
+            Some(trouble)
+                if code == RefusalCode::NoPage.word() && self.my_phone() != PhonePage::Ready =>
+            {
                 format!("The call has nowhere to go yet. {}", trouble.advice())
             }
             _ => why,

@@ -1,7 +1,7 @@
 //! Pairing a phone page, letting it in, and what is known of it then.
 
 use cordboard::{
-    app::{Dialog, LinkNews, Msg},
+    app::{Cmd, Dialog, LinkNews, Msg, update},
     ask::Ask,
     keymap::{Dir, Key},
     theme::Theme,
@@ -576,6 +576,40 @@ fn a_call_that_a_page_cannot_take_is_refused_with_what_to_do() {
     }]));
     desk.keys("a");
     assert!(desk.said().contains("Open it"), "{}", desk.said());
+}
+
+#[test]
+fn what_the_server_refuses_for_my_page_is_told_by_its_code_and_not_by_its_words() {
+    for (code, why, advised) in [
+        ("no-page", "Not now.", true),
+        ("refused", "That call has nowhere to go.", false),
+    ] {
+        let mut desk = desk(120, 34);
+        desk.call();
+        let ready = my_phone(&desk, PhonePage::Ready);
+        desk.hear(ready);
+        let cmds = update(&mut desk.model, Msg::Key(Key::Char('a')));
+        let [Cmd::Send(ClientMsg::Do(command))] = cmds.as_slice() else {
+            panic!("{cmds:?}")
+        };
+        let id = command.id.clone();
+        // The page has fallen asleep meanwhile.
+        let gone = my_phone(&desk, PhonePage::Unreachable);
+        desk.hear(gone);
+        desk.hear(pages(vec![ill(PageTrouble::Asleep)]));
+        desk.hear(ServerMsg::No {
+            id,
+            code: code.to_owned(),
+            why: why.to_owned(),
+        });
+        let said = desk.said();
+        assert_eq!(
+            said.contains(PageTrouble::Asleep.advice()),
+            advised,
+            "{said}"
+        );
+        assert_eq!(said.contains(why), !advised, "{said}");
+    }
 }
 
 #[test]

@@ -231,9 +231,9 @@ fn what_the_preview_promises_is_what_the_drop_sends() {
                     assert!(preview.legal);
                     assert_eq!(desk.last(), (*call, intent));
                 }
-                Drop::No(why) => {
+                Drop::No(no) => {
                     assert!(!preview.legal && desk.sent.is_empty());
-                    assert_eq!(preview.sentence.as_str(), why);
+                    assert_eq!(preview.sentence.as_str(), no.why);
                 }
                 Drop::Choose(_) => assert!(matches!(desk.model.dialog, Some(Dialog::Choose(..)))),
             }

@@ -9,7 +9,7 @@ use super::{At, Board, Card, CardUndo, Person};
 use crate::{
     call::Direction,
     ids::{CallId, Phone, SlotId, UserId},
-    machine::{Intent, PhonePage, Target},
+    machine::{Intent, PhonePage, Refusal, Target},
     policy::{self, Act, Actor},
     say,
 };
@@ -35,7 +35,7 @@ pub enum Drop {
     /// There is more than one thing to do.
     Choose(Vec<(Intent, String)>),
     /// It can't be done; the sentence says why.
-    No(String),
+    No(Refusal),
 }
 
 impl Board {
@@ -43,11 +43,11 @@ impl Board {
     /// revision what is `Do` here is accepted there, and what is `No` is refused.
     pub fn drop_on(&self, me: Actor, call: CallId, target: &DropTarget) -> Drop {
         let Some(card) = self.calls.get(&call) else {
-            return Drop::No(say::OVER.to_owned());
+            return Drop::No(say::OVER.into());
         };
         let intent = card.meant(me.user, target);
         if let Err(why) = policy::may(me, Act::Call(&intent, card.standing(me.user))) {
-            return Drop::No(why.to_owned());
+            return Drop::No(why.into());
         }
         if let Some(why) = self.refusal(me.user, card, &intent) {
             return Drop::No(why);
@@ -57,41 +57,42 @@ impl Board {
     }
 
     /// Why the machine would not do `intent` to `card` for `me`.
-    fn refusal(&self, me: UserId, card: &Card, intent: &Intent) -> Option<String> {
+    fn refusal(&self, me: UserId, card: &Card, intent: &Intent) -> Option<Refusal> {
         let who = card.title();
         if let (At::Connecting { user }, Some(_)) = (&card.place.at, &card.kept) {
-            return Some(if *user == me {
+            let why = if *user == me {
                 say::connecting(who)
             } else {
                 say::taken(&self.name(*user), who)
-            });
+            };
+            return Some(why.into());
         }
         let at = card.lies();
-        match intent {
+        let why = match intent {
             Intent::Answer | Intent::Retrieve | Intent::Resume => match at {
-                At::Dialling { .. } => Some(say::not_answered(who)),
+                At::Dialling { .. } => say::not_answered(who),
                 At::Held { user, .. } | At::Holding { user, .. } if *user != me => {
-                    Some(say::holds(&self.name(*user), who))
+                    say::holds(&self.name(*user), who)
                 }
                 At::Transferring { to, from, .. } if *to != me.to_string() => {
-                    Some(say::sending(&self.name(*from), who))
+                    say::sending(&self.name(*from), who)
                 }
-                At::Talking { .. } | At::Connecting { .. } => Some(self.taken_by(me, card)),
+                At::Talking { .. } | At::Connecting { .. } => self.taken_by(me, card),
                 // Whoever holds it from inside the room needs no other way in.
-                At::Held { .. } | At::Holding { .. } if card.here(me) => None,
-                _ => self.cannot_join(me, card),
+                At::Held { .. } | At::Holding { .. } if card.here(me) => return None,
+                _ => return self.cannot_join(me, card),
             },
             Intent::TakeBack => match &card.undo {
-                Some(undo) if undo.with == Some(me) => self.cannot_join(me, card),
+                Some(undo) if undo.with == Some(me) => return self.cannot_join(me, card),
                 Some(undo) => {
                     let taken = undo
                         .slot
                         .as_ref()
                         .is_some_and(|slot| self.in_slot(slot).is_some_and(|c| c.id != card.id));
                     let full = self.slots.iter().all(|s| self.in_slot(&s.id).is_some());
-                    (taken && full).then(|| say::SLOTS_GONE.to_owned())
+                    (taken && full).then(|| say::SLOTS_GONE.to_owned())?
                 }
-                None => Some("There is nothing to take back.".to_owned()),
+                None => "There is nothing to take back.".to_owned(),
             },
             Intent::Park {
                 slot: Some(slot), ..
@@ -105,12 +106,12 @@ impl Board {
                 } else {
                     say::slot_taken(slot.as_str(), there.title())
                 })
-            }),
+            })?,
             Intent::Transfer {
                 to: Target::User(user),
             } => self
                 .cannot_move(me, card)
-                .or_else(|| self.cannot_ring(*user, card)),
+                .or_else(|| self.cannot_ring(*user, card))?,
             Intent::Transfer {
                 to: Target::Number(number),
             } => self.cannot_move(me, card).or_else(|| {
@@ -118,12 +119,13 @@ impl Board {
                 let own = card.caller.number.as_ref() == Some(number);
                 own.then(|| say::OWN_NUMBER.to_owned())
                     .or_else(|| back.then(|| say::LOOP.to_owned()))
-            }),
+            })?,
             Intent::Park { slot: None, .. }
             | Intent::Hold
             | Intent::Decline { .. }
-            | Intent::Hangup => None,
-        }
+            | Intent::Hangup => return None,
+        };
+        Some(why.into())
     }
 
     /// Who talks to the caller, said to `me`.
@@ -168,13 +170,13 @@ impl Board {
     }
 
     /// Why `me` cannot come to `card`: no phone, or a call they cannot leave.
-    fn cannot_join(&self, me: UserId, card: &Card) -> Option<String> {
+    fn cannot_join(&self, me: UserId, card: &Card) -> Option<Refusal> {
         if self
             .people
             .get(&me)
             .is_none_or(|p| p.phone != PhonePage::Ready)
         {
-            return Some(say::NO_PAGE.to_owned());
+            return Some(Refusal::no_page());
         }
         let on_the_way = |c: &Card| {
             c.kept.is_some() && matches!(c.place.at, At::Connecting { user } if user == me)
@@ -184,9 +186,9 @@ impl Board {
             .values()
             .find(|c| c.id != card.id && (c.here(me) || on_the_way(c)))?;
         match there.lies() {
-            _ if there.emergency() => Some(say::ON_EMERGENCY.to_owned()),
-            _ if on_the_way(there) => Some(say::ON_THE_WAY.to_owned()),
-            At::Dialling { .. } => Some(say::DIALLING.to_owned()),
+            _ if there.emergency() => Some(say::ON_EMERGENCY.into()),
+            _ if on_the_way(there) => Some(say::ON_THE_WAY.into()),
+            At::Dialling { .. } => Some(say::DIALLING.into()),
             _ => None,
         }
     }

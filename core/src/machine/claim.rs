@@ -97,7 +97,7 @@ impl Draft {
     pub(super) fn claim(&mut self, user: UserId, ctx: &Context) -> Result<(), Refusal> {
         let reach = ctx.reach(user);
         if reach.page != PhonePage::Ready {
-            return Err(say::NO_PAGE.into());
+            return Err(Refusal::no_page());
         }
         let elsewhere = reach.seat.filter(|seat| seat.call != self.call.id);
         // The page has one connection. One that is being let go has to be gone first.

@@ -110,7 +110,7 @@ impl Draft {
         self.call.undo = None;
         match undo.to {
             Back::With { user } if user == by && ctx.reach(by).page != PhonePage::Ready => {
-                Err(say::NO_PAGE.into())
+                Err(Refusal::no_page())
             }
             // Their leg has not been let go: nothing has happened to them.
             Back::With { user } if self.come_back(user, ctx) => Ok(Goal::Talk { user }),

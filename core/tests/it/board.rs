@@ -9,7 +9,7 @@ use cordboard_core::{
         Status,
     },
     ids::{CallId, Rev, Timestamp, UserId},
-    machine::{By, PhonePage},
+    machine::{By, PhonePage, Refusal},
     policy::{Act, Actor, Role, Standing, may},
     wire::{Cause, Change, Delta, PersonPresence, Position},
 };
@@ -75,23 +75,19 @@ fn targets() -> Vec<DropTarget> {
 
 /// What the server would do with the intent: rights first, then the machine, then the call that has to be set
 /// aside.
-fn server(world: &World, me: Actor, card: &Card, target: &DropTarget) -> Result<(), String> {
+fn server(world: &World, me: Actor, card: &Card, target: &DropTarget) -> Result<(), Refusal> {
     let call = &world.calls[&card.id];
     let intent = card.meant(me.user, target);
-    may(me, Act::Call(&intent, Standing::of(me.user, call))).map_err(str::to_owned)?;
+    may(me, Act::Call(&intent, Standing::of(me.user, call))).map_err(Refusal::from)?;
     let by = By {
         user: me.user,
         command: None,
     };
-    let step = call
-        .command(&by, &intent, &world.context(Some(call.id)))
-        .map_err(|r| r.0)?;
+    let step = call.command(&by, &intent, &world.context(Some(call.id)))?;
     if let Some(aside) = step.aside
         && let Some(there) = world.calls.get(&aside.from.call)
     {
-        there
-            .set_aside(me.user, aside, &world.context(Some(there.id)))
-            .map_err(|r| r.0)?;
+        there.set_aside(me.user, aside, &world.context(Some(there.id)))?;
     }
     Ok(())
 }
@@ -115,7 +111,7 @@ fn compare(world: &World) -> Result<(), TestCaseError> {
                     let said = server(world, me, card, &target);
                     let ends = match board.drop_on(me, card.id, &target) {
                         Drop::Do(..) => Ok(()),
-                        Drop::No(why) => Err(why),
+                        Drop::No(no) => Err(no),
                         Drop::Choose(_) => continue,
                     };
                     prop_assert_eq!(
@@ -144,7 +140,7 @@ fn who_takes_no_calls_is_said_before_a_card_is_dropped_on_them() {
     let me = Actor::of(ADA, Role::Operator);
     let on = |user| board.drop_on(me, story.call, &DropTarget::Person(user));
     let no = "Grace takes no calls at the moment, and has no fallback number.";
-    assert_eq!(on(GRACE), Drop::No(no.to_owned()));
+    assert_eq!(on(GRACE), Drop::No(no.into()));
     let instead = "ring Mary's fallback number for Caller 1, back to you if unanswered";
     assert_eq!(on(MARY), Drop::Do(send(MARY), instead.to_owned()));
 }

@@ -13,7 +13,7 @@ use std::{
 use cordboard_core::{
     board::{Board, Card, Group, Online, Person, Presence, Queue, Slot, Snapshot, Status},
     ids::{CallId, SessionId, Timestamp},
-    machine::{Aspect, Effect, Intent, PhonePage, Target},
+    machine::{Aspect, Effect, Intent, PhonePage, RefusalCode, Target},
     policy::{Rights, Role},
     wire::{
         Cause, Change, ClientMsg, Command, Delta, EmergencyAddress, Me, Order, PageBeat, PageOrder,
@@ -388,7 +388,7 @@ const fn of_client(msg: &ClientMsg) -> &'static str {
     }
 }
 
-const fn of_server(msg: &ServerMsg) -> &'static str {
+fn of_server(msg: &ServerMsg) -> &'static str {
     match msg {
         ServerMsg::Welcome { .. } => "welcome-2",
         ServerMsg::Snapshot(_) => "snapshot-2",
@@ -407,6 +407,7 @@ const fn of_server(msg: &ServerMsg) -> &'static str {
         ServerMsg::Pairing { asks: None } => "pairing-over",
         ServerMsg::Pulse { .. } => "pulse",
         ServerMsg::Yes { .. } => "yes",
+        ServerMsg::No { code, .. } if code == "no-page" => "no-page",
         ServerMsg::No { .. } => "no",
         ServerMsg::Done { .. } => "done",
         ServerMsg::Failed { .. } => "failed",
@@ -629,6 +630,11 @@ fn messages_travel_as_they_did() {
             id: id(),
             code: "moved".to_owned(),
             why: "Grace has just taken Caller 1.".to_owned(),
+        },
+        ServerMsg::No {
+            id: id(),
+            code: RefusalCode::NoPage.word().to_owned(),
+            why: "Your phone page is not connected.".to_owned(),
         },
         ServerMsg::Done { id: id(), call },
         ServerMsg::Failed {

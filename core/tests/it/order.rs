@@ -387,7 +387,7 @@ impl Replay {
                     user: *user,
                     command: None,
                 };
-                self.call.command(&by, intent, &ctx).map_err(|r| r.0)?
+                self.call.command(&by, intent, &ctx).map_err(|r| r.why)?
             }
         };
         assert_eq!(step.fault, None);

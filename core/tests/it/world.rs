@@ -309,7 +309,7 @@ impl World {
         };
         let step = call
             .command(&by, intent, &self.context(Some(id)))
-            .map_err(|r| r.0)?;
+            .map_err(|r| r.why)?;
         self.committed(user, command, step)?;
         self.count(|| format!("command {}", word(intent)));
         Ok(())
@@ -323,7 +323,7 @@ impl World {
             user,
             command: Some(command.clone()),
         };
-        let step = Call::dial(id, &by, to, &self.context(None)).map_err(|r| r.0)?;
+        let step = Call::dial(id, &by, to, &self.context(None)).map_err(|r| r.why)?;
         self.committed(user, command, step)?;
         self.count(|| "command Dial".to_owned());
         Ok(id)
@@ -335,7 +335,7 @@ impl World {
             && let Some(there) = self.calls.get(&aside.from.call)
         {
             let ctx = self.context(Some(there.id));
-            steps.push(there.set_aside(user, aside, &ctx).map_err(|r| r.0)?);
+            steps.push(there.set_aside(user, aside, &ctx).map_err(|r| r.why)?);
         }
         steps.push(step);
         self.serial += 1;

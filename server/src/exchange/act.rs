@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cordboard_core::{
     call::Call,
     ids::{CallId, Phone, SafeText, SlotId, Timestamp, UserId},
-    machine::{By, Finish, Intent, Refusal, Step, Target},
+    machine::{By, Finish, Intent, Refusal, RefusalCode, Step, Target},
     policy::{self, Act, Standing},
     wire::{Cause, Command, Order},
 };
@@ -285,7 +285,10 @@ fn by(session: &Session, command: &Command) -> By {
 }
 
 fn refused(why: Refusal) -> ApiError {
-    ApiError::Refused(why.0)
+    match why.code {
+        RefusalCode::Refused => ApiError::Refused(why.why),
+        RefusalCode::NoPage => ApiError::NoPage(why.why),
+    }
 }
 
 fn unknown_call() -> ApiError {
