@@ -8,11 +8,13 @@
 //! reconnect token may speak for it over another one. Nobody else may say anything about it.
 //!
 //! What the server side of this protocol says is known from the SDK that reads it, not from Twilio's own. Next:
-//! `edge/frames.rs` (the words), `edge/line.rs` (a socket), `sound.rs` (what is heard).
+//! `edge/frames.rs` (the words), `edge/line.rs` (a socket), `edge/ringing.rs` (a call to a browser), `sound.rs` (what is
+//! heard).
 
 pub(crate) mod frames;
 pub(crate) mod line;
 pub(crate) mod outgoing;
+mod ringing;
 
 use std::collections::{BTreeMap, HashMap};
 
