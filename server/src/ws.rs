@@ -3,7 +3,8 @@
 //! A console is welcomed, brought up to date, and then follows. Commands run beside the fan-out, so an answer
 //! never waits behind other people's news. A console that reads too slowly is brought up to date by a snapshot,
 //! and one that does not read at all is cut off. A phone page is told what it should be doing, as state, each
-//! time that changes; an order to dial for help comes before everything else, and waits for no store.
+//! time that changes, and again while it does not: a page that hears nothing knows that it is cut off. An order to
+//! dial for help comes before everything else, and waits for no store.
 //!
 //! Read next: [`crate::live`], [`crate::exchange`].
 
@@ -49,7 +50,7 @@ use crate::{
 const SLOW: Duration = Duration::from_secs(10);
 /// How long the first message may take.
 const HELLO: Duration = Duration::from_secs(10);
-/// How often a console hears of us when nothing happens.
+/// How often a console or a page hears of us when nothing happens.
 const PULSE: Duration = Duration::from_secs(5);
 /// A console that has said nothing for so long is gone (it pings every 5 s).
 const SILENCE: Duration = Duration::from_secs(30);
@@ -558,6 +559,7 @@ async fn follow_phone(
         expires: token.expires,
         now: clock.now(),
         signalling: app.twilio.signalling(),
+        pulse_ms: u32::try_from(PULSE.as_millis()).ok(),
     };
     send(out, phone_text(&welcome)).await?;
     let (wanted, wants) = mpsc::channel(COMMANDS);
@@ -573,6 +575,7 @@ async fn follow_phone(
     let mut disowned: Option<(LegId, u32)> = None;
     let mut heard = wall();
     let mut touch = tokio::time::interval_at(wall() + TOUCH, TOUCH);
+    let mut pulse = tokio::time::interval_at(wall() + PULSE, PULSE);
     loop {
         let renew = token.expires.plus(-TOKEN_MARGIN_MS);
         tokio::select! {
@@ -656,6 +659,8 @@ async fn follow_phone(
                 }
             }
             _ = touch.tick() => app.accounts.touch(id),
+            // A page cannot see a ping. What it should be doing, said again, is one that it can.
+            _ = pulse.tick() => states.mark_changed(),
             () = clock.sleep_until(renew) => {
                 token = mint()?;
                 send(out, phone_text(&token_msg(&token))).await?;

@@ -1,7 +1,7 @@
 //! What travels between a server and a phone page.
 //!
-//! What a page should be doing is state with nothing in it that could be lost: it is sent whole, on every change
-//! and on reconnect. What a page says of itself is a heartbeat. Between the two stand the few things a person does
+//! What a page should be doing is state with nothing in it that could be lost: it is sent whole, on every change,
+//! on reconnect, and again and again while nothing changes, so that a page notices when nothing arrives any more. What a page says of itself is a heartbeat. Between the two stand the few things a person does
 //! in the page, and what cannot wait for a state: a call for help, and the microphone.
 //!
 //! A page must not conclude from its own call what has become of the other party: the state says that. Read next:
@@ -189,9 +189,13 @@ pub enum PhoneServerMsg {
         /// `host:port` of the carrier's double, which signals there without TLS. None: the carrier itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signalling: Option<String>,
+        /// The server says something at least so often, in milliseconds: a page that hears nothing for much longer
+        /// is not connected, whatever its browser believes. None: it says only what there is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pulse_ms: Option<u32>,
     },
-    /// What the page should be doing now. Sent whole on every change and on reconnect: nothing that can be
-    /// lost.
+    /// What the page should be doing now. Sent whole on every change, on reconnect, and as a pulse: nothing that
+    /// can be lost.
     State(PhoneState),
     /// A new access token.
     Token {

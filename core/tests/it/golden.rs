@@ -436,7 +436,8 @@ fn of_phone(msg: &PhoneMsg) -> &'static str {
 
 const fn of_phone_server(msg: &PhoneServerMsg) -> &'static str {
     match msg {
-        PhoneServerMsg::Welcome { .. } => "welcome-2",
+        PhoneServerMsg::Welcome { pulse_ms: None, .. } => "welcome-2",
+        PhoneServerMsg::Welcome { .. } => "welcome-3",
         PhoneServerMsg::State(_) => "state-2",
         PhoneServerMsg::Token { .. } => "token",
         PhoneServerMsg::No { .. } => "no",
@@ -730,6 +731,7 @@ fn messages_travel_as_they_did() {
         expires: NOW,
         now: Timestamp::default(),
         signalling: None,
+        pulse_ms: None,
     };
     still_read("wire/phone-server/welcome", &earlier_welcome);
     let earlier_state = PhoneServerMsg::State(PhoneState {
@@ -758,6 +760,17 @@ fn messages_travel_as_they_did() {
             expires: NOW,
             now: NOW,
             signalling: Some("127.0.0.1:4010".to_owned()),
+            pulse_ms: None,
+        },
+        PhoneServerMsg::Welcome {
+            version: 2,
+            identity: "u1".to_owned(),
+            name: "Ada Lovelace".into(),
+            token: "eyJ".into(),
+            expires: NOW,
+            now: NOW,
+            signalling: None,
+            pulse_ms: Some(5_000),
         },
         PhoneServerMsg::State(PhoneState {
             active: true,

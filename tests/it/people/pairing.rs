@@ -23,6 +23,7 @@ on_both!(
     a_page_that_is_refused_is_told_so_and_gets_nothing,
     codes_cannot_be_guessed_in_bulk,
     a_console_sees_its_page_and_mutes_it,
+    a_page_hears_of_its_server_though_nothing_happens,
     a_ticket_opens_one_socket_of_one_origin,
     presence_is_who_is_connected_within_a_second,
 );
@@ -313,6 +314,21 @@ async fn a_console_sees_its_page_and_mutes_it(database: TestDatabase) {
             m["t"] == "pages" && m["pages"] == json!([])
         })
         .await;
+}
+
+async fn a_page_hears_of_its_server_though_nothing_happens(database: TestDatabase) {
+    let house = House::open(database).await;
+    let phone = house.anyone.with(&page_of(&house).await.access);
+    let hello = json!({ "t": "hello", "version": 2 });
+    let (mut page, welcome) = Line::greeted(&phone, "/ws/phone", hello).await;
+    let promised = Duration::from_millis(welcome["pulse_ms"].as_u64().unwrap());
+    let first = page.until("what it should do", |m| m["t"] == "state").await;
+    // Twice, or it would be chance; and before a page gives its socket up.
+    for _ in 0..2 {
+        let again = page.until("the same again", |m| m["t"] == "state");
+        let again = tokio::time::timeout(2 * promised, again).await;
+        assert_eq!(again.expect("as soon as it promised"), first);
+    }
 }
 
 async fn a_ticket_opens_one_socket_of_one_origin(database: TestDatabase) {
