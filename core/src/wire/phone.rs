@@ -1,8 +1,9 @@
 //! What travels between a server and a phone page.
 //!
 //! What a page should be doing is state with nothing in it that could be lost: it is sent whole, on every change,
-//! on reconnect, and again and again while nothing changes, so that a page notices when nothing arrives any more. What a page says of itself is a heartbeat. Between the two stand the few things a person does
-//! in the page, and what cannot wait for a state: a call for help, and the microphone.
+//! on reconnect, and again and again while nothing changes, so that a page notices when nothing arrives any more. What
+//! a page says of itself is a heartbeat. Between the two stand the few things a person does in the page, and what cannot
+//! wait for a state: a call for help, and the microphone.
 //!
 //! A page must not conclude from its own call what has become of the other party: the state says that. Read next:
 //! `web-phone/src/phone.ts`, which follows these rules in a browser.
