@@ -279,7 +279,12 @@ impl Page {
                 client.insert(Client::signed_in(credentials))
             };
             let mut line = client.phone().await?;
-            line.send(&PhoneMsg::Hello { version: VERSION }).await?;
+            let sid = self.active.as_ref().map(|a| a.sid.clone());
+            let hello = PhoneMsg::Hello {
+                version: VERSION,
+                sid,
+            };
+            line.send(&hello).await?;
             Ok::<_, ClientError>(line)
         };
         let mut line = tokio::select! {

@@ -159,11 +159,14 @@ impl App {
                 () = clock.sleep(REVIEW_MS) => {}
             }
             now = clock.now();
-            for user in self.exchange.live().review(last, now) {
-                tracing::warn!(%user, "a phone page has fallen silent");
+            let found = self.exchange.live().review(last, now);
+            let silent = found.unreachable.into_iter().map(|user| (user, false));
+            let gone = found.gone.into_iter().map(|user| (user, true));
+            for (user, gone) in silent.chain(gone) {
+                tracing::warn!(%user, gone, "a phone page has fallen silent");
                 // Beside the looks: a store that does not answer must not make the next one late.
                 let app = self.clone();
-                tokio::spawn(async move { app.page_gone(user, now).await });
+                tokio::spawn(async move { app.page_gone(user, now, gone).await });
             }
         }
     }
@@ -172,13 +175,15 @@ impl App {
     pub async fn page_signed_out(&self, user: UserId) {
         let now = self.exchange.clock().now();
         if self.exchange.live().page_left(user, now) {
-            self.page_gone(user, now).await;
+            self.page_gone(user, now, true).await;
         }
     }
 
-    async fn page_gone(&self, user: UserId, now: Timestamp) {
+    /// Tells the calls of a page that is silent that it is gone. One that it is in is told only when it is for good.
+    async fn page_gone(&self, user: UserId, now: Timestamp, for_good: bool) {
         for call in self.exchange.calls() {
-            if call.people().contains(&user) {
+            let talks = call.leg_of(user).is_some();
+            if call.people().contains(&user) && (for_good || !talks) {
                 let report = Report::of(Fact::PageGone { user }, now, "phone");
                 if let Err(cause) = self.exchange.report(call.id, report).await {
                     tracing::error!(call.id = %call.id, %cause, "a silent page could not be reported");

@@ -31,7 +31,7 @@ mod here;
 mod pages;
 
 use here::{Consoles, PhoneLine};
-pub use here::{Doing, PAGE_SILENCE_MS, Page, PageCall, Paired};
+pub use here::{Doing, PAGE_SILENCE_MS, Page, PageCall, Paired, Silent};
 pub use pages::REVIEW_MS;
 
 /// How many deltas a console may be behind before it is sent a snapshot instead.

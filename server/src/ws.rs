@@ -452,15 +452,20 @@ async fn serve_phone(app: App, entry: Entry, socket: WebSocket) {
     let live = app.exchange.live().clone();
     let (mut out, mut from) = socket.split();
     let first = tokio::time::timeout(HELLO, next::<PhoneMsg>(&mut from)).await;
-    if !matches!(first, Ok(Some(Ok(PhoneMsg::Hello { version: VERSION })))) {
+    let Ok(Some(Ok(PhoneMsg::Hello {
+        version: VERSION,
+        sid,
+    }))) = first
+    else {
         let why = "The first message must be hello, in this server's version.".to_owned();
         let _ = send(&mut out, phone_text(&PhoneServerMsg::Bye { why })).await;
         return;
-    }
+    };
     let paired = Paired {
         page: Some(entry.id.clone()),
         console: entry.parent,
         device: entry.device,
+        sid,
     };
     let clock = app.exchange.clock();
     let page = live.page_connected(session.user, paired, clock.now());

@@ -8,8 +8,9 @@
 import { parse } from "./wire";
 import type { PageMsg, ServerMsg } from "./wire";
 
-/** The first and the longest pause before trying again. */
-const PAUSE = { first: 500, most: 15_000 };
+/** The longest pause before each try, of which the dice take a part. Short for as long as the server waits for a page that
+ *  is in a call, which is ten seconds; then longer, for those who are away all night. */
+const PAUSES = [500, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 4000, 8000, 15_000];
 /** How long a socket may take to open. */
 const OPENING = 10_000;
 
@@ -136,8 +137,8 @@ export class Line {
 
   #later(): void {
     if (!this.#running) return;
-    const most = Math.min(PAUSE.most, PAUSE.first * 2 ** this.#tries);
-    this.#tries = Math.min(this.#tries + 1, 10);
+    const most = PAUSES[this.#tries]!;
+    this.#tries = Math.min(this.#tries + 1, PAUSES.length - 1);
     this.#wait(this.ends.dice() * most, true, () => void this.#try());
   }
 

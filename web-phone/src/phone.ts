@@ -7,6 +7,7 @@
 //
 // Read next: device.ts (who does what is asked here), test/phone.test.ts (the rules, one by one).
 
+import { VERSION } from "./wire";
 import type { PageMsg, ServerMsg, Warning } from "./wire";
 import { beat, micOn, ready, ring, ringing, same, seatOf, waking } from "./state";
 import type { Command, Event, Own, State } from "./state";
@@ -339,7 +340,8 @@ function settle(s: Draft, before: State, event: Event, ask: Ask): void {
   }
   if (s.enabled !== before.enabled || s.muted !== before.muted) ask({ c: "remember", enabled: s.enabled, muted: s.muted });
   const saying = beat(s);
-  if (s.line.up && !before.line.up) ask({ c: "send", msg: { t: "hello", version: 2 } });
+  // With the call that it is in, so that the server knows at once that it has this page back, and not another one.
+  if (s.line.up && !before.line.up) ask({ c: "send", msg: { t: "hello", version: VERSION, ...(s.own?.sid ? { sid: s.own.sid } : {}) } });
   if (s.line.up && !waking(s) && (event.e === "tick" || !same(saying, s.told.beat))) {
     s.told = { ...s.told, beat: saying };
     ask({ c: "send", msg: saying });

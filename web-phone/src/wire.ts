@@ -21,7 +21,7 @@ export interface Heartbeat {
 }
 
 export type PageMsg =
-  | { t: "hello"; version: number }
+  | { t: "hello"; version: number; sid?: string }
   | Heartbeat
   | { t: "accept"; call: string }
   | { t: "decline"; call: string; busy?: boolean }

@@ -288,6 +288,8 @@ describe("what it says of itself", () => {
     const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true });
     expect(page.asked("send").map(({ msg }) => msg.t)).toEqual(["hello", "heartbeat"]);
     expect(page.asked("send")[0]!.msg).toEqual({ t: "hello", version: 2 });
+    const back = new Page().talking().tell({ e: "line", up: false }).tell({ e: "line", up: true });
+    expect(back.asked("send", back.last)[0]!.msg).toEqual({ t: "hello", version: 2, sid: "CA1" });
     expect(page.tell({ e: "tick" }).beats).toHaveLength(1);
     expect(page.house().beats).toEqual([]);
     expect(page.tell({ e: "stir" }).beats).toHaveLength(1);

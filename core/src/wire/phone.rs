@@ -25,6 +25,10 @@ pub enum PhoneMsg {
     Hello {
         /// [`VERSION`] of the page.
         version: u32,
+        /// The CallSid of the call that it is in already: it has been here before, over a connection that it has
+        /// lost and of which the server may not know that yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<String>,
     },
     /// Every 2 s, and at once when something in it is different: the page is alive.
     Heartbeat(PageBeat),

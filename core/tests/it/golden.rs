@@ -419,6 +419,7 @@ fn of_server(msg: &ServerMsg) -> &'static str {
 
 fn of_phone(msg: &PhoneMsg) -> &'static str {
     match msg {
+        PhoneMsg::Hello { sid: Some(_), .. } => "hello-again",
         PhoneMsg::Hello { .. } => "hello",
         PhoneMsg::Heartbeat(beat) if beat.trouble.is_some() => "heartbeat-trouble",
         PhoneMsg::Heartbeat(beat) if beat.quality.is_some() => "heartbeat-quality",
@@ -666,7 +667,14 @@ fn messages_travel_as_they_did() {
     }
 
     let phone_page = [
-        PhoneMsg::Hello { version: 1 },
+        PhoneMsg::Hello {
+            version: 1,
+            sid: None,
+        },
+        PhoneMsg::Hello {
+            version: 2,
+            sid: Some(sid(1).to_string()),
+        },
         PhoneMsg::Heartbeat(PageBeat {
             ready: true,
             sid: Some(sid(1).to_string()),

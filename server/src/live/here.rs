@@ -68,6 +68,15 @@ pub struct Page {
     pub orders: mpsc::Receiver<PageCall>,
 }
 
+/// Whose pages have fallen silent, as far as it was not told before.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Silent {
+    /// They cannot be reached, and need not be waited for: what rings for them rings elsewhere.
+    pub unreachable: Vec<UserId>,
+    /// They are not coming back to the call that they were in.
+    pub gone: Vec<UserId>,
+}
+
 /// Which page it is, where it was paired.
 #[derive(Debug, Clone, Default)]
 pub struct Paired {
@@ -77,6 +86,8 @@ pub struct Paired {
     pub console: Option<SessionId>,
     /// What it calls itself.
     pub device: SafeText,
+    /// The call that it was in already when it came.
+    pub sid: Option<String>,
 }
 
 /// A person's phone page, as far as we hear of it.
@@ -93,6 +104,8 @@ pub(super) struct PhoneLine {
     pub(super) ready: bool,
     /// It was heard once and has been silent for too long, and that was told.
     pub(super) silent: bool,
+    /// It has been silent for so long that its call is not its any more, and that was told.
+    pub(super) gone: bool,
     pub(super) shown: PhonePage,
 }
 
@@ -106,6 +119,7 @@ impl Default for PhoneLine {
             heard: None,
             ready: false,
             silent: false,
+            gone: false,
             shown: PhonePage::Unknown,
         }
     }
@@ -136,14 +150,36 @@ impl Tab {
 }
 
 impl PhoneLine {
-    /// A further socket, and what comes over it.
-    pub(super) fn open(&mut self, id: u64, paired: Paired) -> Page {
+    /// A further socket, and what comes over it. A page that says which call it is in takes the place of the socket
+    /// that it had before: that one is lost, whatever TCP still believes. As another page it would be told that it is
+    /// not the phone, and would hang up.
+    pub(super) fn open(&mut self, id: u64, mut paired: Paired, now: Timestamp) -> Page {
         let (sender, orders) = mpsc::channel(ORDERS);
+        let mut beat = PageBeat {
+            sid: paired.sid.take(),
+            ..PageBeat::default()
+        };
+        let heard = beat.sid.is_some().then_some(now);
+        let same = |t: &Tab| heard.is_some() && t.beat.sid == beat.sid;
+        if let Some(at) = self.tabs.iter().position(same) {
+            let before = self.tabs.remove(at);
+            beat = before.beat;
+            for it in [&mut self.active, &mut self.taken] {
+                if *it == Some(before.id) {
+                    *it = Some(id);
+                }
+            }
+            self.doing.send_if_modified(|doing| {
+                let it = doing.active == Some(before.id);
+                doing.active = if it { Some(id) } else { doing.active };
+                it
+            });
+        }
         self.tabs.push(Tab {
             id,
             paired,
-            heard: None,
-            beat: PageBeat::default(),
+            heard,
+            beat,
             told_silent: false,
             orders: sender,
         });
@@ -170,8 +206,8 @@ impl PhoneLine {
     }
 
     /// Settles which page is the phone: the one that its person has taken, who may have to allow it a microphone yet.
-    /// Else the one that is, for as long as it is here and can talk or is in a call; else whichever can talk, the one
-    /// that was opened last before the others. Whether another is now.
+    /// Else one that is in a call, the one that is before the others; else the one that is, for as long as it is here
+    /// and can talk; else whichever can talk, the one that was opened last before the others. Whether another is now.
     pub(super) fn choose(&mut self, now: Timestamp) -> bool {
         let of = |tab: Option<u64>| self.tabs.iter().find(|t| Some(t.id) == tab);
         let active = of(self.active).filter(|t| t.here(now));
@@ -184,7 +220,16 @@ impl PhoneLine {
             let taken = taken.id;
             return self.make_active(Some(taken));
         }
-        if talks || active.is_some_and(|t| t.beat.ready) {
+        if talks {
+            return false;
+        }
+        // One that is in a call, and was not heard for a while or came back later than the others.
+        let in_call = |t: &&Tab| t.here(now) && t.beat.sid.is_some();
+        if let Some(tab) = self.tabs.iter().find(in_call) {
+            let tab = tab.id;
+            return self.make_active(Some(tab));
+        }
+        if active.is_some_and(|t| t.beat.ready) {
             return false;
         }
         let best = self.tabs.iter().max_by_key(|t| {

@@ -22,9 +22,14 @@ use cordboard_core::{
 
 use super::{
     Live, Memory, Notice,
-    here::{PAGE_SILENCE_MS, Page, PageCall, Paired, Tab},
+    here::{PAGE_SILENCE_MS, Page, PageCall, Paired, Silent, Tab},
     locked,
 };
+
+/// A call is taken from a page that has not been heard of for so long. More than above: it may only be the way to us that
+/// is gone, and then the two are talking (docs/adr/0016). A way that was gone for as long as a page may be silent, and is
+/// tried again every two seconds, must not cost a call.
+const PAGE_GONE_MS: i64 = 10_000;
 
 /// How often it is looked whose page has fallen silent, and how much later than that a look may come and still
 /// count.
@@ -42,7 +47,7 @@ impl Live {
             let line = phones.entry(user).or_default();
             let id = memory.sockets.fetch_add(1, Ordering::Relaxed);
             line.shall(state);
-            let page = line.open(id, paired);
+            let page = line.open(id, paired, now);
             line.choose(now);
             (page, line.consoles())
         };
@@ -94,7 +99,7 @@ impl Live {
             told = consoles;
             line.heard = Some(now);
             line.ready = line.can_talk(now);
-            line.silent = false;
+            (line.silent, line.gone) = (false, false);
             page = if line.ready {
                 PhonePage::Ready
             } else {
@@ -132,7 +137,7 @@ impl Live {
             return false;
         }
         // Told as gone: the next look has nothing to add.
-        (line.heard, line.silent) = (None, true);
+        (line.heard, line.silent, line.gone) = (None, true, true);
         true
     }
 
@@ -211,8 +216,8 @@ impl Live {
     }
 
     /// Looks whose page has fallen silent or come back, tells the consoles, and returns those that are newly
-    /// gone. `last` is when it was looked before.
-    pub fn review(&self, last: Timestamp, now: Timestamp) -> Vec<UserId> {
+    /// silent. `last` is when it was looked before.
+    pub fn review(&self, last: Timestamp, now: Timestamp) -> Silent {
         let memory = self.memory_ref();
         let mut hub = locked(&memory.hub);
         let mut phones = locked(&memory.phones);
@@ -220,25 +225,28 @@ impl Live {
         if now.since(last) > REVIEW_MS + LATE_MS {
             // It is us who stood still, and what they said meanwhile is not read yet: to judge now would cost
             // everybody their call. Whoever was there is given all of their time again.
-            for line in phones.values_mut().filter(|line| !line.silent) {
-                line.heard = line.heard.map(|_| now);
+            for line in phones.values_mut().filter(|line| !line.gone) {
+                // Who was missed already is missed, and has as long as before to come back to their call.
+                let missed = if line.silent { PAGE_SILENCE_MS + 1 } else { 0 };
+                line.heard = line.heard.map(|_| now.plus(-missed));
+                if line.silent {
+                    continue;
+                }
                 for tab in &mut line.tabs {
                     tab.heard = tab.heard.map(|_| now);
                 }
             }
             consoles.pardon(now);
-            return Vec::new();
+            return Silent::default();
         }
         let mut news = Vec::new();
-        let mut gone = Vec::new();
+        let mut found = Silent::default();
         let mut silent_of: Vec<SessionId> = Vec::new();
         let settled = now.since(memory.started) > PAGE_SILENCE_MS + 1_000;
         for person in hub.board.people.values() {
             let user = person.id;
             let line = phones.get(&user);
-            let silent = line
-                .and_then(|l| l.heard)
-                .is_some_and(|heard| now.since(heard) > PAGE_SILENCE_MS);
+            let silence = line.and_then(|l| l.heard).map_or(0, |h| now.since(h));
             let page = match line.and_then(|l| l.heard.map(|h| (h, l.ready))) {
                 Some((heard, true)) if now.since(heard) <= PAGE_SILENCE_MS => PhonePage::Ready,
                 // Just started: its page may be about to come back.
@@ -273,14 +281,17 @@ impl Live {
                 }
                 // Also one that could not talk before it fell silent: it is shown the same, and is gone all the
                 // same.
-                if silent && !std::mem::replace(&mut line.silent, silent) {
-                    gone.push(user);
+                if silence > PAGE_SILENCE_MS && !std::mem::replace(&mut line.silent, true) {
+                    found.unreachable.push(user);
+                }
+                if silence > PAGE_GONE_MS && !std::mem::replace(&mut line.gone, true) {
+                    found.gone.push(user);
                 }
             }
         }
         memory.tell(&mut hub, news);
         self.pages_changed(silent_of);
-        gone
+        found
     }
 
     fn pages_changed(&self, mut consoles: Vec<SessionId>) {
@@ -416,14 +427,28 @@ mod tests {
         let later = START.plus(PAGE_SILENCE_MS + 1);
         // The other's heartbeat must not be where the silence is noticed and forgotten.
         live.page_heard(UserId(2), grace, beat(true), later);
-        assert_eq!(live.review(later.plus(-REVIEW_MS), later), [UserId(1)]);
+        let found = live.review(later.plus(-REVIEW_MS), later);
+        assert_eq!(found.unreachable, [UserId(1)]);
+        assert_eq!(found.gone, [], "its call is left to it for a while");
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
-        assert_eq!(live.review(later, later.plus(1)), []);
+        assert_eq!(live.review(later, later.plus(1)), Silent::default());
+        // Another second, and no longer.
+        let still = START.plus(PAGE_GONE_MS);
+        live.page_heard(UserId(2), grace, beat(true), still);
+        assert_eq!(
+            live.review(still.plus(-REVIEW_MS), still),
+            Silent::default()
+        );
+        let found = live.review(still, still.plus(1));
+        assert_eq!((found.unreachable, found.gone), (vec![], vec![UserId(1)]));
+        assert_eq!(live.review(still.plus(1), still.plus(2)), Silent::default());
+        let later = still;
         // It comes back, cannot talk, and falls silent again.
         live.page_heard(UserId(1), ada, beat(false), later.plus(2));
         assert_eq!(live.page(UserId(1)), PhonePage::Unreachable);
         let end = later.plus(2 * PAGE_SILENCE_MS);
-        assert!(live.review(end.plus(-REVIEW_MS), end).contains(&UserId(1)));
+        let found = live.review(end.plus(-REVIEW_MS), end);
+        assert!(found.unreachable.contains(&UserId(1)), "{found:?}");
         drop(pages);
     }
 
@@ -436,18 +461,29 @@ mod tests {
         live.page_heard(UserId(1), ada, beat(true), START);
         live.page_heard(UserId(2), grace, beat(true), START);
         let last = START.plus(REVIEW_MS);
-        assert_eq!(live.review(START, last), []);
+        assert_eq!(live.review(START, last), Silent::default());
         let resumed = last.plus(30_000);
         assert_eq!(
             live.review(last, resumed),
-            [],
+            Silent::default(),
             "before what they said was read"
         );
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         // One of them was there all the time; the other had really gone.
         live.page_heard(UserId(1), ada, beat(true), resumed.plus(1));
         let end = resumed.plus(PAGE_SILENCE_MS + 1);
-        assert_eq!(live.review(end.plus(-REVIEW_MS), end), [UserId(2)]);
+        let found = live.review(end.plus(-REVIEW_MS), end);
+        assert_eq!((found.unreachable, found.gone), (vec![UserId(2)], vec![]));
+        // Again, while she is missed: she is, and has as long as before to come back to her call.
+        let resumed = end.plus(30_000);
+        assert_eq!(live.review(end, resumed), Silent::default());
+        live.page_heard(UserId(1), ada, beat(true), resumed.plus(1));
+        let missed = live.review(resumed, resumed.plus(REVIEW_MS));
+        assert_eq!(missed, Silent::default());
+        assert_eq!(live.page(UserId(2)), PhonePage::Unreachable);
+        let end = resumed.plus(PAGE_GONE_MS - PAGE_SILENCE_MS);
+        live.page_heard(UserId(1), ada, beat(true), end);
+        assert_eq!(live.review(end.plus(-REVIEW_MS), end).gone, [UserId(2)]);
         drop(pages);
     }
 
@@ -493,7 +529,8 @@ mod tests {
         // It falls silent while the other one is heard.
         let later = START.plus(PAGE_SILENCE_MS + 1);
         hear(&first, beat(true), later);
-        assert_eq!(live.review(later.plus(-REVIEW_MS), later), []);
+        let found = live.review(later.plus(-REVIEW_MS), later);
+        assert_eq!(found, Silent::default());
         assert!(active(&first) && live.page(ada) == PhonePage::Ready);
         // In a call, the one that talks stays the phone until the one that was taken can.
         hear(&first, talking(true), later);
@@ -518,6 +555,44 @@ mod tests {
         assert!(active(&first));
         hear(&first, beat(false), later);
         assert!(active(&third));
+    }
+
+    #[test]
+    fn a_page_that_comes_back_in_its_call_is_the_phone_whatever_is_believed_of_its_old_socket_and_of_other_pages()
+     {
+        let live = house();
+        let ada = UserId(1);
+        let come = |sid: Option<&str>| {
+            let paired = Paired {
+                sid: sid.map(ToOwned::to_owned),
+                ..Paired::default()
+            };
+            live.page_connected(ada, paired, START)
+        };
+        let active = |page: &Page| page.states.borrow().told(page.tab).active;
+        let talking = PageBeat {
+            sid: Some("CA1".to_owned()),
+            ..beat(true)
+        };
+        let [other, old] = [come(None), come(None)];
+        live.page_heard(ada, other.tab, beat(true), START);
+        live.page_heard(ada, old.tab, talking, START);
+        live.page_taken(ada, old.tab, START);
+        // Its old socket is open, and nobody has said that it is lost.
+        let back = come(Some("CA1"));
+        assert!(active(&back), "before it has said anything else");
+        assert!(!active(&old) && !active(&other));
+        // The old socket ends at last.
+        live.page_disconnected(ada, old.tab, START);
+        assert!(active(&back));
+        // The server has been away, and the others came back first.
+        live.page_disconnected(ada, back.tab, START);
+        assert!(active(&other));
+        let back = come(Some("CA1"));
+        assert!(active(&back) && !active(&other));
+        // Its person takes another: that one is.
+        live.page_taken(ada, other.tab, START);
+        assert!(active(&other) && !active(&back));
     }
 
     #[test]
