@@ -11,13 +11,15 @@ import { chromium } from "playwright-core";
 const plan = JSON.parse(process.argv[2]);
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
+// One way may be a detour. The rules are tried in this order.
+const detour = plan.detour ? `MAP 127.0.0.1:${plan.detour[0]} 127.0.0.1:${plan.detour[1]}, ` : "";
 const args = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream",
   // On a machine whose only network is loopback there would be no way for sound at all.
   "--allow-loopback-in-peer-connection",
   // Nothing may reach the Internet, whatever somebody forgot.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+  `--host-resolver-rules=${detour}MAP 127.0.0.1 127.0.0.1, MAP localhost localhost, MAP * ~NOTFOUND`,
 ];
 if (plan.microphone === "granted") args.push("--use-fake-ui-for-media-stream");
 if (plan.microphone === "denied") args.push("--deny-permission-prompts");

@@ -8,6 +8,7 @@
 
 mod calls;
 mod demo;
+mod lost;
 pub(crate) mod rig;
 mod telephone;
 mod trouble;

@@ -56,6 +56,9 @@ pub struct Plan {
     /// Whether it plays before anybody has pressed something. For tests that measure what plays after a reload: an
     /// analyser hears nothing until then, although a call is heard.
     pub plays_unasked: bool,
+    /// A port of this machine, and the port that connections to it go to instead: the page knows of no difference. See
+    /// [`crate::relay`].
+    pub detour: Option<(u16, u16)>,
 }
 
 impl Default for Plan {
@@ -66,6 +69,7 @@ impl Default for Plan {
             viewport: (900, 900),
             dark: false,
             plays_unasked: false,
+            detour: None,
         }
     }
 }
@@ -119,6 +123,7 @@ impl Browser {
             "microphone": if plan.microphone == Microphone::Granted { "granted" } else { "denied" },
             "viewport": { "width": width, "height": height },
             "gestures": !plan.plays_unasked,
+            "detour": plan.detour,
             "scheme": if plan.dark { "dark" } else { "light" },
         });
         let mut child = Command::new("node")

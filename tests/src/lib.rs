@@ -7,6 +7,7 @@ pub mod browser;
 pub mod desk;
 pub mod follower;
 pub mod house;
+pub mod relay;
 pub mod terminal;
 
 /// The wall's time: how long a story has waited for a process that lives in it.

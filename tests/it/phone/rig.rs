@@ -8,7 +8,10 @@ use cordboard_tests::{
 };
 use cordboard_twin::{Caller, Voice, control};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use crate::people::{
     kit::{Client, House},
@@ -21,6 +24,8 @@ pub(super) const DESK: &str = "+14155550190";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a console says that it is there.
 const BEAT: Duration = Duration::from_secs(5);
+/// How often it is listened, where it is all the time.
+const LISTEN: Duration = Duration::from_millis(200);
 /// How loud a tone is, of full scale, that counts as heard; a page's microphone and a caller are both far above it.
 const AUDIBLE: f64 = 0.01;
 
@@ -78,6 +83,50 @@ impl Ears {
             }
         })
         .await;
+    }
+}
+
+/// A call that is listened to all the time, and how loud a tone was in it: first, and at its faintest since then.
+pub(super) struct Vigil {
+    over: oneshot::Sender<()>,
+    listening: JoinHandle<(f64, f64, u32)>,
+}
+
+impl Ears {
+    /// Listens to a call from now on.
+    pub(super) fn keep(&self, call: &str, hz: f32) -> Vigil {
+        let (over, mut is_over) = oneshot::channel();
+        let (twin, call) = (self.0.clone(), call.to_owned());
+        let listening = tokio::spawn(async move {
+            let (mut first, mut faintest, mut times) = (0.0, f64::MAX, 0);
+            let mut turn = tokio::time::interval(LISTEN);
+            loop {
+                tokio::select! {
+                    _ = &mut is_over => return (first, faintest, times),
+                    _ = turn.tick() => {}
+                }
+                // Each time the last second of it. A call that is over is as silent as can be.
+                let sound = twin.sound(&call).await.unwrap_or_default();
+                let now = level(&sound["heard"], hz);
+                first = if times == 0 { now } else { first };
+                faintest = f64::min(faintest, now);
+                times += 1;
+            }
+        });
+        Vigil { over, listening }
+    }
+}
+
+impl Vigil {
+    /// Ends it. The tone was there all the time.
+    pub(super) async fn never_missed(self, who: &str) {
+        let _ = self.over.send(());
+        let (first, faintest, times) = self.listening.await.unwrap();
+        assert!(times > 10, "{who} was listened to {times} times");
+        assert!(
+            first > AUDIBLE && faintest > first / 2.0,
+            "{who}, listened to {times} times, heard it at {first} first, and at {faintest} once"
+        );
     }
 }
 
@@ -249,6 +298,31 @@ impl Rig {
         })
         .await
     }
+}
+
+/// Somebody who talks to somebody, and both are heard: the caller's call at the carrier, and the house's.
+pub(super) async fn talking(
+    rig: &Rig,
+    worker: &mut Worker,
+    name: &str,
+    hz: f32,
+) -> (String, String) {
+    let caller = rig.caller(name, hz).await;
+    let card = worker
+        .card("the call waits", |c| {
+            kind(c) == "queued" && c["caller"]["name"] == name
+        })
+        .await;
+    let call = card["id"].as_str().unwrap().to_owned();
+    worker.does("answer", &call, json!({})).await;
+    rig.hears("the caller", &caller, worker.tone, true).await;
+    rig.ears.plays(&mut worker.browser, hz).await;
+    (caller, call)
+}
+
+/// Where a card says that its call is.
+pub(super) fn kind(card: &Value) -> &str {
+    card["place"]["kind"].as_str().unwrap_or_default()
 }
 
 /// How loud a tone is in what was heard, whatever else there is.

@@ -3,26 +3,7 @@
 use cordboard_tests::browser::{Microphone, Plan};
 use serde_json::{Value, json};
 
-use super::rig::{Rig, Worker, pair, until};
-
-/// Somebody who talks to somebody, and both are heard.
-async fn talking(rig: &Rig, worker: &mut Worker, name: &str, hz: f32) -> (String, String) {
-    let caller = rig.caller(name, hz).await;
-    let card = worker
-        .card("the call waits", |c| {
-            c["place"]["kind"] == "queued" && c["caller"]["name"] == name
-        })
-        .await;
-    let call = card["id"].as_str().unwrap().to_owned();
-    worker.does("answer", &call, json!({})).await;
-    rig.hears("the caller", &caller, worker.tone, true).await;
-    rig.ears.plays(&mut worker.browser, hz).await;
-    (caller, call)
-}
-
-fn kind(card: &Value) -> &str {
-    card["place"]["kind"].as_str().unwrap_or_default()
-}
+use super::rig::{Rig, kind, pair, talking, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in_silence() {
