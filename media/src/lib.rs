@@ -32,4 +32,4 @@ pub use event::{Event, Report, Sound, Tone};
 pub use pcm::RATE;
 pub use stage::{MediaError, Mix, Playing, Stage, StageConfig};
 pub use voice::Voice;
-pub use wav::WavError;
+pub use wav::{WavError, write as write_wav};

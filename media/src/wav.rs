@@ -1,10 +1,16 @@
-//! WAV files, as they come from anywhere: read what a telephone can play, refuse the rest, believe no length.
+//! WAV files. As they come from anywhere: read what a telephone can play, refuse the rest, believe no length. And as they
+//! leave here: one channel of 16 bits.
 
 use crate::g711;
 use crate::pcm::{RATE, clip};
 
 /// The longest recording, in seconds: ten minutes.
 const LONGEST: u64 = 600;
+
+/// What a file of ours has before its sound, without its first eight bytes.
+const HEAD: u32 = 36;
+/// How many samples fit into one.
+const MOST: usize = (u32::MAX - HEAD) as usize / 2;
 
 /// Why a WAV file cannot be played.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +25,27 @@ pub enum WavError {
     /// Longer than ten minutes.
     #[error("longer than ten minutes")]
     TooLong,
+}
+
+/// A WAV file of those samples, so many a second: RIFF, PCM, mono, 16 bit (Microsoft, "Multiple channel audio data and
+/// WAVE files"). What does not fit into the four gigabytes that such a file can have is left out.
+#[must_use]
+pub fn write(samples: &[i16], rate: u32) -> Vec<u8> {
+    let samples = &samples[..samples.len().min(MOST)];
+    let bytes = u32::try_from(samples.len() * 2).unwrap_or_default();
+    let mut out = Vec::with_capacity(samples.len() * 2 + HEAD as usize + 8);
+    out.extend(b"RIFF");
+    out.extend((HEAD + bytes).to_le_bytes());
+    out.extend(b"WAVEfmt ");
+    out.extend(16_u32.to_le_bytes());
+    out.extend([1_u16, 1].iter().flat_map(|n| n.to_le_bytes()));
+    let second = rate.saturating_mul(2);
+    out.extend([rate, second].iter().flat_map(|n| n.to_le_bytes()));
+    out.extend([2_u16, 16].iter().flat_map(|n| n.to_le_bytes()));
+    out.extend(b"data");
+    out.extend(bytes.to_le_bytes());
+    out.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
+    out
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +236,22 @@ mod tests {
         let samples: Vec<i16> = (0..1_000).map(|n| n * 31).collect();
         let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
         assert_eq!(read(&wav(1, 1, 8_000, 16, &bytes)).unwrap(), samples);
+    }
+
+    #[test]
+    fn what_is_written_is_such_a_file_and_is_read_as_it_was() {
+        let file = write(&[1, -2, 300], 48_000);
+        let head =
+            b"RIFF\x2a\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0";
+        assert_eq!(
+            file,
+            [&head[..], b"data\x06\0\0\0\x01\0\xfe\xff\x2c\x01"].concat()
+        );
+        let samples: Vec<i16> = (0..1_000).map(|n| n * 31 - 15_000).collect();
+        assert_eq!(read(&write(&samples, RATE)).unwrap(), samples);
+        assert_eq!(read(&write(&[], RATE)).unwrap(), []);
+        let tone = read(&write(&sine(44_100, 600.0), 44_100)).unwrap();
+        assert!((Sound::of(&tone).tones[0].hz - 600.0).abs() < 1.0);
     }
 
     #[test]

@@ -268,6 +268,8 @@ const CRATES: &[(&str, &[&str])] = &[
         &[
             "cordboard",
             "cordboard-core",
+            // What a browser's microphone hears is a file of its kind.
+            "cordboard-media",
             "cordboard-server",
             "cordboard-twin",
         ],

@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use cordboard_media::write_wav;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -355,17 +356,5 @@ fn tone(hz: f32) -> Vec<u8> {
             ((TAU * hz * t).sin() * swing * 12_000.0) as i16
         })
         .collect();
-    let bytes = u32::try_from(samples.len() * 2).expect("a few seconds");
-    let mut out = Vec::new();
-    out.extend(b"RIFF");
-    out.extend((36 + bytes).to_le_bytes());
-    out.extend(b"WAVEfmt ");
-    out.extend(16_u32.to_le_bytes());
-    out.extend([1_u16, 1].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([RATE, RATE * 2].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([2_u16, 16].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend(b"data");
-    out.extend(bytes.to_le_bytes());
-    out.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
-    out
+    write_wav(&samples, RATE)
 }

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cordboard_media::{Clip, Event, Mix, Playing, RATE, Stage, StageConfig};
+use cordboard_media::{Clip, Event, Mix, Playing, Stage, StageConfig};
 use tokio::sync::mpsc;
 
 use crate::callers::Voice;
@@ -180,21 +180,4 @@ async fn follow(switch: Arc<Switch>, mut events: mpsc::Receiver<Event>) {
 /// The call behind a name on the stage: one that rings in several browsers has several.
 fn call_of(party: &str) -> &str {
     party.split_once('/').map_or(party, |(call, _)| call)
-}
-
-/// A WAV file: RIFF, PCM, mono, 16 bit (Microsoft, "Multiple channel audio data and WAVE files").
-pub(crate) fn wav(samples: &[i16]) -> Vec<u8> {
-    let bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - 36);
-    let mut out = Vec::with_capacity(samples.len() * 2 + 44);
-    out.extend(b"RIFF");
-    out.extend((36 + bytes).to_le_bytes());
-    out.extend(b"WAVEfmt ");
-    out.extend(16_u32.to_le_bytes());
-    out.extend([1_u16, 1].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([RATE, RATE * 2].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend([2_u16, 16].iter().flat_map(|n| n.to_le_bytes()));
-    out.extend(b"data");
-    out.extend(bytes.to_le_bytes());
-    out.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
-    out
 }

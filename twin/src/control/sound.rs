@@ -8,12 +8,11 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use cordboard_media::{Report, Sound, Stage};
+use cordboard_media::{RATE, Report, Sound, Stage, write_wav};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Control, Refused, live, no_such_call};
-use crate::sound;
 use crate::switch::Switch;
 
 /// How many seconds can be had.
@@ -85,5 +84,6 @@ pub(super) async fn wav(
         _ => None,
     };
     let samples = samples.ok_or_else(|| no_such_call(&sid))?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], sound::wav(&samples)))
+    let file = write_wav(&samples, RATE);
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], file))
 }

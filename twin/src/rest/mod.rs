@@ -17,12 +17,11 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method as Verb, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use cordboard_media::RATE;
+use cordboard_media::{RATE, write_wav};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::form::Form;
-use crate::sound;
 use crate::switch::Switch;
 use crate::wire::Wire;
 use crate::world::{Method, Refusal, Subscription, Target, World};
@@ -225,7 +224,7 @@ fn recorded(switch: &Switch, path: &str) -> Option<Vec<u8>> {
         u32::try_from(recording.seconds(w.now)).ok()
     })?;
     let samples = seconds.clamp(1, 300) * RATE;
-    Some(sound::wav(&vec![0; samples as usize]))
+    Some(write_wav(&vec![0; samples as usize], RATE))
 }
 
 /// An error body, as all client libraries read it.
