@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use cordboard_twin::control;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -308,6 +309,22 @@ impl House {
         self.server.as_ref().expect("the server is up").said("url")
     }
 
+    /// The desk's number.
+    ///
+    /// # Panics
+    /// If the server is down.
+    #[must_use]
+    pub fn number(&self) -> String {
+        let server = self.server.as_ref().expect("the server is up");
+        server.said("number")
+    }
+
+    /// What one can do at the twin.
+    #[must_use]
+    pub fn carrier(&self) -> control::Client {
+        control::Client::new(&self.twin.said("url"))
+    }
+
     /// Types a verb.
     #[must_use]
     pub fn verb(&self, args: &[&str]) -> Said {
@@ -362,11 +379,7 @@ impl House {
     /// If the twin does not let them.
     #[must_use]
     pub fn ring(&self, from: &str, name: &str) -> String {
-        let number = self
-            .server
-            .as_ref()
-            .expect("the server is up")
-            .said("number");
+        let number = self.number();
         let said = self.done(&[
             "twin",
             "call",

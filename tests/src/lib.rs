@@ -4,9 +4,11 @@
 
 pub mod backends;
 pub mod browser;
+pub mod console;
 pub mod desk;
 pub mod follower;
 pub mod house;
+pub mod page;
 pub mod relay;
 pub mod terminal;
 

@@ -4,15 +4,19 @@
 //! The console is the binary in a PTY, the page is in Chromium, twin and server are processes. All clocks are this
 //! machine's. Needs `TEST_BROWSER_DRIVER` (the folder `tests/browser`, after `npm ci` there) and `TEST_CHROMIUM`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    ffi::OsString,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use cordboard_tests::{
     backends::sqlite_file,
     browser::{self, Browser, Plan},
     house::House,
+    page::{measured, pair},
     terminal::Terminal,
 };
-use cordboard_twin::{Caller, Voice, control};
+use cordboard_twin::{Caller, Voice};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::{
@@ -56,42 +60,17 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 /// A browser whose page is somebody's phone.
-async fn page(
-    house: &House,
-    installed: &(std::ffi::OsString, std::ffi::OsString),
-    email: &str,
-) -> Browser {
+async fn page(house: &House, installed: &(OsString, OsString), email: &str) -> Browser {
     let http = Client::builder().no_proxy().build().expect("a client");
     let url = house.url().trim_end_matches('/').to_owned();
-    let ask = async |path: String, token: Option<&str>, body: Value| -> Value {
-        let mut request = http.post(format!("{url}{path}")).json(&body);
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let answer = request.send().await.expect("the server answers");
-        answer.json().await.expect("it is JSON")
-    };
     let login = json!({ "email": email, "password": "switchboard", "device": "figures" });
-    let tokens = ask("/api/login".to_owned(), None, login).await;
+    let request = http.post(format!("{url}/api/login")).json(&login);
+    let answer = request.send().await.expect("the server answers");
+    let tokens: Value = answer.json().await.expect("it is JSON");
     let token = tokens["access"].as_str().expect("a token");
-    let made = ask("/api/pairings".to_owned(), Some(token), json!({})).await;
     let mut browser = Browser::start(installed, Plan::default());
-    browser.run(
-        "await context.addInitScript(() => {
-            localStorage['cordboard.measure'] = '1';
-            localStorage['cordboard.raw-microphone'] = '1';
-        })",
-    );
-    let code = made["code"].as_str().expect("a code");
-    browser.go(&format!("{url}/phone#{code}"));
-    browser.press("Pair this page");
-    browser.wait_for_form("the digits", r"^\d\d$");
-    let confirm = format!(
-        "/api/pairings/{}/confirm",
-        made["id"].as_str().expect("an id")
-    );
-    ask(confirm, Some(token), json!({})).await;
-    browser.wait_for_form("the page inside", "^Enable sound$|^Use this one$");
+    measured(&mut browser);
+    pair(&url, token, &mut browser).await;
     let awake =
         "await page.getByRole('button', { name: /^(Enable sound|Use this one)/ }).first().click()";
     browser.run(awake);
@@ -100,15 +79,16 @@ async fn page(
 }
 
 /// Somebody rings the demo's number, and says a tone.
-async fn ring(twin: &control::Client, number: &str, n: u32) -> String {
+async fn ring(house: &House, n: u32) -> String {
     let caller = Caller {
         from: format!("+1415555{:04}", 1000 + n % 9000),
-        to: number.to_owned(),
+        to: house.number(),
         name: Some(name(n)),
         voice: Some(Voice::Tone(440.0)),
         ..Caller::default()
     };
-    twin.call(&caller).await.expect("the twin lets it ring")
+    let rung = house.carrier().call(&caller).await;
+    rung.expect("the twin lets it ring")
 }
 
 /// From Enter until each hears the other.
@@ -117,12 +97,7 @@ pub(crate) fn answer(runtime: &Runtime, console: fn(&House) -> Terminal) {
         return;
     };
     let house = House::open(sqlite_file());
-    let number = house
-        .server
-        .as_ref()
-        .map(|s| s.said("number"))
-        .unwrap_or_default();
-    let twin = control::Client::new(&house.twin.said("url"));
+    let twin = house.carrier();
     let mut desk = console(&house);
     let mut page = runtime.block_on(page(&house, &installed, "ada@demo.example"));
     let mut steps: [(&str, Sample); 6] = [
@@ -138,7 +113,7 @@ pub(crate) fn answer(runtime: &Runtime, console: fn(&House) -> Terminal) {
     ];
     let (counted, before) = CALLS;
     for n in 0..before + counted {
-        let caller = runtime.block_on(ring(&twin, &number, n));
+        let caller = runtime.block_on(ring(&house, n));
         let name = name(n);
         desk.wait_for(&format!("answer {name}"));
         page.run("await page.evaluate(() => performance.clearMarks())");
@@ -192,12 +167,6 @@ pub(crate) fn voices(runtime: &Runtime) {
         return;
     };
     let house = House::open(sqlite_file());
-    let number = house
-        .server
-        .as_ref()
-        .map(|s| s.said("number"))
-        .unwrap_or_default();
-    let twin = control::Client::new(&house.twin.said("url"));
     let watch = |what: &str| {
         let before = charged(house.twin.id());
         runtime.block_on(async { tokio::time::sleep(WATCH).await });
@@ -206,9 +175,7 @@ pub(crate) fn voices(runtime: &Runtime) {
         say(format_args!("{what:<40} {percent:5.1} % of one core"));
     };
     watch("nobody");
-    let calls: Vec<String> = (0..20)
-        .map(|n| runtime.block_on(ring(&twin, &number, n)))
-        .collect();
+    let calls: Vec<String> = (0..20).map(|n| runtime.block_on(ring(&house, n))).collect();
     watch("20 calls, no browser: no sound is made");
     let emails =
         ["ada", "grace", "margaret", "dennis"].map(|first| format!("{first}@demo.example"));

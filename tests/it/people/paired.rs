@@ -6,13 +6,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cordboard_core::api::{PairingClaimed, Tokens};
-use cordboard_tests::{
-    backends::TestDatabase,
-    terminal::{Size, Terminal, rows, shows},
-};
+use cordboard_tests::{backends::TestDatabase, console, terminal::shows};
 use cordboard_twin::{Caller, control};
 use serde_json::{Value, json};
-use vt100::Screen;
 
 use super::{
     kit::{House, PASSWORD},
@@ -35,38 +31,17 @@ async fn a_call_is_answered_muted_and_ended_from_a_console_that_has_paired_its_p
 
     // In by the door.
     let home = tempfile::tempdir().unwrap();
-    let env = [
-        ("XDG_STATE_HOME", home.path().to_str().unwrap().to_owned()),
-        ("CORDBOARD_URL", house.anyone.url.clone()),
-    ];
-    let mut desk = Terminal::start(&["console"], &env, Size::new(120, 34));
-    desk.wait_for("Who are you?");
-    desk.keys("1");
-    desk.wait_for("▸ E-mail");
-    desk.keys("grace@example.com\t");
-    desk.keys(PASSWORD);
-    desk.keys("\r");
-    desk.wait_for("● live");
+    let url = &house.anyone.url;
+    let mut desk = console::signed_in(url, home.path(), "grace@example.com", PASSWORD);
     desk.wait_for("no phone page");
 
     // The page asks with what the console shows, and is let in by whoever compares the digits.
-    desk.keys("P");
-    let code = desk.wait_until("the code for the page", code);
+    let code = console::code(&mut desk);
     let claim = json!({ "code": code, "device": "Firefox on Linux" });
     let claimed: PairingClaimed = house.anyone.post("/api/pairings/claim", claim).await.ok();
     desk.wait_for("Firefox on Linux");
     desk.wait_for(&format!("It shows {} as well", claimed.check));
-    // The window takes no key in its first moment; it counts the seconds.
-    let mut last = None;
-    let mut turns = 0;
-    desk.wait_until("the window has been there for a second", |s| {
-        let now = rows(s).into_iter().find(|row| row.contains("It waits"));
-        turns += u32::from(now != last);
-        last = now;
-        (turns == 3).then_some(())
-    });
-    desk.keys("y");
-    desk.wait_for("The page is let in");
+    console::let_in(&mut desk);
     let body = json!({ "device_code": claimed.device_code });
     let tokens: Tokens = house.anyone.post("/api/pairings/poll", body).await.ok();
     let phone = house.anyone.with(&tokens.access);
@@ -138,19 +113,6 @@ async fn a_call_is_answered_muted_and_ended_from_a_console_that_has_paired_its_p
     // A page that is closed is shown as closed.
     drop(page);
     desk.wait_for("no phone page");
-}
-
-/// The code on the screen: twice four letters.
-pub(crate) fn code(screen: &Screen) -> Option<String> {
-    let letters = |part: &str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_uppercase());
-    rows(screen)
-        .iter()
-        .flat_map(|row| row.split_whitespace())
-        .find(|word| {
-            word.split_once('-')
-                .is_some_and(|(a, b)| letters(a) && letters(b))
-        })
-        .map(ToOwned::to_owned)
 }
 
 /// How many hear somebody.

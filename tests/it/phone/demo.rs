@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use cordboard_tests::{
     browser::{self, Browser, Plan},
+    console,
     house::Process,
-    terminal::{Size, Terminal, rows},
+    page::{measured, pair},
 };
 use cordboard_twin::{Caller, Voice, control};
 use serde_json::{Value, json};
 
-use super::{
-    rig::{Ears, measured, pair},
-    telephone::telephone,
-};
-use crate::people::{kit::Client, paired::code};
+use super::{rig::Ears, telephone::telephone};
+use crate::people::kit::Client;
 
 // Neither is in the music that waiting callers hear.
 const ADA: f32 = 730.0;
@@ -54,18 +52,8 @@ async fn a_newcomer_pairs_a_browser_with_the_demo_and_talks() {
     };
 
     // In by the door, and the page by its code.
-    let home = folder.path().to_str().unwrap().to_owned();
-    let env = [("XDG_STATE_HOME", home), ("CORDBOARD_URL", url.clone())];
-    let mut desk = Terminal::start(&["console"], &env, Size::new(120, 34));
-    desk.wait_for("Who are you?");
-    desk.keys("1");
-    desk.wait_for("▸ E-mail");
-    desk.keys("ada@demo.example\t");
-    desk.keys("switchboard");
-    desk.keys("\r");
-    desk.wait_for("● live");
-    desk.keys("P");
-    let shown = desk.wait_until("the code for the page", code);
+    let mut desk = console::signed_in(&url, folder.path(), "ada@demo.example", "switchboard");
+    let shown = console::code(&mut desk);
     let mut ada = open(ADA);
     ada.go(&format!("{url}/phone"));
     ada.run(&format!(
@@ -73,18 +61,7 @@ async fn a_newcomer_pairs_a_browser_with_the_demo_and_talks() {
         json!(shown)
     ));
     ada.press("Pair this page");
-    desk.wait_for("It shows");
-    // The window takes no key in its first moment; it counts the seconds.
-    let mut last = None;
-    let mut turns = 0;
-    desk.wait_until("the window has been there for a second", |s| {
-        let now = rows(s).into_iter().find(|row| row.contains("It waits"));
-        turns += u32::from(now != last);
-        last = now;
-        (turns == 3).then_some(())
-    });
-    desk.keys("y");
-    desk.wait_for("The page is let in");
+    console::let_in(&mut desk);
     // The demo has a pretend phone for her, which makes room.
     ada.press("Use this one");
     ada.wait_for("Ready");
@@ -94,9 +71,8 @@ async fn a_newcomer_pairs_a_browser_with_the_demo_and_talks() {
     let login =
         json!({ "email": "grace@demo.example", "password": "switchboard", "device": "a test" });
     let tokens: Value = anyone.post("/api/login", login).await.ok();
-    let hers = anyone.with(tokens["access"].as_str().unwrap());
     let mut grace = open(GRACE);
-    pair(&anyone, &hers, &mut grace).await;
+    pair(&url, tokens["access"].as_str().unwrap(), &mut grace).await;
     grace.press("Use this one");
     grace.wait_for("Ready");
 

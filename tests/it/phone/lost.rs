@@ -116,14 +116,20 @@ async fn a_call_goes_on_while_its_page_cannot_reach_the_server_and_they_agree_ag
         .pages("the console sees that she is muted", |p| p["muted"] == true)
         .await;
     assert_eq!(rig.leg(&mut grace, "").await, leg, "the same leg, still");
-    rig.hears("the caller", &caller, grace.tone, false).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, false)
+        .await;
     grace.browser.press("Unmute");
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     grace.browser.press("Hold");
     grace.card("she holds it", |c| kind(c) == "held").await;
     rig.ears.music("the caller", &caller, grace.tone).await;
     grace.browser.press("Resume");
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     rig.ears.plays(&mut grace.browser, 440.0).await;
     grace.browser.press("Hang up");
     grace.card("the call is over", |c| kind(c) == "ended").await;
@@ -180,7 +186,7 @@ async fn a_caller_rings_into_no_dead_page_but_for_the_next_person_who_is_heard()
     let so = |c: &Value| rings_for(c, &next);
     dies_ringing(&rig, &mut grace, &mut alan, "it rings for Alan", so).await;
     alan.browser.press("Accept");
-    rig.hears("the caller", &caller, alan.tone, true).await;
+    rig.ears.hears("the caller", &caller, alan.tone, true).await;
     rig.ears.plays(&mut alan.browser, 440.0).await;
 }
 

@@ -5,6 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use cordboard_tests::{
     backends,
     browser::{self, Browser, Plan},
+    page::{measured, pair},
 };
 use cordboard_twin::{Caller, Voice, control};
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How often it is listened, where it is all the time.
 const LISTEN: Duration = Duration::from_millis(200);
 /// How loud a tone is, of full scale, that counts as heard; a page's microphone and a caller are both far above it.
-const AUDIBLE: f64 = 0.01;
+pub(crate) const AUDIBLE: f64 = 0.01;
 
 /// A house, and browsers to open in it.
 pub(super) struct Rig {
@@ -128,17 +129,6 @@ impl Vigil {
             "{who}, listened to {times} times, heard it at {first} first, and at {faintest} once"
         );
     }
-}
-
-/// Lets a browser's pages be measured: what they play can be asked for, and what they say is the tone, not what a
-/// browser makes of a voice.
-pub(super) fn measured(browser: &mut Browser) {
-    browser.run(
-        "await context.addInitScript(() => {
-            localStorage['cordboard.measure'] = '1';
-            localStorage['cordboard.raw-microphone'] = '1';
-        })",
-    );
 }
 
 /// Somebody's console, by its socket. It says every few seconds that it is there, as a console does, also while a test
@@ -246,7 +236,8 @@ impl Rig {
         let console = Console::open(&client).await;
         let mut browser = Browser::start(&self.installed, plan);
         measured(&mut browser);
-        pair(&self.house.anyone, &client, &mut browser).await;
+        let token = client.token.as_deref().unwrap();
+        pair(&client.url, token, &mut browser).await;
         Worker {
             client,
             console,
@@ -272,11 +263,6 @@ impl Rig {
             ..Caller::default()
         };
         self.twin.call(&caller).await.unwrap()
-    }
-
-    /// Waits until a call hears such a tone, or does not any more.
-    pub(super) async fn hears(&self, who: &str, call: &str, hz: f32, yes: bool) {
-        self.ears.hears(who, call, hz, yes).await;
     }
 
     /// The call of somebody's browser at the carrier: one other than `before`.
@@ -315,7 +301,9 @@ pub(super) async fn talking(
         .await;
     let call = card["id"].as_str().unwrap().to_owned();
     worker.does("answer", &call, json!({})).await;
-    rig.hears("the caller", &caller, worker.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, worker.tone, true)
+        .await;
     rig.ears.plays(&mut worker.browser, hz).await;
     (caller, call)
 }
@@ -352,18 +340,6 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T,
         Ok(found) => found,
         Err(late) => panic!("never: {what} ({late}); last seen: {last:#}"),
     }
-}
-
-/// Pairs a browser with somebody's console, as they would.
-pub(super) async fn pair(anyone: &Client, client: &Client, browser: &mut Browser) {
-    let made: Value = client.post("/api/pairings", json!({})).await.ok();
-    let code = made["code"].as_str().unwrap();
-    browser.go(&format!("{}/phone#{code}", anyone.url));
-    browser.press("Pair this page");
-    browser.wait_for_form("the digits to compare", r"^\d\d$");
-    let confirm = format!("/api/pairings/{}/confirm", made["id"].as_str().unwrap());
-    client.post(&confirm, json!({})).await.ok::<Value>();
-    browser.wait_for_form("the page inside", "^Enable sound$|^Use this one$");
 }
 
 impl Worker {

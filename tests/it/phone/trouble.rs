@@ -1,9 +1,12 @@
 //! What goes wrong with a page, and what the caller, the console and the colleagues notice of it.
 
-use cordboard_tests::browser::{Microphone, Plan};
+use cordboard_tests::{
+    browser::{Microphone, Plan},
+    page::pair,
+};
 use serde_json::{Value, json};
 
-use super::rig::{Rig, kind, pair, talking, until};
+use super::rig::{Rig, kind, talking, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in_silence() {
@@ -27,7 +30,7 @@ async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in
     })
     .await;
     alan.does("answer", &call, json!({})).await;
-    rig.hears("the caller", &caller, alan.tone, true).await;
+    rig.ears.hears("the caller", &caller, alan.tone, true).await;
     rig.ears.plays(&mut alan.browser, 440.0).await;
 }
 
@@ -55,7 +58,7 @@ async fn a_page_that_dies_between_the_accept_and_the_join_loses_the_call_to_the_
     })
     .await;
     alan.does("answer", &call, json!({})).await;
-    rig.hears("the caller", &caller, alan.tone, true).await;
+    rig.ears.hears("the caller", &caller, alan.tone, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,9 +76,10 @@ async fn between_two_held_calls_the_one_leg_of_the_page_is_moved_ten_times() {
             (&second, &bob, &rosa, 1000.0)
         };
         grace.does("resume", to, json!({})).await;
-        rig.hears("the one she turns to", with, grace.tone, true)
+        rig.ears
+            .hears("the one she turns to", with, grace.tone, true)
             .await;
-        rig.hears("the other", other, grace.tone, false).await;
+        rig.ears.hears("the other", other, grace.tone, false).await;
         rig.ears.plays(&mut grace.browser, hz).await;
     }
     assert_eq!(
@@ -101,7 +105,9 @@ async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
     grace.browser.run("await page.reload()");
     // Nobody presses anything.
     rig.leg(&mut grace, &leg).await;
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     rig.ears.plays(&mut grace.browser, 440.0).await;
     grace.browser.wait_for("In call");
     grace.does("hold", &call, json!({})).await;
@@ -125,7 +131,9 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
             p["quality"]["warning"] == "reconnecting"
         })
         .await;
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     rig.ears.plays(&mut grace.browser, 440.0).await;
     grace
         .pages("and that it has", |p| {
@@ -133,7 +141,9 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
         })
         .await;
     assert_eq!(rig.leg(&mut grace, "").await, leg, "the same call");
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     grace.browser.press("Hang up");
     grace.card("the call is over", |c| kind(c) == "ended").await;
 }
@@ -195,7 +205,9 @@ async fn an_expired_token_costs_no_call() {
         }
     })
     .await;
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
     grace.does("hangup", &call, json!({})).await;
     // And the next one.
     talking(&rig, &mut grace, "Bob Stone", 1000.0).await;
@@ -278,7 +290,9 @@ async fn of_two_tabs_one_is_the_phone_and_the_other_says_so() {
     })
     .await;
     grace.does("answer", &call, json!({})).await;
-    rig.hears("the caller", &caller, grace.tone, true).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -291,9 +305,10 @@ async fn a_page_on_another_machine_takes_the_phone_and_the_call_with_it() {
         ..Plan::default()
     };
     let mut mobile = rig.browser(plan);
-    pair(&rig.house.anyone, &grace.client, &mut mobile).await;
+    let token = grace.client.token.as_deref().unwrap();
+    pair(&grace.client.url, token, &mut mobile).await;
     mobile.press("Use this one");
-    rig.hears("the caller", &caller, 1130.0, true).await;
-    rig.hears("the caller", &caller, 730.0, false).await;
+    rig.ears.hears("the caller", &caller, 1130.0, true).await;
+    rig.ears.hears("the caller", &caller, 730.0, false).await;
     grace.browser.wait_for("Another page is your phone");
 }

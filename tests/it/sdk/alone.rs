@@ -4,7 +4,7 @@ use cordboard_twin::{Behaviour, Telephone};
 use serde_json::json;
 
 use super::rig::{DESK, Page, Rig};
-use crate::phone::rig::{level, until};
+use crate::phone::rig::{AUDIBLE, level, until};
 
 /// What the page's microphone hears.
 const TONE: f32 = 700.0;
@@ -50,11 +50,9 @@ async fn registration(rig: &Rig, page: &mut Page) {
     page.run("await device.register()");
     page.came("device registered");
     // A token that is about to run out, and its successor.
-    let short = json!(rig.token("ada", 12));
-    page.run(&format!("device.updateToken({short})"));
+    page.renew(&rig.token("ada", 12));
     page.came("device tokenWillExpire");
-    let long = json!(rig.token("ada", 3600));
-    page.run(&format!("device.updateToken({long})"));
+    page.renew(&rig.token("ada", 3600));
     until("the new token is known", async || {
         let sent = page.sent("listen").as_array().unwrap().len();
         if sent == 3 && registered(rig).await {
@@ -101,9 +99,7 @@ async fn out(rig: &Rig, page: &mut Page) {
 
     // Without parameters; and it hangs up here.
     rig.twiml("/app", "<Pause length=\"600\"/>");
-    page.run("await connect()");
-    page.came("call accept");
-    let call = page.call();
+    let call = page.connect();
     page.run("call.disconnect()");
     page.came("call disconnect");
     rig.status(&call, "completed").await;
@@ -129,7 +125,7 @@ async fn rung(rig: &Rig, page: &mut Page) {
     page.run("call.mute(true)");
     until("the microphone is silent", async || {
         let sound = rig.control.sound(&call).await.unwrap();
-        if sound["said"]["rms"] == 0.0 && level(&sound["heard"], 440.0) > 0.01 {
+        if sound["said"]["rms"] == 0.0 && level(&sound["heard"], 440.0) > AUDIBLE {
             Ok(())
         } else {
             Err(sound)
@@ -189,9 +185,7 @@ async fn keys(rig: &Rig, page: &mut Page) {
     let menu = "<Gather numDigits=\"6\" finishOnKey=\"\" timeout=\"60\" action=\"/menu\"/>";
     rig.twiml("/app", menu);
     rig.twiml("/menu", "<Hangup/>");
-    page.run("await connect()");
-    page.came("call accept");
-    let call = page.call();
+    let call = page.connect();
     rig.sound(&call, "said", TONE, true).await;
     page.run("call.sendDigits('15w9*#0')");
     let asked = rig.asked("/menu", "Digits").await;
@@ -202,9 +196,7 @@ async fn keys(rig: &Rig, page: &mut Page) {
 
 async fn messages(rig: &Rig, page: &mut Page) {
     rig.twiml("/app", "<Pause length=\"600\"/>");
-    page.run("await connect()");
-    page.came("call accept");
-    let call = page.call();
+    let call = page.connect();
     page.run("call.sendMessage({ content: { up: 1 }, messageType: 'user-defined-message' })");
     page.came("call sent {\"up\":1}");
     let path = format!("Calls/{call}/UserDefinedMessages");
@@ -237,9 +229,7 @@ async fn refusals(rig: &Rig, page: &mut Page) {
 /// The network is down for four seconds in a call: the sound does not mind.
 async fn network(rig: &Rig, page: &mut Page) {
     rig.twiml("/app", "<Pause length=\"600\"/>");
-    page.run("await connect()");
-    page.came("call accept");
-    let call = page.call();
+    let call = page.connect();
     rig.sound(&call, "said", TONE, true).await;
     let before = rig.control.sound(&call).await.unwrap();
     rig.control
@@ -250,7 +240,7 @@ async fn network(rig: &Rig, page: &mut Page) {
     let mut looks = 0;
     until("the socket is back", async || {
         let sound = rig.control.sound(&call).await.unwrap();
-        assert!(level(&sound["said"], TONE) > 0.01, "{looks}: {sound:#}");
+        assert!(level(&sound["said"], TONE) > AUDIBLE, "{looks}: {sound:#}");
         looks += 1;
         let since = page.since();
         if since.iter().any(|e| e == "call reconnected") {
@@ -281,11 +271,9 @@ async fn network(rig: &Rig, page: &mut Page) {
 async fn tokens(rig: &Rig, page: &mut Page) {
     rig.control.fault(&["client.expire=ada"]).await.unwrap();
     page.came("device error 20104");
-    let eve = json!(rig.token("eve", 3600));
-    page.run(&format!("device.updateToken({eve})"));
+    page.renew(&rig.token("eve", 3600));
     page.came("device error 20101");
-    let good = json!(rig.token("ada", 3600));
-    page.run(&format!("device.updateToken({good})"));
+    page.renew(&rig.token("ada", 3600));
     // It is rung again, without having registered again.
     rig.caller(440.0).await;
     page.came("device incoming");

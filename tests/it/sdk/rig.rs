@@ -15,12 +15,10 @@ use cordboard_twin::{Caller, Credentials, Twin, TwinConfig, Voice, control};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::phone::rig::{level, until};
+use crate::phone::rig::{AUDIBLE, level, until};
 
 /// The account's number.
 pub(super) const DESK: &str = "+15550100";
-/// How loud a tone is, of full scale, that counts as heard.
-const AUDIBLE: f64 = 0.01;
 
 /// What a web hook was asked with.
 type Form = HashMap<String, String>;
@@ -248,11 +246,7 @@ impl Page {
 
     /// Waits until an expression is true in the page.
     fn until(&mut self, what: &str, expression: &str) {
-        let (what, expression) = (json!(format!("never: {what}")), json!(expression));
-        self.browser.run(&format!(
-            "await page.waitForFunction({expression}, null, {{ timeout: 30000, polling: 50 }})
-                .catch((error) => {{ throw new Error({what} + '; ' + error.message); }})"
-        ));
+        self.browser.wait_until(what, expression);
     }
 
     /// Waits for an event, after the last one that was waited for.
@@ -278,6 +272,18 @@ impl Page {
     pub(super) fn register(&mut self, token: &str) {
         self.run(&format!("open({}); await device.register()", json!(token)));
         self.came("device registered");
+    }
+
+    /// Gives its Device another token.
+    pub(super) fn renew(&mut self, token: &str) {
+        self.run(&format!("device.updateToken({})", json!(token)));
+    }
+
+    /// Calls, without parameters, until it is connected. The call's sid.
+    pub(super) fn connect(&mut self) -> String {
+        self.run("await connect()");
+        self.came("call accept");
+        self.call()
     }
 
     /// The sid of its call.
