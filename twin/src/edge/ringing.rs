@@ -42,7 +42,7 @@ impl Leg {
             let params = to.split_once('?').map_or("", |(_, params)| params);
             let params = page_params(params, &dial.parameters);
             serde_json::json!({
-                "From": from, "To": format!("client:{identity}"), "CallSid": self.sid,
+                "From": from, "To": to.split('?').next(), "CallSid": self.sid,
                 "AccountSid": w.account.credentials.account_sid, "ApiVersion": "2010-04-01", "Params": params,
             })
         });
