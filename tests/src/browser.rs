@@ -8,6 +8,7 @@
 //! No assertion about Cordboard's behaviour belongs here. Read next: `it/phone.rs`.
 
 use std::{
+    collections::HashSet,
     f32::consts::TAU,
     ffi::OsString,
     fs,
@@ -303,21 +304,65 @@ impl Browser {
     /// # Panics
     /// If it cannot be found.
     pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Stops the browser as a machine does that falls asleep: it knows nothing until it is woken. What is asked of it
+    /// meanwhile is answered then.
+    ///
+    /// # Panics
+    /// If it cannot be found.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Wakes it.
+    ///
+    /// # Panics
+    /// If it cannot be found.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let processes = self.processes();
+        assert!(!processes.is_empty(), "the browser is there");
+        for pid in processes {
+            // Whoever has ended meanwhile needs no telling.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// All of its processes: those that know its folder, and whatever they have started.
+    fn processes(&self) -> Vec<Pid> {
         let folder = self.folder.path().join("profile");
         let mark = format!("--user-data-dir={}", folder.display());
-        let mut killed = 0;
+        let mut found = HashSet::new();
+        let mut parents = Vec::new();
         for entry in fs::read_dir("/proc").expect("Linux").flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
                 continue;
             };
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if line.split(|b| *b == 0).any(|word| word == mark.as_bytes())
-                && let Some(pid) = Pid::from_raw(pid)
-            {
-                killed += usize::from(kill_process(pid, Signal::KILL).is_ok());
+            if line.split(|b| *b == 0).any(|word| word == mark.as_bytes()) {
+                found.insert(pid);
+            }
+            // "pid (name) state parent …", and a name may have spaces.
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+            let parent: Option<i32> = after.split_whitespace().nth(1).and_then(|p| p.parse().ok());
+            parents.extend(parent.map(|parent| (pid, parent)));
+        }
+        let mut known = 0;
+        while known < found.len() {
+            known = found.len();
+            for (pid, parent) in &parents {
+                if found.contains(parent) {
+                    found.insert(*pid);
+                }
             }
         }
-        assert!(killed > 0, "there is no browser with {mark}");
+        found.into_iter().filter_map(Pid::from_raw).collect()
     }
 
     /// Keeps a picture of the page.
@@ -329,7 +374,11 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A browser that is closed in order leaves no process behind. One that hangs is ended with its driver.
+        // A browser that is closed in order leaves no process behind. One that hangs is ended with its driver; one that
+        // sleeps would be neither.
+        for pid in self.processes() {
+            let _ = kill_process(pid, Signal::CONT);
+        }
         let line = json!({ "id": 0, "code": "await context.close()" });
         if writeln!(self.stdin, "{line}").is_ok() {
             let _ = self.answers.recv_timeout(CLOSING);

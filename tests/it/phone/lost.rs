@@ -12,16 +12,6 @@ use super::rig::{DESK, Rig, Worker, kind, talking, until};
 /// a second, and what follows takes a moment on a busy machine.
 const NOTICED_MS: i64 = 6_500;
 
-/// Waits until every console is told that somebody's phone cannot be reached.
-async fn unreachable(at: &mut Worker, whose: &str) {
-    let so = |m: &Value| {
-        let people = m["people"].as_array().into_iter().flatten();
-        let theirs = people.into_iter().find(|p| p["id"] == whose);
-        m["t"] == "presence" && theirs.is_some_and(|p| p["phone"] == "unreachable")
-    };
-    at.console.until("their tile says so", so).await;
-}
-
 /// How often a page has asked to be let in.
 fn tickets(of: &mut Worker) -> u64 {
     let asked = of.browser.run(
@@ -61,7 +51,7 @@ async fn a_call_goes_on_while_its_page_cannot_reach_the_server_and_they_agree_ag
     grace.browser.wait_for("The server cannot be reached");
     grace.browser.wait_for("Your call goes on.");
     let id = grace.id.clone();
-    unreachable(&mut grace, &id).await;
+    grace.sees_unreachable(&id).await;
     rig.ears.plays(&mut grace.browser, 440.0).await;
     way.open();
 
@@ -135,6 +125,44 @@ async fn a_call_goes_on_while_its_page_cannot_reach_the_server_and_they_agree_ag
     grace.card("the call is over", |c| kind(c) == "ended").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_sleeps_in_a_call_has_it_still_after_a_nap_and_after_longer_is_told_the_truth()
+ {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig.worker("Grace Hopper", "102", 730.0).await;
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let leg = rig.leg(&mut grace, "").await;
+    let id = grace.id.clone();
+
+    // Long enough to be missed.
+    grace.browser.suspend();
+    grace.sees_unreachable(&id).await;
+    grace.browser.resume();
+    let back = |p: &Value| p["here"] == true && p["ready"] == true && p["call"] == call.as_str();
+    grace.pages("the page is back in its call", back).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
+    rig.ears.plays(&mut grace.browser, 440.0).await;
+    assert_eq!(rig.leg(&mut grace, "").await, leg, "the same leg");
+
+    // Long enough for the caller to be given to others. They wait with music, and the page that wakes says that nobody
+    // is on the line.
+    grace.browser.suspend();
+    grace
+        .card("the caller waits", |c| kind(c) == "queued")
+        .await;
+    rig.ears.music("the caller", &caller, grace.tone).await;
+    grace.browser.resume();
+    grace.browser.wait_for("Calls ring here");
+    grace.ready().await;
+    grace.does("answer", &call, json!({})).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
+    rig.ears.plays(&mut grace.browser, 440.0).await;
+}
+
 /// The next callers ring for one after the other, a long time for each, and then wait at the desk.
 async fn one_after_the_other(rig: &Rig, people: &[&Worker]) {
     let stop = |w: &&Worker| json!({ "kind": "people", "users": [w.id], "seconds": 600 });
@@ -162,7 +190,7 @@ async fn dies_ringing(
     dying.browser.kill();
     let killed = Timestamp::from_millis(rig.house.desk.twin.clock().now_ms());
     let id = dying.id.clone();
-    unreachable(witness, &id).await;
+    witness.sees_unreachable(&id).await;
     // The news of the tile and of the call come in either order.
     let card = until(then, async || {
         let board: Value = witness.client.get("/api/board").await.ok();
@@ -212,7 +240,7 @@ async fn after_a_dead_page_its_person_is_rung_by_telephone_and_after_everybody_t
     let (page, call) = (card["place"]["since"].clone(), card["id"].clone());
     grace.browser.wait_for("Incoming call");
     grace.browser.kill();
-    unreachable(&mut grace, &id).await;
+    grace.sees_unreachable(&id).await;
     let mobile = until("her mobile rings", async || {
         let world = rig.twin.world().await.map_err(|e| json!(e.to_string()))?;
         let calls = world["calls"].as_array().into_iter().flatten();

@@ -360,6 +360,16 @@ impl Worker {
         self.console.until(what, told).await
     }
 
+    /// Waits until every console is told that somebody's phone cannot be reached.
+    pub(super) async fn sees_unreachable(&mut self, whose: &str) {
+        let so = |m: &Value| {
+            let people = m["people"].as_array().into_iter().flatten();
+            let theirs = people.into_iter().find(|p| p["id"] == whose);
+            m["t"] == "presence" && theirs.is_some_and(|p| p["phone"] == "unreachable")
+        };
+        self.console.until("their tile says so", so).await;
+    }
+
     /// Waits until the board shows a call so; the card.
     pub(super) async fn card(&mut self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         let shown = |m: &Value| m["t"] == "delta" && so(&m["call"]);

@@ -16,13 +16,7 @@ async fn a_caller_whose_page_is_killed_hears_music_and_a_colleague_who_is_not_in
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     grace.browser.kill();
     // The tile says within five seconds that her phone cannot be reached, and the caller hears that they wait.
-    let id = grace.id.clone();
-    let unreachable = |m: &Value| {
-        let people = m["people"].as_array().into_iter().flatten();
-        let hers = people.into_iter().find(|p| p["id"] == id.as_str());
-        m["t"] == "presence" && hers.is_some_and(|p| p["phone"] == "unreachable")
-    };
-    alan.console.until("her tile says so", unreachable).await;
+    alan.sees_unreachable(&grace.id).await;
     rig.ears.music("the caller", &caller, grace.tone).await;
     // Whoever takes it is heard at once.
     alan.card("the call can be taken", |c| {
