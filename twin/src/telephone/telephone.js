@@ -201,12 +201,17 @@ function show() {
   $("talk").hidden = call === null || call.state === "rung";
   $("keys").hidden = $("mute").hidden = !talks;
   for (const field of [$("number"), $("name")]) field.disabled = call !== null;
-  $("dial").querySelector("button").disabled = line === null;
+  $("call").disabled = line === null;
   const muted = call?.mic ? call.mic.getTracks().every((track) => !track.enabled) : false;
   $("mute").setAttribute("aria-pressed", String(muted));
   $("status").toggleAttribute("data-bad", bad);
   if ($("status").textContent !== said) $("status").textContent = said;
   document.title = call ? `${said} · Telephone` : "Telephone";
+  // Whoever pressed a button that is gone goes on with the next one, and not at the top of the page.
+  const on = document.activeElement;
+  if (on !== document.body && on?.checkVisibility()) return;
+  if (on === document.body && call?.state !== "rung") return;
+  (call === null ? $("call") : call.state === "rung" ? $("answer") : $("hang-up")).focus();
 }
 
 for (const key of "123456789*0#") {
