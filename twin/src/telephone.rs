@@ -28,8 +28,8 @@ const LONGEST_NAME: usize = 64;
 /// The longest frame of a line, in bytes. A session description has a few thousand.
 const LONGEST_FRAME: usize = 64 * 1024;
 /// What the page may load and speak to: what is served here.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn routes() -> Router<Arc<Switch>> {
     let page = || async {

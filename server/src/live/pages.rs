@@ -316,7 +316,7 @@ impl Memory {
 }
 
 /// What a person's phone should be doing, as the board has it. The ticket is filled in by who sends it, and which page
-/// is the phone by [`Doing::told`].
+/// is the phone by [`super::Doing::told`].
 fn phone_state(board: &Board, user: UserId) -> PhoneState {
     let mut state = PhoneState::default();
     let mut seats: Vec<(bool, PhoneSeat)> = Vec::new();
