@@ -174,7 +174,7 @@ fn a_server_that_is_killed_in_the_middle_of_calls_comes_back_to_the_same_board()
         assert_eq!(house.place(&talking)["kind"], "held");
         assert_eq!(house.rows(PARKED), 2);
         let told = block_on(house.database.told());
-        let id = house.verb(&["call", "show", &parked, "--json"]).json["id"].clone();
+        let id = house.done(&["call", "show", &parked, "--json"]).json["id"].clone();
         let of_it: Vec<bool> = told
             .iter()
             .filter_map(Delta::card)
