@@ -15,7 +15,7 @@ use std::{
 };
 
 use cordboard_core::{
-    call::{CUSTOMER, Call, Place, RingWhy, Role},
+    call::{CUSTOMER, Call, NoWhy, Place, RingWhy, Role},
     ids::{CallId, Timestamp},
     machine::{Aspect, Effect, Fact},
 };
@@ -205,9 +205,7 @@ impl Dispatcher {
     }
 
     async fn too_late(&self, row: &OutboxRow) -> Result<(), StoreError> {
-        self.over(row, Some(cordboard_core::call::NoWhy::Failed))
-            .await?;
-        self.exchange.store().outbox_done(row.id).await
+        self.over(row, Some(NoWhy::Failed)).await
     }
 
     /// Sends one row, and brings back what came of it.
@@ -406,9 +404,7 @@ impl Dispatcher {
                 message,
             } => {
                 tracing::warn!(call.id = %row.call, status, code, message, effect = ?row.effect, "the carrier refused to dial");
-                self.over(row, Some(cordboard_core::call::NoWhy::Failed))
-                    .await?;
-                store.outbox_done(row.id).await
+                self.over(row, Some(NoWhy::Failed)).await
             }
             // Not processed: the only case in which a dial is sent again.
             Answer::Busy { retry_after } => self.again(row, *retry_after).await,
@@ -426,23 +422,17 @@ impl Dispatcher {
 
     /// The leg was given up before its dial was sent.
     async fn never_sent(&self, row: &OutboxRow) -> Result<(), StoreError> {
-        self.over(row, None).await?;
-        self.exchange.store().outbox_done(row.id).await
+        self.over(row, None).await
     }
 
     /// We have no number to dial from, so nothing is asked of the carrier.
     async fn no_number(&self, row: &OutboxRow) -> Result<(), StoreError> {
         tracing::warn!(call.id = %row.call, "there is no number of ours to dial from");
-        self.over(row, Some(cordboard_core::call::NoWhy::Failed))
-            .await?;
-        self.exchange.store().outbox_done(row.id).await
+        self.over(row, Some(NoWhy::Failed)).await
     }
 
-    async fn over(
-        &self,
-        row: &OutboxRow,
-        outcome: Option<cordboard_core::call::NoWhy>,
-    ) -> Result<(), StoreError> {
+    /// The row's leg is over without a call at the carrier, and the row is done.
+    async fn over(&self, row: &OutboxRow, outcome: Option<NoWhy>) -> Result<(), StoreError> {
         let now = self.exchange.clock().now();
         let fact = Fact::Over {
             leg: row.leg,
@@ -451,8 +441,8 @@ impl Dispatcher {
         };
         self.exchange
             .report(row.call, Report::of(fact, now, "carrier"))
-            .await
-            .map(drop)
+            .await?;
+        self.exchange.store().outbox_done(row.id).await
     }
 
     async fn unclear(&self, row: &OutboxRow) -> Result<(), StoreError> {

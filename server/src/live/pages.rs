@@ -415,14 +415,21 @@ mod tests {
         Live::memory(board, START)
     }
 
+    /// Both people have a page that can talk.
+    fn two_pages() -> (Live, [Page; 2]) {
+        let live = house();
+        let pages = [UserId(1), UserId(2)].map(|user| {
+            let page = live.page_connected(user, Paired::default(), START);
+            live.page_heard(user, page.tab, beat(true), START);
+            page
+        });
+        (live, pages)
+    }
+
     #[test]
     fn a_page_that_falls_silent_is_told_once_whoever_else_is_heard_meanwhile() {
-        let live = house();
-        let pages =
-            [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default(), START));
+        let (live, pages) = two_pages();
         let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
-        live.page_heard(UserId(1), ada, beat(true), START);
-        live.page_heard(UserId(2), grace, beat(true), START);
         assert_eq!(live.page(UserId(1)), PhonePage::Ready);
         let later = START.plus(PAGE_SILENCE_MS + 1);
         // The other's heartbeat must not be where the silence is noticed and forgotten.
@@ -454,12 +461,8 @@ mod tests {
 
     #[test]
     fn when_the_server_stood_still_nobody_is_gone_for_it_and_whoever_stays_silent_is_gone_later() {
-        let live = house();
-        let pages =
-            [UserId(1), UserId(2)].map(|user| live.page_connected(user, Paired::default(), START));
-        let [ada, grace] = [&pages[0], &pages[1]].map(|page| page.tab);
-        live.page_heard(UserId(1), ada, beat(true), START);
-        live.page_heard(UserId(2), grace, beat(true), START);
+        let (live, pages) = two_pages();
+        let ada = pages[0].tab;
         let last = START.plus(REVIEW_MS);
         assert_eq!(live.review(START, last), Silent::default());
         let resumed = last.plus(30_000);

@@ -224,6 +224,11 @@ impl Rig {
             tone,
             ..Plan::default()
         };
+        self.awake(name, extension, plan).await
+    }
+
+    /// The same, with such a browser.
+    pub(super) async fn awake(&self, name: &str, extension: &str, plan: Plan) -> Worker {
         let mut worker = self.at_the_door(name, extension, plan).await;
         worker.browser.press("Enable sound");
         worker.ready().await;

@@ -91,9 +91,7 @@ async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
         plays_unasked: true,
         ..Plan::default()
     };
-    let mut grace = rig.at_the_door("Grace Hopper", "102", plan).await;
-    grace.browser.press("Enable sound");
-    grace.ready().await;
+    let mut grace = rig.awake("Grace Hopper", "102", plan).await;
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let leg = rig.leg(&mut grace, "").await;
     grace.browser.run("await page.reload()");

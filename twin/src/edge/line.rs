@@ -12,7 +12,6 @@ use super::frames::{Extra, HEARTBEAT, Said, error};
 use super::outgoing::dial_in;
 use super::{Claim, expired};
 use crate::callers::{self, Caller};
-use crate::form::is_e164;
 use crate::switch::Switch;
 use crate::token::{self, Identity, Unfit};
 use crate::world::call::CallStatus;
@@ -24,7 +23,8 @@ const BEAT: Duration = Duration::from_secs(5);
 const STUCK: Duration = Duration::from_secs(15);
 /// The longest that a call outlives its socket, in seconds (the SDK asks for no more).
 const LONGEST: f64 = 30.0;
-
+/// Why whoever has shown no token may do nothing.
+const NOBODY: &str = "nobody has said who this is";
 /// The largest call message (Twilio docs: Voice SDK Call Message Events), in bytes.
 const LONGEST_MESSAGE: usize = 10 * 1024;
 
@@ -44,7 +44,7 @@ enum Who {
     Unknown,
     /// A client, by its token.
     Client(Identity),
-    /// A telephone of the public network, which calls so.
+    /// A telephone of the public network, which calls so, and whose number was looked at when it was plugged in.
     Telephone(Caller),
 }
 
@@ -130,7 +130,7 @@ impl Who {
         match self {
             Self::Unknown => Err(Unfit {
                 code: 31204,
-                why: String::from("nobody has said who this is"),
+                why: NOBODY.to_owned(),
             }),
             Self::Client(identity) => dial_in(w, identity, &params),
             Self::Telephone(caller) => {
@@ -192,7 +192,7 @@ impl Line {
         self.switch.edge(|e| e.meant(self.id, name))
     }
 
-    /// A telephone is there, and can be rung if its number is known. It holds no token that could run out.
+    /// A telephone is there, and can be rung by its number. It holds no token that could run out.
     fn plug_in(&self, number: &str) {
         let numbers: Vec<String> = self.switch.world(|w| {
             let numbers = w.account.numbers.iter();
@@ -200,7 +200,7 @@ impl Line {
         });
         self.switch.edge(|e| {
             if let Some(socket) = e.sockets.get_mut(&self.id) {
-                socket.identity = is_e164(number).then(|| number.to_owned());
+                socket.identity = Some(number.to_owned());
                 socket.incoming = true;
                 socket.registered = true;
                 socket.expires = i64::MAX;
@@ -301,7 +301,7 @@ impl Line {
     fn register(&self, on: bool) {
         if matches!(self.who, Who::Unknown) {
             // As at Twilio, by what the SDK says of it.
-            return self.wrong(31204, "nobody has said who this is");
+            return self.wrong(31204, NOBODY);
         }
         if on && self.is_expired() {
             return self.say("error", &json!({ "error": expired() }));
@@ -323,7 +323,7 @@ impl Line {
     /// A call out.
     async fn invite(&self, temporary: String, offer: &str, twilio: &Extra) {
         if matches!(self.who, Who::Unknown) {
-            return self.refuse(&temporary, 31204, "nobody has said who this is");
+            return self.refuse(&temporary, 31204, NOBODY);
         }
         if self.meant(&temporary).is_some() {
             return; // said again over a socket that was slow

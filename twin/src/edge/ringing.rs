@@ -1,4 +1,5 @@
-//! A call to a browser: every `Device` of an identity is rung at once, and the first to answer has it.
+//! A call to a browser: every `Device` of an identity, or telephone of a number, is rung at once, and the first to answer
+//! has it.
 //!
 //! It is a part of the call's program ([`crate::legs`]) that speaks to sockets instead of a telephone: each is offered
 //! sound of its own, and whichever picks up is told apart by the edge. What becomes of the call afterwards is not known

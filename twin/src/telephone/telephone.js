@@ -160,7 +160,7 @@ function failed(why) {
 
 function hangUp(words = "You have hung up.", isBad = false) {
   if (!call) return;
-  send(call.sdp && call.state === "rung" ? "reject" : "hangup", { callsid: call.id });
+  send(call.state === "rung" ? "reject" : "hangup", { callsid: call.id });
   end(words, isBad);
 }
 

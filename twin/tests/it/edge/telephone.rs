@@ -25,15 +25,22 @@ fn calling(to: &str) -> String {
         .finish()
 }
 
+/// A telephone that has called the desk, the call, and the sound of its browser.
+async fn rings_the_desk(kit: &Kit) -> (Browser, String, Client) {
+    let mut telephone = telephone(kit).await;
+    let client = Client::new(600.0);
+    telephone
+        .invite("T1", &client.offer(), &calling(DESK))
+        .await;
+    let call = text(&telephone.next("ringing").await, "callsid");
+    (telephone, call, client)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_calls_the_desk_with_a_browser() {
     let kit = house("<Client>ada</Client>").await;
     let mut ada = Browser::registered(&kit, "ada").await;
-    let mut rosa = telephone(&kit).await;
-    let hers = Client::new(600.0);
-    rosa.invite("T1", &hers.offer(), &calling(DESK)).await;
-    let ringing = rosa.next("ringing").await;
-    let call = text(&ringing, "callsid");
+    let (mut rosa, call, hers) = rings_the_desk(&kit).await;
     let (leg, _, _adas) = ada.takes(1500.0).await;
     let answer = rosa.next("answer").await;
     assert_eq!(answer["callsid"], call.as_str());
@@ -55,10 +62,7 @@ async fn somebody_calls_the_desk_with_a_browser() {
 async fn a_telephone_whose_page_is_gone_has_hung_up() {
     let kit = house("<Client>ada</Client>").await;
     let mut ada = Browser::registered(&kit, "ada").await;
-    let mut rosa = telephone(&kit).await;
-    let hers = Client::new(600.0);
-    rosa.invite("T1", &hers.offer(), &calling(DESK)).await;
-    let call = text(&rosa.next("ringing").await, "callsid");
+    let (rosa, call, _hers) = rings_the_desk(&kit).await;
     ada.next("invite").await;
     drop(rosa);
     assert_eq!(outcome(&kit, &call).await, "completed");
