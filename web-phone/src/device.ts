@@ -22,6 +22,8 @@ const MICROPHONE_BROKEN = 31402;
 const QUIET = 3000;
 /** How long the SDK may look for its gateway by itself. It gives up on a stream that the gateway has closed for good. */
 const HOPELESS = 25_000;
+/** How soon a microphone that the browser has ended is opened again, if that did not work. */
+const REVIVE = 2000;
 /** How often a new call is looked at for its first sound. */
 const LOOK = 25;
 
@@ -54,8 +56,9 @@ export class Carrier {
   #up = false;
   #forgotten = false;
   #downSince = 0;
-  /** There is no microphone left. */
+  /** There is no microphone left, or none that opens. */
   #deaf = false;
+  #revived = 0;
   #watch: ReturnType<typeof setInterval> | null = null;
 
   constructor(private readonly hooks: Hooks) {}
@@ -114,11 +117,13 @@ export class Carrier {
     if (this.#device?.state === "unregistered") this.#device.register().catch(() => this.check());
   }
 
-  /** Looks whether the stream is connected, and whether the SDK knows that it is registered: it forgets that when its
-   *  gateway drops a socket before it has said that it is connected, and comes back without. */
+  /** Looks whether the microphone is open, whether the stream is connected, and whether the SDK knows that it is
+   *  registered: it forgets that when its gateway drops a socket before it has said that it is connected, and comes
+   *  back without. */
   check(): void {
     const device = this.#device;
     if (!device || device.state === "destroyed") return;
+    void this.#revive();
     const news = this.#setUp(device.edge !== null);
     const forgotten = this.#up && device.state === "unregistered";
     if (forgotten !== this.#forgotten) {
@@ -143,10 +148,27 @@ export class Carrier {
     for (const { kind, label } of lost) {
       this.hooks.report({ e: "lost", what: kind === "audioinput" ? "microphone" : "output", label });
     }
-    const none = this.#device?.audio?.availableInputDevices.size === 0;
-    if (none !== this.#deaf) this.hooks.report({ e: "mic", mic: none ? "missing" : "granted" });
-    this.#deaf = none;
+    this.#hears(this.#device?.audio?.availableInputDevices.size !== 0);
     void this.useChoice();
+  }
+
+  #hears(yes: boolean): void {
+    if (yes === !this.#deaf) return;
+    this.#deaf = !yes;
+    this.hooks.report({ e: "mic", mic: yes ? "granted" : "missing" });
+  }
+
+  /** A browser ends a microphone that is still there, when the machine has slept or a driver was restarted. The SDK would
+   *  go on with the dead stream, in this call and in the next. */
+  async #revive(): Promise<void> {
+    const audio = this.#device?.audio;
+    const ended = audio?.inputStream?.getTracks().some((track) => track.readyState === "ended");
+    if (!audio || !ended || Date.now() - this.#revived < REVIVE) return;
+    this.#revived = Date.now();
+    const opened = await audio.setAudioConstraints(this.hooks.choice().constraints).then(() => true, () => false);
+    if (this.#device?.audio !== audio) return;
+    this.#hears(opened);
+    this.#tellStreams();
   }
 
   /** Opens the chosen microphone and keeps it open, so that a call need not wait for it, and sends sound where chosen. */

@@ -38,9 +38,7 @@ async fn a_call_goes_on_while_its_page_cannot_reach_the_server_and_they_agree_ag
         detour: Some(way.ports),
         ..Plan::default()
     };
-    let mut grace = rig.at_the_door("Grace Hopper", "102", plan).await;
-    grace.browser.press("Enable sound");
-    grace.ready().await;
+    let mut grace = rig.awake("Grace Hopper", "102", plan).await;
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let leg = rig.leg(&mut grace, "").await;
     let rosa = rig.ears.keep(&caller, grace.tone);
@@ -157,6 +155,7 @@ async fn a_machine_that_sleeps_in_a_call_has_it_still_after_a_nap_and_after_long
     grace.browser.wait_for("Calls ring here");
     grace.ready().await;
     grace.does("answer", &call, json!({})).await;
+    // Its microphone, which the browser has ended meanwhile, is open again.
     rig.ears
         .hears("the caller", &caller, grace.tone, true)
         .await;
