@@ -22,6 +22,7 @@ mod calls;
 pub mod extract;
 mod guard;
 pub mod openapi;
+pub(crate) mod origin;
 mod pages;
 mod pairing;
 mod people;

@@ -15,7 +15,7 @@ use axum::{
         State, WebSocketUpgrade,
         ws::{Message, Utf8Bytes, WebSocket},
     },
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use cordboard_core::{
@@ -41,6 +41,7 @@ use crate::{
     emergency,
     error::ApiError,
     exchange::Session,
+    http::origin::is_ours,
     live::{Audience, Ended, Notice, Page, PageCall, Paired, encode},
     office,
     twilio::{token, words::one_line},
@@ -117,19 +118,13 @@ fn small(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
         .max_frame_size(MAX_FRAME)
 }
 
-/// A browser says where its page is from; a terminal says nothing. A page from elsewhere has no business here.
+/// A page from elsewhere has no business here.
 fn same_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
+    if is_ours(&app.public_url, headers) {
         return Ok(());
-    };
-    let ours = app.public_url.origin().ascii_serialization();
-    if origin.to_str().is_ok_and(|o| o == ours) {
-        Ok(())
-    } else {
-        Err(ApiError::NotAllowed(
-            "This page is not from here.".to_owned(),
-        ))
     }
+    let why = "This page is not from here.";
+    Err(ApiError::NotAllowed(why.to_owned()))
 }
 
 async fn send(out: &mut Out, text: Utf8Bytes) -> Result<(), ()> {

@@ -34,6 +34,15 @@ async fn the_page_is_built_in_where_there_is_node_and_trusts_no_host_but_its_own
         let (shim, bundle) = (html.find(&shim), html.find("/assets/phone.js"));
         assert!(shim.is_some() && shim < bundle, "{html}");
         assert!(policy.contains(&format!("ws://{double}")), "{policy}");
+        // At the near end of a tunnel our socket is there, too.
+        for (host, named) in [("localhost:9000", true), ("evil.example:9000", false)] {
+            let asked = http.get(format!("{}/phone", house.anyone.url));
+            let answer = asked.header("host", host).send().await.unwrap();
+            let policy = answer.headers()["content-security-policy"]
+                .to_str()
+                .unwrap();
+            assert_eq!(policy.contains(&format!("ws://{host} ")), named, "{policy}");
+        }
     }
     for word in ["unsafe-inline", "unsafe-eval", "twilio.com", "*"] {
         assert!(!policy.contains(word), "{policy}");

@@ -12,16 +12,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use url::Url;
 
+use super::origin::near_end;
 use crate::{app::App, error::ApiError};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/phone", get(async |State(app): State<App>| phone(&app)))
         .route(
-            "/join",
-            get(async |State(app): State<App>| page(&policy(&app, ""), JOIN.to_owned())),
+            "/phone",
+            get(async |State(app): State<App>, asked: HeaderMap| phone(&app, &asked)),
         )
+        .route("/join", get(async || page(&policy(""), JOIN.to_owned())))
         .route("/assets/join.js", get(async || file(SCRIPT, JOIN_JS)))
         .route("/assets/pages.css", get(async || file(STYLE, CSS)))
         .route("/assets/{name}", get(asset))
@@ -59,38 +61,41 @@ fn of(name: &str) -> Option<&'static Asset> {
 }
 
 /// The phone page. Where the carrier is a double, the script that lets the SDK signal there comes before the SDK.
-fn phone(app: &App) -> Response {
+fn phone(app: &App, asked: &HeaderMap) -> Response {
     let built = of(PHONE).and_then(|asset| str::from_utf8(asset.plain).ok());
     let Some(html) = built else {
-        return page(&policy(app, ""), UNBUILT.to_owned());
+        return page(&policy(""), UNBUILT.to_owned());
     };
-    let double = app.twilio.signalling();
-    let (script, hosts) = match &double {
-        Some(host) => (
-            format!(r#"<script src="/assets/signalling.js" data-host="{host}"></script>"#),
-            format!("ws://{host}"),
-        ),
+    let mut hosts = sockets(&app.public_url, asked);
+    let mut script = String::new();
+    if let Some(double) = app.twilio.signalling() {
+        script = format!(r#"<script src="/assets/signalling.js" data-host="{double}"></script>"#);
+        hosts.push(format!("ws://{double}"));
+    } else {
         // A region of Twilio's is a part of the host's name, in the middle; a policy can leave open only its beginning.
-        None => (
-            String::new(),
-            "https://*.twilio.com wss://*.twilio.com".to_owned(),
-        ),
-    };
-    page(&policy(app, &hosts), html.replace(SIGNALLING, &script))
+        hosts.push("https://*.twilio.com wss://*.twilio.com".to_owned());
+    }
+    page(&policy(&hosts.join(" ")), html.replace(SIGNALLING, &script))
 }
 
-/// What a page may load: our own files, our own API and socket, and `hosts` to connect to.
-fn policy(app: &App, hosts: &str) -> String {
-    let mut socket = app.public_url.clone();
+/// Our own sockets. Their scheme makes them another origin for browsers that go by an older text of the policy.
+fn sockets(public: &Url, asked: &HeaderMap) -> Vec<String> {
+    let mut socket = public.clone();
     let scheme = if socket.scheme() == "https" {
         "wss"
     } else {
         "ws"
     };
     let _ = socket.set_scheme(scheme);
-    // The scheme of a WebSocket is another origin for browsers that go by an older text of the policy.
-    let socket = socket.origin().ascii_serialization();
-    let connect = format!("'self' {socket} {hosts}");
+    let near = near_end(asked).map(|near| format!("ws://{near}"));
+    let mut all = vec![socket.origin().ascii_serialization()];
+    all.extend(near.filter(|near| *near != all[0]));
+    all
+}
+
+/// What a page may load: our own files, our own API, and `hosts` to connect to.
+fn policy(hosts: &str) -> String {
+    let connect = format!("'self' {hosts}");
     format!(
         "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; \
          media-src 'self' blob: mediastream:; connect-src {}; base-uri 'none'; form-action 'none'; \

@@ -341,17 +341,37 @@ async fn a_ticket_opens_one_socket_of_one_origin(database: TestDatabase) {
             format!("cordboard, ticket.{ticket}"),
         )
     };
-    // A page from elsewhere has no business here, ticket or not.
-    for origin in [
-        "https://evil.example",
-        "null",
-        &format!("{ours}.evil.example"),
-        "http://127.0.0.1:1",
+    // A page from elsewhere has no business here, ticket or not; nor has one of another port of the browser's machine,
+    // or one whose name was made to lead here.
+    let host = ours.strip_prefix("http://").unwrap().to_owned();
+    for (origin, host, yes) in [
+        ("https://evil.example", &*host, false),
+        ("null", &host, false),
+        (&format!("{ours}.evil.example"), &host, false),
+        ("http://127.0.0.1:1", &host, false),
+        ("http://localhost:9000", &host, false),
+        ("http://localhost:9000", "localhost:9001", false),
+        ("http://evil.example:9000", "evil.example:9000", false),
+        (
+            "http://localhost.evil.example",
+            "localhost.evil.example",
+            false,
+        ),
+        // A tunnel.
+        ("http://localhost:9000", "localhost:9000", true),
+        ("http://127.0.0.1:9000", "127.0.0.1:9000", true),
+        ("http://[::1]:9000", "[::1]:9000", true),
+        ("http://localhost", "localhost", true),
     ] {
         let ticket: Ticket = house.ada.post("/api/ticket", json!({})).await.ok();
-        let headers = [protocols(&ticket.ticket), ("origin", origin.to_owned())];
-        let no = Line::open(&house.anyone, "/ws/console", &headers).await;
-        assert_eq!(no.err(), Some(403), "{origin}");
+        let headers = [
+            protocols(&ticket.ticket),
+            ("origin", origin.to_owned()),
+            ("host", host.to_owned()),
+        ];
+        let line = Line::open(&house.anyone, "/ws/console", &headers).await;
+        let no = (!yes).then_some(403);
+        assert_eq!(line.err(), no, "{origin} asks {host}");
     }
     let headers = [protocols(&ticket.ticket), ("origin", ours)];
     let mut line = Line::open(&house.anyone, "/ws/console", &headers)

@@ -237,12 +237,24 @@ impl Rig {
 
     /// The same, with a page that is paired and asleep.
     pub(super) async fn at_the_door(&self, name: &str, extension: &str, plan: Plan) -> Worker {
+        let server = &self.house.anyone.url;
+        self.at_the_door_of(server, name, extension, plan).await
+    }
+
+    /// The same, at that address of the server.
+    pub(super) async fn at_the_door_of(
+        &self,
+        server: &str,
+        name: &str,
+        extension: &str,
+        plan: Plan,
+    ) -> Worker {
         let (client, tokens) = self.house.join(name, extension, "operator").await;
         let console = Console::open(&client).await;
         let mut browser = Browser::start(&self.installed, plan);
         measured(&mut browser);
         let token = client.token.as_deref().unwrap();
-        pair(&client.url, token, &mut browser).await;
+        pair(server, token, &mut browser).await;
         Worker {
             client,
             console,

@@ -3,6 +3,7 @@
 use cordboard_tests::{
     browser::{Microphone, Plan},
     page::pair,
+    relay::Relay,
 };
 use serde_json::{Value, json};
 
@@ -303,4 +304,29 @@ async fn a_page_on_another_machine_takes_the_phone_and_the_call_with_it() {
     rig.ears.hears("the caller", &caller, 1130.0, true).await;
     rig.ears.hears("the caller", &caller, 730.0, false).await;
     grace.browser.wait_for("Another page is your phone");
+}
+
+/// A server without https, of another machine: the page is at the near end of a tunnel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_at_the_end_of_a_tunnel_talks_and_is_back_in_its_call_when_it_is_loaded_again() {
+    let Some(rig) = Rig::open().await else { return };
+    let way = Relay::to(rig.house.desk.server.url.port().unwrap()).await;
+    let near = format!("http://localhost:{}", way.ports.1);
+    let plan = Plan {
+        tone: 730.0,
+        plays_unasked: true,
+        ..Plan::default()
+    };
+    let mut grace = rig.at_the_door_of(&near, "Grace Hopper", "102", plan).await;
+    grace.browser.press("Enable sound");
+    grace.ready().await;
+    let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    let leg = rig.leg(&mut grace, "").await;
+    grace.browser.run("await page.reload()");
+    rig.leg(&mut grace, &leg).await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
+    grace.browser.press("Hang up");
+    grace.card("the call is over", |c| kind(c) == "ended").await;
 }
