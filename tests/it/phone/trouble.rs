@@ -330,3 +330,67 @@ async fn a_page_at_the_end_of_a_tunnel_talks_and_is_back_in_its_call_when_it_is_
     grace.browser.press("Hang up");
     grace.card("the call is over", |c| kind(c) == "ended").await;
 }
+
+/// As a browser does when a machine has slept, or when its sound system was started anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_microphone_that_the_browser_ends_is_opened_again_in_a_call_and_before_the_next() {
+    let Some(rig) = Rig::open().await else { return };
+    let mut grace = rig
+        .at_the_door(
+            "Grace Hopper",
+            "102",
+            Plan {
+                tone: 730.0,
+                ..Plan::default()
+            },
+        )
+        .await;
+    // Every track that there is, so that all of them can be ended at once.
+    grace.browser.run(
+        "await page.evaluate(() => {
+            window.tracks = [];
+            const { mediaDevices } = navigator;
+            const open = mediaDevices.getUserMedia.bind(mediaDevices);
+            mediaDevices.getUserMedia = async (...asked) => {
+                const stream = await open(...asked);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+            const { clone } = MediaStreamTrack.prototype;
+            MediaStreamTrack.prototype.clone = function () {
+                const track = clone.call(this);
+                window.tracks.push(track);
+                return track;
+            };
+        })",
+    );
+    grace.browser.press("Enable sound");
+    grace.ready().await;
+    let end = "return await page.evaluate(() => {
+        const living = window.tracks.splice(0).filter((track) => track.readyState === 'live');
+        for (const track of living) track.stop();
+        return living.length;
+    })";
+    let (caller, _) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    assert_ne!(grace.browser.run(end), json!(0), "nothing was ended");
+    until("a microphone is open again", async || {
+        let open = grace
+            .browser
+            .run("return await page.evaluate(() => window.tracks.length)");
+        if open == json!(0) { Err(open) } else { Ok(()) }
+    })
+    .await;
+    // What the caller heard before is not what they hear now.
+    grace.browser.press("Mute");
+    rig.ears
+        .hears("the caller", &caller, grace.tone, false)
+        .await;
+    grace.browser.press("Unmute");
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
+    grace.browser.press("Hang up");
+    grace.browser.wait_for("Calls ring here");
+    assert_ne!(grace.browser.run(end), json!(0), "nothing was ended");
+    talking(&rig, &mut grace, "Bob Stone", 560.0).await;
+}
