@@ -145,10 +145,10 @@ export class Carrier {
 
   /** What was in use and is gone is said; the SDK and our own choice fall back to what is left. */
   #devicesChanged(lost: MediaDeviceInfo[]): void {
+    this.#hears(this.#device?.audio?.availableInputDevices.size !== 0);
     for (const { kind, label } of lost) {
       this.hooks.report({ e: "lost", what: kind === "audioinput" ? "microphone" : "output", label });
     }
-    this.#hears(this.#device?.audio?.availableInputDevices.size !== 0);
     void this.useChoice();
   }
 

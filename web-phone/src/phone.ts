@@ -76,6 +76,8 @@ function happen(s: Draft, event: Event, ask: Ask): void {
       break;
     case "mic": s.mic = event.mic; break;
     case "lost":
+      // Where none is left that is said, and no other is used.
+      if (event.what === "microphone" && s.mic === "missing") break;
       s.note = { say: event.what === "microphone" ? "microphone-lost" : "output-lost", label: event.label, at: event.at };
       break;
     case "device":

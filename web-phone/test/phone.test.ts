@@ -459,6 +459,9 @@ describe("sleep and loss", () => {
     const page = new Page().ready().tell({ e: "lost", what: "microphone", label: "Headset" });
     expect(page.state.note).toMatchObject({ say: "microphone-lost", label: "Headset" });
     expect(page.wait(16_000).state.note).toBeNull();
+    // No other is used where there is none.
+    expect(page.tell({ e: "mic", mic: "missing" }).tell({ e: "lost", what: "microphone", label: "" }).state.note).toBeNull();
+    expect(page.tell({ e: "lost", what: "output", label: "" }).state.note).toMatchObject({ say: "output-lost" });
   });
 });
 

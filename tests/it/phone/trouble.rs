@@ -394,3 +394,47 @@ async fn a_microphone_that_the_browser_ends_is_opened_again_in_a_call_and_before
     assert_ne!(grace.browser.run(end), json!(0), "nothing was ended");
     talking(&rig, &mut grace, "Bob Stone", 560.0).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_microphone_that_is_unplugged_in_a_call_is_missed_by_all_and_used_again_when_it_is_back()
+{
+    let Some(rig) = Rig::open().await else { return };
+    let plan = Plan {
+        tone: 730.0,
+        ..Plan::default()
+    };
+    let mut grace = rig.at_the_door("Grace Hopper", "102", plan).await;
+    grace.browser.run(
+        "await page.evaluate(() => {
+            const devices = navigator.mediaDevices;
+            const list = devices.enumerateDevices.bind(devices);
+            devices.enumerateDevices = async () =>
+                (await list()).filter((device) => !window.unplugged || device.kind !== 'audioinput');
+            window.plug = (there) => {
+                window.unplugged = !there;
+                devices.dispatchEvent(new Event('devicechange'));
+            };
+        })",
+    );
+    grace.browser.press("Enable sound");
+    grace.ready().await;
+    let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
+    grace.browser.run("await page.evaluate(() => plug(false))");
+    grace.browser.wait_for("No microphone found");
+    let shown = grace.browser.text();
+    assert!(!shown.contains("Another is used"), "{shown}");
+    grace
+        .pages("the console says why", |p| p["trouble"] == "no-microphone")
+        .await;
+    rig.ears
+        .hears("the caller", &caller, grace.tone, false)
+        .await;
+    rig.ears.plays(&mut grace.browser, 440.0).await;
+
+    grace.browser.run("await page.evaluate(() => plug(true))");
+    rig.ears
+        .hears("the caller", &caller, grace.tone, true)
+        .await;
+    let well = |p: &Value| p["ready"] == true && p["call"] == call.as_str();
+    grace.pages("the console says so, too", well).await;
+}
