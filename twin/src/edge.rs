@@ -1,11 +1,12 @@
 //! Twilio's edge for browsers: the signalling of the Voice SDK at `/signal`, so that an unmodified SDK registers,
 //! calls, is called and hears.
 //!
-//! A socket is one `Device`, or a telephone in a browser, which is known by its number (`telephone.rs`). A browser's call is a call of the world like any other; what is kept here is which
-//! socket speaks for it, and what was agreed about its sound. Nothing here decides what becomes of a call: what a
-//! browser says becomes a step of the world, and what the world says of a browser's call becomes a frame. A call
-//! outlives its socket for as long as the SDK asked for when it came ([`frames::Said::Listen`]), and whoever brings its
-//! reconnect token may speak for it over another one. Nobody else may say anything about it.
+//! A socket is one `Device`, or a telephone in a browser, which is known by its number (`telephone.rs`). A browser's
+//! call is a call of the world like any other; what is kept here is which socket speaks for it, and what was agreed
+//! about its sound. Nothing here decides what becomes of a call: what a browser says becomes a step of the world, and
+//! what the world says of a browser's call becomes a frame. A call outlives its socket for as long as the SDK asked
+//! for when it came ([`frames::Said::Listen`]), and whoever brings its reconnect token may speak for it over another
+//! one. Nobody else may say anything about it.
 //!
 //! What the server side of this protocol says is known from the SDK that reads it, not from Twilio's own. Next:
 //! `edge/frames.rs` (the words), `edge/line.rs` (a socket), `edge/ringing.rs` (a call to a browser), `sound.rs` (what is

@@ -56,8 +56,6 @@ async fn a_call_is_heard_both_ways_and_by_nobody_where_it_should_not_be() {
     grace.browser.wait_for("Ready");
 
     // He hangs up in his page, and that ends it.
-    alan.browser.press("Hang up");
-    alan.card("the call is over", |c| c["place"]["kind"] == "ended")
-        .await;
+    alan.hangs_up().await;
     alan.browser.wait_for("Ready");
 }

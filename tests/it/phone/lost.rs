@@ -119,8 +119,7 @@ async fn a_call_goes_on_while_its_page_cannot_reach_the_server_and_they_agree_ag
         .hears("the caller", &caller, grace.tone, true)
         .await;
     rig.ears.plays(&mut grace.browser, 440.0).await;
-    grace.browser.press("Hang up");
-    grace.card("the call is over", |c| kind(c) == "ended").await;
+    grace.hangs_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -408,6 +408,12 @@ impl Worker {
         assert_eq!(end["t"], "done", "{intent}: {end}");
     }
 
+    /// Hangs up in the page, and waits until the board shows that it is over.
+    pub(super) async fn hangs_up(&mut self) {
+        self.browser.press("Hang up");
+        self.card("the call is over", |c| kind(c) == "ended").await;
+    }
+
     /// Calls a number, and waits until the server has said yes.
     pub(super) async fn dials(&mut self, to: &str) {
         let id = self.orders(json!({ "do": "dial", "to": to })).await;

@@ -137,8 +137,7 @@ async fn sound_goes_on_while_the_signalling_is_gone_for_four_seconds() {
     rig.ears
         .hears("the caller", &caller, grace.tone, true)
         .await;
-    grace.browser.press("Hang up");
-    grace.card("the call is over", |c| kind(c) == "ended").await;
+    grace.hangs_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -327,8 +326,7 @@ async fn a_page_at_the_end_of_a_tunnel_talks_and_is_back_in_its_call_when_it_is_
     rig.ears
         .hears("the caller", &caller, grace.tone, true)
         .await;
-    grace.browser.press("Hang up");
-    grace.card("the call is over", |c| kind(c) == "ended").await;
+    grace.hangs_up().await;
 }
 
 /// As a browser does when a machine has slept, or when its sound system was started anew.
