@@ -191,7 +191,6 @@ function hear(s: Draft, msg: ServerMsg, ask: Ask): void {
 function takeToken(s: Draft, { token, expires }: { token: string; expires: number }, ask: Ask): void {
   if (s.token?.value === token) return;
   s.token = { value: token, expires };
-  s.asked = null;
   if (s.device.at !== "none") {
     s.device = { ...s.device, refused: false };
     ask({ c: "token", token });
@@ -301,7 +300,8 @@ function tick(s: Draft, ask: Ask): void {
   s.lastTick = s.now;
   if (slept || silent(s)) ask({ c: "reconnect" });
   if (slept && s.device.at !== "none" && !s.own) ask({ c: "rebuild" });
-  if (s.token && s.device.at !== "none" && s.token.expires - (s.now + s.skew) < TOKEN_EARLY) wantToken(s, ask);
+  const ends = s.token !== null && s.token.expires - (s.now + s.skew) < TOKEN_EARLY;
+  if (s.device.at !== "none" && (ends || s.device.refused)) wantToken(s, ask);
   if (s.answering && s.now - s.answering.at > UNANSWERED) s.answering = null;
   if (s.holding && s.holding.at !== -Infinity && s.now - s.holding.at > UNANSWERED) {
     s.holding = null;

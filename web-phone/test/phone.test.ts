@@ -358,6 +358,22 @@ describe("tokens", () => {
     expect(page.tell({ e: "heard", msg: { t: "token", token: "T2", expires: START + 7_200_000 } }).last).toEqual([]);
   });
 
+  it("asks again until one is taken, every few seconds, whatever the answers are", () => {
+    const asks = (page: Page, ms: number) => {
+      const before = page.commands.length;
+      return page.wait(ms).asked("send", page.commands.slice(before)).filter(({ msg }) => msg.t === "token").length;
+    };
+    const page = new Page().ready().tell({ e: "token-wanted", refused: true });
+    // The very token that was refused, then one that is refused at once, then silence.
+    page.tell({ e: "heard", msg: { t: "token", token: "T1", expires: START + 7_200_000 } });
+    expect(asks(page, 6000)).toBe(1);
+    page.tell({ e: "heard", msg: { t: "token", token: "T2", expires: START + 7_200_000 } });
+    expect(page.tell({ e: "token-wanted", refused: true }).said).toEqual([]);
+    expect(asks(page, 60_000)).toBe(10);
+    page.tell({ e: "heard", msg: { t: "token", token: "T3", expires: START + 7_200_000 } });
+    expect(asks(page, 60_000)).toBe(0);
+  });
+
   it("asks before the end though the SDK's own timer slept, by the server's clock", () => {
     const page = new Page().tell({ e: "door", door: { at: "in" } }).tell({ e: "line", up: true });
     page.tell({ e: "heard", msg: { t: "welcome", version: 2, identity: "u1", name: "G", token: "T1", expires: START + 3_600_000 + 100_000, now: START + 3_600_000 } });

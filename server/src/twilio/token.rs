@@ -87,7 +87,8 @@ pub fn mint(
     let iat = now.millis().div_euclid(1000);
     let exp = iat.saturating_add(seconds.into());
     let claims = Claims {
-        jti: format!("{}-{iat}", config.api_key),
+        // In milliseconds: what replaces a token that was refused must not be the same token again.
+        jti: format!("{}-{}", config.api_key, now.millis()),
         iss: &config.api_key,
         sub: &config.account_sid,
         iat,
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(
             data.claims,
             json!({
-                "jti": format!("{}-1700000000", config.api_key),
+                "jti": format!("{}-1700000000999", config.api_key),
                 "iss": config.api_key,
                 "sub": config.account_sid,
                 "iat": 1_700_000_000,
@@ -154,6 +155,16 @@ mod tests {
             })
         );
         assert!(read("the-auth-token").is_err());
+    }
+
+    #[test]
+    fn the_next_token_of_the_same_second_is_another() {
+        let config = config("http://localhost");
+        let jwt = |now| {
+            let token = mint(&config, "u7", now, 600).unwrap();
+            token.jwt.expose_secret().to_owned()
+        };
+        assert_ne!(jwt(NOW), jwt(NOW.plus(-900)));
     }
 
     #[test]
