@@ -106,7 +106,8 @@ export class Carrier {
       const code = error.code ?? 0;
       if (EXPIRED.includes(code) || (TOKEN.includes(code) && !this.#up)) this.hooks.report({ e: "token-wanted", refused: true });
     });
-    device.audio?.on("deviceChange", (lost: MediaDeviceInfo[]) => this.#devicesChanged(lost));
+    // The SDK tells of changed outputs before it has looked at the inputs, of which there is none then at the start.
+    device.audio?.on("deviceChange", (lost: MediaDeviceInfo[]) => queueMicrotask(() => this.#devicesChanged(lost)));
     device.register().catch(() => this.check());
     this.#watch ??= setInterval(() => this.check(), 250);
     void this.useChoice();

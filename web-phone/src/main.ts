@@ -156,6 +156,9 @@ addEventListener("offline", () => say({ e: "stir" }));
 document.addEventListener("visibilitychange", () => say({ e: "stir" }));
 document.addEventListener("freeze", () => say({ e: "stir" }));
 document.addEventListener("resume", () => say({ e: "tick" }));
+// From here on the SDK takes itself apart, which would be told as "this page cannot talk" and give the call away that the
+// page is about to come back to (docs/adr/0013): say no more. Before the SDK hears of it, which listens later than we.
+addEventListener("pagehide", () => line.stop());
 // Out of the browser's store of pages everything is stale, and the SDK's device is gone.
 addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
 (navigator as { connection?: EventTarget }).connection?.addEventListener("change", () => { line.hurry(); say({ e: "stir" }); });

@@ -231,7 +231,12 @@ impl Rig {
     pub(super) async fn awake(&self, name: &str, extension: &str, plan: Plan) -> Worker {
         let mut worker = self.at_the_door(name, extension, plan).await;
         worker.browser.press("Enable sound");
-        worker.ready().await;
+        // On the way there it says nothing that is not so.
+        let said = |p: &Value| {
+            assert_ne!(p["trouble"], "no-microphone", "{p:#}");
+            p["ready"] == true && p["active"] == true
+        };
+        worker.pages("a page that is ready", said).await;
         worker
     }
 
@@ -297,7 +302,11 @@ impl Rig {
                 .filter(|sid| *sid != before)
                 .map(ToOwned::to_owned)
                 .next();
-            found.ok_or_else(|| json!({ "clients": clients, "page": worker.browser.text() }))
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            let board: Value = worker.client.get("/api/board").await.ok();
+            Err(json!({ "clients": clients, "calls": board["calls"], "page": worker.browser.text() }))
         })
         .await
     }

@@ -95,7 +95,23 @@ async fn a_page_that_is_loaded_again_in_a_call_finds_it_again() {
     let mut grace = rig.awake("Grace Hopper", "102", plan).await;
     let (caller, call) = talking(&rig, &mut grace, "Rosa Diaz", 440.0).await;
     let leg = rig.leg(&mut grace, "").await;
-    grace.browser.run("await page.reload()");
+    // The page takes its time to go, so that all that it says is heard, and then to come; what the carrier says of the
+    // cut, asked or not, comes in between.
+    let news = [
+        "webhook.delay_max=400ms",
+        "next.webhook_delay=participant-leave",
+        "next.webhook_delay=completed",
+        "rest.slow_max=400ms",
+        "rest.slow=1",
+    ];
+    rig.twin.fault(&news.map(str::to_owned)).await.unwrap();
+    grace.browser.run(
+        "await page.evaluate(() => addEventListener('pagehide', () => {
+            for (const end = Date.now() + 300; Date.now() < end;);
+        }));
+        await page.route('**/phone.js', (script) => setTimeout(() => script.continue(), 1000));
+        await page.reload()",
+    );
     // Nobody presses anything.
     rig.leg(&mut grace, &leg).await;
     rig.ears
