@@ -123,7 +123,9 @@ impl App {
             let alone_with = matches!(call.place, Place::Talking | Place::Dialling { .. })
                 && call.company().all(|l| l.user() == Some(user))
                 && call.seats().any(|(u, _)| u == user);
-            let waited_for = call.claim.is_none() && call.reconnects(user);
+            // Also where they are on the way back to it, as far as the carrier has said: they may be there already.
+            let theirs = call.claim.as_ref().is_none_or(|c| c.user == user);
+            let waited_for = theirs && call.reconnects(user);
             if !alone_with && !waited_for {
                 return;
             }

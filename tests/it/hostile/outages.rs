@@ -316,6 +316,20 @@ async fn a_leave_ends_the_call_also_when_it_comes_after_the_news_of_it() {
     house.in_place(&ada, &call, "ended").await;
 }
 
+/// Ada's page was cut off, takes its call again, and she hangs up before the carrier has said that she is back in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leave_on_the_way_back_to_a_call_ends_it() {
+    let house = Outage::open().await;
+    let ada = house.scene.token(ADA).await;
+    let (mut page, call, sid) = house.talk(&ada).await;
+    house.scene.control.disconnect(&sid).await.unwrap();
+    house.in_place(&ada, &call, "ringing").await;
+    page.say(&json!({"t": "accept", "call": call})).await;
+    house.in_place(&ada, &call, "connecting").await;
+    page.say(&json!({"t": "leave", "call": call})).await;
+    house.in_place(&ada, &call, "ended").await;
+}
+
 /// The store fails in the very moment in which Barbara's telephone accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_the_store_could_not_take_is_asked_for_again() {
