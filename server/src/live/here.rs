@@ -253,10 +253,21 @@ impl PhoneLine {
     }
 
     /// Whether the page that is the phone could talk when it was last heard, a moment ago.
-    pub(super) fn can_talk(&self, now: Timestamp) -> bool {
+    fn can_talk(&self, now: Timestamp) -> bool {
         self.tabs
             .iter()
             .any(|t| Some(t.id) == self.active && t.ready(now))
+    }
+
+    /// Settles whether the phone can talk, as far as it has said. What is to be shown of it, if that is news.
+    pub(super) fn judge(&mut self, now: Timestamp) -> Option<PhonePage> {
+        self.ready = self.can_talk(now);
+        let page = if self.ready {
+            PhonePage::Ready
+        } else {
+            PhonePage::Unreachable
+        };
+        (std::mem::replace(&mut self.shown, page) != page).then_some(page)
     }
 
     /// The consoles whose pages these are.

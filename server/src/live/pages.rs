@@ -68,21 +68,28 @@ impl Live {
 
     /// The person says that this page is their phone, and none of the others.
     pub fn page_taken(&self, user: UserId, tab: u64, now: Timestamp) {
-        let mut told = Vec::new();
-        if let Some(line) = locked(&self.memory_ref().phones).get_mut(&user)
-            && line.take(tab, now)
+        let (told, news);
         {
+            let mut phones = locked(&self.memory_ref().phones);
+            let Some(line) = phones.get_mut(&user) else {
+                return;
+            };
+            if !line.take(tab, now) {
+                return;
+            }
             told = line.consoles();
+            // What the one before could do, this one may have to learn yet.
+            news = line.judge(now);
         }
         self.pages_changed(told);
+        self.show(user, news);
     }
 
     /// A page has said over that socket that it is alive. Nearly always that is no news, and costs nothing.
     pub fn page_heard(&self, user: UserId, tab: u64, beat: PageBeat, now: Timestamp) {
-        let memory = self.memory_ref();
-        let (page, news, told);
+        let (told, news);
         {
-            let mut phones = locked(&memory.phones);
+            let mut phones = locked(&self.memory_ref().phones);
             let Some(line) = phones.get_mut(&user) else {
                 return;
             };
@@ -98,19 +105,17 @@ impl Live {
             }
             told = consoles;
             line.heard = Some(now);
-            line.ready = line.can_talk(now);
             (line.silent, line.gone) = (false, false);
-            page = if line.ready {
-                PhonePage::Ready
-            } else {
-                PhonePage::Unreachable
-            };
-            news = std::mem::replace(&mut line.shown, page) != page;
+            news = line.judge(now);
         }
         self.pages_changed(told);
-        if !news {
-            return;
-        }
+        self.show(user, news);
+    }
+
+    /// Tells everybody what has become of somebody's phone, if that is news.
+    fn show(&self, user: UserId, news: Option<PhonePage>) {
+        let Some(page) = news else { return };
+        let memory = self.memory_ref();
         // The hub before the phones, everywhere; the next review mends what another did in between.
         let mut hub = locked(&memory.hub);
         let news: Vec<PersonPresence> = hub
@@ -524,11 +529,12 @@ mod tests {
         hear(&second, beat(true), START);
         assert!(active(&first) && !active(&second));
         assert!(second.states.borrow().told(second.tab).other.is_some());
-        // Taken by its person, it is the phone, also where it has no microphone yet.
+        // Taken by its person, it is the phone, also where it has no microphone yet; everybody is told so at once.
+        hear(&second, beat(false), START);
+        assert_eq!(live.page(ada), PhonePage::Ready);
         live.page_taken(ada, second.tab, START);
         assert!(active(&second) && !active(&first));
-        hear(&second, beat(false), START);
-        assert!(active(&second) && live.page(ada) == PhonePage::Unreachable);
+        assert_eq!(live.page(ada), PhonePage::Unreachable);
         // It falls silent while the other one is heard.
         let later = START.plus(PAGE_SILENCE_MS + 1);
         hear(&first, beat(true), later);
