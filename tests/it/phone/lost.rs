@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use super::rig::{DESK, Rig, Worker, kind, talking, until};
 
-/// How long a page may be dead before its call rings elsewhere, on a machine that stands still for a moment: it is silent
-/// for five seconds, which is looked for twice a second (`live` has the exact limits); after ten its calls are taken from
-/// it for another reason.
-const NOTICED_MS: i64 = 8_500;
+/// How long a page may be dead before its call rings elsewhere: it is silent for five seconds, which is looked for twice
+/// a second, and what follows takes a moment on a busy machine.
+const NOTICED_MS: i64 = 6_500;
 
 /// How often a page has asked to be let in.
 fn tickets(of: &mut Worker) -> u64 {
