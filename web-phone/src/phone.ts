@@ -130,6 +130,11 @@ function send(s: Draft, msg: PageMsg, ask: Ask): boolean {
   return s.line.up;
 }
 
+/** There is a token, it was not refused, and it lasts for a while. */
+function holds(s: Draft): boolean {
+  return s.token !== null && !s.device.refused && s.token.expires - (s.now + s.skew) > TOKEN_EARLY;
+}
+
 function wantToken(s: Draft, ask: Ask): void {
   if (!s.line.up || (s.asked !== null && s.now - s.asked < TOKEN_PAUSE)) return;
   s.asked = s.now;
@@ -146,8 +151,7 @@ function hear(s: Draft, msg: ServerMsg, ask: Ask): void {
       s.signalling = msg.signalling ?? null;
       // Every token that the SDK is given makes it say hello again, which may cost a moment of sound: one that still
       // holds is kept.
-      const holds = s.token !== null && !s.device.refused && s.token.expires - (s.now + s.skew) > TOKEN_EARLY;
-      if (!holds || moved) takeToken(s, msg, ask);
+      if (!holds(s) || moved) takeToken(s, msg, ask);
       if (moved) s.device = { at: "none", since: s.now, refused: false, forgotten: false };
       // The next state is the whole truth: a hold that it does not show did not happen.
       if (s.holding) s.holding = { ...s.holding, at: -Infinity };
@@ -300,8 +304,7 @@ function tick(s: Draft, ask: Ask): void {
   s.lastTick = s.now;
   if (slept || silent(s)) ask({ c: "reconnect" });
   if (slept && s.device.at !== "none" && !s.own) ask({ c: "rebuild" });
-  const ends = s.token !== null && s.token.expires - (s.now + s.skew) < TOKEN_EARLY;
-  if (s.device.at !== "none" && (ends || s.device.refused)) wantToken(s, ask);
+  if (s.device.at !== "none" && !holds(s)) wantToken(s, ask);
   if (s.answering && s.now - s.answering.at > UNANSWERED) s.answering = null;
   if (s.holding && s.holding.at !== -Infinity && s.now - s.holding.at > UNANSWERED) {
     s.holding = null;

@@ -140,6 +140,14 @@ impl Outage {
         self.in_place(token, &call, "talking").await;
         (page, call, sid)
     }
+
+    /// The same, and the carrier has said that the page's connection is gone, of which the page has said nothing.
+    async fn cut_off(&self, token: &str) -> (Line, String) {
+        let (page, call, sid) = self.talk(token).await;
+        self.scene.control.disconnect(&sid).await.unwrap();
+        self.in_place(token, &call, "ringing").await;
+        (page, call)
+    }
 }
 
 async fn say(connection: &mut SqliteConnection, words: &'static str) {
@@ -309,9 +317,7 @@ async fn a_leave_does_not_end_a_call_that_has_just_been_moved() {
 async fn a_leave_ends_the_call_also_when_it_comes_after_the_news_of_it() {
     let house = Outage::open().await;
     let ada = house.scene.token(ADA).await;
-    let (mut page, call, sid) = house.talk(&ada).await;
-    house.scene.control.disconnect(&sid).await.unwrap();
-    house.in_place(&ada, &call, "ringing").await;
+    let (mut page, call) = house.cut_off(&ada).await;
     page.say(&json!({"t": "leave", "call": call})).await;
     house.in_place(&ada, &call, "ended").await;
 }
@@ -321,9 +327,7 @@ async fn a_leave_ends_the_call_also_when_it_comes_after_the_news_of_it() {
 async fn a_leave_on_the_way_back_to_a_call_ends_it() {
     let house = Outage::open().await;
     let ada = house.scene.token(ADA).await;
-    let (mut page, call, sid) = house.talk(&ada).await;
-    house.scene.control.disconnect(&sid).await.unwrap();
-    house.in_place(&ada, &call, "ringing").await;
+    let (mut page, call) = house.cut_off(&ada).await;
     page.say(&json!({"t": "accept", "call": call})).await;
     house.in_place(&ada, &call, "connecting").await;
     page.say(&json!({"t": "leave", "call": call})).await;

@@ -234,7 +234,7 @@ impl Rig {
         // On the way there it says nothing that is not so.
         let said = |p: &Value| {
             assert_ne!(p["trouble"], "no-microphone", "{p:#}");
-            p["ready"] == true && p["active"] == true
+            can_talk(p)
         };
         worker.pages("a page that is ready", said).await;
         worker
@@ -339,6 +339,11 @@ pub(super) fn kind(card: &Value) -> &str {
     card["place"]["kind"].as_str().unwrap_or_default()
 }
 
+/// Whether a console was told of a page that it is the phone and can talk.
+fn can_talk(page: &Value) -> bool {
+    page["ready"] == true && page["active"] == true
+}
+
 /// How loud a tone is in what was heard, whatever else there is.
 pub(crate) fn level(sound: &Value, hz: f32) -> f64 {
     let tones = sound["tones"].as_array().into_iter().flatten();
@@ -371,10 +376,7 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T,
 impl Worker {
     /// Waits until the console says that the page can talk.
     pub(super) async fn ready(&mut self) {
-        self.pages("a page that is ready", |p| {
-            p["ready"] == true && p["active"] == true
-        })
-        .await;
+        self.pages("a page that is ready", can_talk).await;
     }
 
     /// Waits for what the console is told of a page.
